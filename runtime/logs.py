@@ -1,0 +1,94 @@
+"""Logs: one JSON object a line on stderr for supervisord, plain text on a terminal; secrets taken out in this one place.
+
+A line is a constant sentence plus fields (``log.info("order refused", extra={"code": …})``), never a token. Writing happens on a thread of its
+own behind a bounded queue that drops and counts: a frozen stderr (a stopped supervisord fills its 64 KiB pipe) must not freeze a trading process.
+"""
+
+import json
+import logging
+import logging.handlers
+import queue
+import re
+import sys
+from typing import TextIO
+
+from runtime.timestamps import to_text
+
+QUEUE_LINES_MAX = 10_000
+
+_SECRET_KEYS = re.compile(r"authorization|cookie|password|token|api_?key|secret|private", re.IGNORECASE)
+_SECRET_VALUES = re.compile(r"rba_[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?i:bearer)\s+\S+")
+_REDACTED = "[redacted]"
+_PLAIN_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def redact(text: str) -> str:
+    """``text`` with everything that looks like a bearer token, an API key or a JWT taken out."""
+    return _SECRET_VALUES.sub(_REDACTED, text)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    extra = {key: value for key, value in vars(record).items() if key not in _PLAIN_FIELDS}
+    return {
+        key: _REDACTED if _SECRET_KEYS.search(key) else redact(str(value)) if not isinstance(value, (int, float)) else value
+        for key, value in extra.items()
+    }
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON a record; ASCII, so that no control character reaches a terminal."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__()
+        self._program = program
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "ts": to_text(int(record.created * 1_000_000) * 1000),
+            "level": record.levelname.lower(),
+            "program": self._program,
+            "message": redact(record.getMessage()),
+            **_fields(record),
+        }
+        if record.exc_info:
+            line["traceback"] = redact(self.formatException(record.exc_info))
+        return json.dumps(line)
+
+
+class TextFormatter(logging.Formatter):
+    """For a person at a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = " ".join(f"{key}={value}" for key, value in _fields(record).items())
+        text = f"{to_text(int(record.created * 1_000_000) * 1000)[11:19]} {record.levelname.lower():7} {redact(record.getMessage())} {extra}".rstrip()
+        return text + ("\n" + redact(self.formatException(record.exc_info)) if record.exc_info else "")
+
+
+class _DroppingQueueHandler(logging.handlers.QueueHandler):
+    """Puts records on a bounded queue; a full queue drops the record and counts it."""
+
+    def __init__(self, records: "queue.Queue[logging.LogRecord]") -> None:
+        super().__init__(records)
+        self.dropped = 0
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self.dropped += 1
+
+
+def configure_logs(program: str, *, stream: TextIO | None = None, level: int = logging.INFO) -> logging.handlers.QueueListener:
+    """Send the root logger to ``stream`` (stderr when absent) and return the started listener; ``stop()`` it last, it writes what is queued."""
+    target = stream or sys.stderr
+    writer = logging.StreamHandler(target)
+    writer.setFormatter(TextFormatter() if target.isatty() else JsonFormatter(program))
+    records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
+    listener = logging.handlers.QueueListener(records, writer)
+    root = logging.getLogger()
+    root.handlers[:] = [_DroppingQueueHandler(records)]
+    root.setLevel(level)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    listener.start()
+    return listener
