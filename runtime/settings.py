@@ -191,7 +191,7 @@ def load_settings(environ: Mapping[str, str], *, cwd: Path | None = None) -> Set
         conf=conf_file,
         execution_enabled=_execution_enabled(environ),
         instruments=_read_toml(conf_file.parent / "instruments.toml"),
-        risk=raw.get("risk", {}),
+        risk=_table(raw, "risk"),
         **sections,
     )
 
@@ -235,6 +235,13 @@ def _convert(section: str, values: object, factory: Any) -> Any:
         if isinstance(error.__cause__, SettingsError):
             raise error.__cause__ from None
         raise SettingsError(f"[{section}] {error}") from None
+
+
+def _table(raw: Mapping[str, object], section: str) -> Mapping[str, object]:
+    table = raw.get(section, {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"[{section}] must be a table")
+    return table
 
 
 def _split_list(value: object) -> object:

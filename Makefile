@@ -1,0 +1,67 @@
+# Two commands do everything on a fresh machine: `make up` runs the arena, `make test` checks it.
+# Needed beforehand: Python 3.11 or newer, make, git. Node is used when it is there and fetched as a wheel when it is not.
+
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: up test install install-dev format lint types unit ui-test system browser bench chaos fuzz clean lock
+
+up: install
+	@exec $(BIN)/arena up
+
+install: $(VENV)/.installed
+	@$(BIN)/python hatch_build.py
+
+# The stamp is last: an install that was cut short is done again.
+$(VENV)/.installed: requirements/run.txt requirements/build.txt requirements/node.txt pyproject.toml hatch_build.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "RBOT Arena needs Python 3.11 or newer; $(PYTHON) is older. Install one and run: make up PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); } || { echo "cannot make a virtual environment: on Debian run apt-get install python3-venv"; exit 1; }
+	@echo "installing the locked packages (about half a minute)"
+	@$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(BIN)/python hatch_build.py --has-node || { echo "no Node on this machine: fetching it as a wheel to build the page"; $(PIP) install --require-hashes -r requirements/node.txt; }
+	@echo "building the page"
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+install-dev: install $(VENV)/.installed-dev
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
+	@echo "installing the checks"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Every check. Unit tests run on two workers; what starts real processes or a browser runs alone, so that it is not disturbed.
+test: install-dev lint types unit ui-test system browser
+
+lint: install-dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: install-dev
+	@$(BIN)/mypy
+
+unit: install-dev
+	@$(BIN)/python -m pytest -q -n 2 -m "not system and not browser"
+
+system: install-dev
+	@$(BIN)/python -m pytest -q -m system
+
+browser: install-dev
+	@$(BIN)/python -m pytest -q -m browser
+
+ui-test: install-dev
+	@$(BIN)/python hatch_build.py --test
+
+format: install-dev
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+# Locks name no registry: only versions and hashes. uv is not a dependency; install it anywhere to run this.
+lock:
+	@cd requirements && uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 ../pyproject.toml -o run.txt
+	@cd requirements && for name in build node dev; do uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $$name.in -o $$name.txt; done
+
+clean:
+	rm -rf $(VENV) dashboard/static dashboard/ui/node_modules .pytest_cache .mypy_cache .ruff_cache
