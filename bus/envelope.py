@@ -1,0 +1,117 @@
+"""The envelope: what every message on the bus is wrapped in, and the chain that ties a journal's events together.
+
+Body: one msgpack map ``{v: 1, source, type, payload, ts}``, and on journalled events also ``epoch``, ``seq`` and ``prev``, all three or none. The
+journal keeps the body bytes; bus, replay and SSE are made from those bytes. ``prev`` is the hash of the event before, so that an event that was
+altered, left out or put in shows at the next one. ``ts`` is for people and never for ordering: that is what ``seq`` is for.
+
+Source: docs/protocol.md, sections 2 and 4.
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+
+from bus.codec import BODY_BYTES_MAX, EVENT_LIMITS, MalformedMessage, encode_payload, pack, unpack
+from bus.topics import is_name
+from runtime.timestamps import to_text
+
+VERSION = 1
+GENESIS = "0" * 32  # prev of seq 1
+
+_EPOCH = re.compile(r"[0-9a-f]{16}")
+_HASH = re.compile(r"[0-9a-f]{32}")
+_TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+# A msgspec.Struct and not a dataclass: a consumer makes one for every message of the bus, and this one costs a fifth (0.25 instead of 1.3 µs).
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One message of the bus. ``epoch``, ``seq`` and ``prev`` are None on quotes and heartbeats, which may be lost; facts have all three."""
+
+    source: str
+    type: str
+    payload: dict[str, object]
+    ts: str
+    epoch: str | None = None
+    seq: int | None = None
+    prev: str | None = None
+    body: bytes
+
+
+def encode_event(
+    source: str,
+    type: str,  # noqa: A002 (the envelope's own word)
+    payload: Mapping[str, object],
+    ts_ns: int,
+    *,
+    epoch: str | None = None,
+    seq: int | None = None,
+    prev: str | None = None,
+) -> bytes:
+    """The body bytes of one message; Decimals in ``payload`` become numbers.
+
+    Args:
+        ts_ns: nanoseconds since 1970, UTC.
+        epoch, seq, prev: all three on a journalled event, else none.
+    Raises:
+        ValueError: a value that does not travel, or more than 64 KiB.
+    """
+    return make_event(source, type, payload, ts_ns, epoch=epoch, seq=seq, prev=prev).body
+
+
+def make_event(
+    source: str,
+    type: str,  # noqa: A002
+    payload: Mapping[str, object],
+    ts_ns: int,
+    *,
+    epoch: str | None = None,
+    seq: int | None = None,
+    prev: str | None = None,
+) -> Event:
+    """The same as an :class:`Event`, equal to what ``decode_event`` makes of its bytes."""
+    if not (is_name(source) and is_name(type)):
+        raise ValueError(f"{source!r} and {type!r} must be names: a-z, 0-9 and _, at most 32")
+    plain = encode_payload(payload)
+    ts = to_text(ts_ns)
+    message: dict[str, object] = {"v": VERSION, "source": source, "type": type, "payload": plain, "ts": ts}
+    if epoch is not None:
+        message |= {"epoch": epoch, "seq": seq, "prev": prev}
+    body = pack(message)
+    if len(body) > BODY_BYTES_MAX:
+        raise ValueError(f"{source}.{type} has {len(body)} bytes and a message at most {BODY_BYTES_MAX}")
+    return Event(source=str(source), type=str(type), payload=plain, ts=ts, epoch=epoch, seq=seq, prev=prev, body=body)
+
+
+def decode_event(body: bytes) -> Event:
+    """The message in ``body``. Fields that this version does not know are left alone.
+
+    Raises:
+        MalformedMessage: not msgpack, over a limit, another version, or a field of the wrong shape.
+    """
+    message = unpack(body, EVENT_LIMITS)
+    get = message.get
+    version, source, kind, payload, ts = get("v"), get("source"), get("type"), get("payload"), get("ts")
+    if version != VERSION or type(version) is not int:
+        raise MalformedMessage(f"version {version!r} is not {VERSION}")
+    if not (is_name(source) and is_name(kind)):
+        raise MalformedMessage("source and type must be names")
+    if type(payload) is not dict:
+        raise MalformedMessage("payload must be a map")
+    if type(ts) is not str or _TS.fullmatch(ts) is None:
+        raise MalformedMessage("ts must be RFC 3339 in UTC with microseconds")
+    epoch, seq, prev = get("epoch"), get("seq"), get("prev")
+    if not (epoch is None and seq is None and prev is None):
+        if type(epoch) is not str or _EPOCH.fullmatch(epoch) is None:
+            raise MalformedMessage("epoch must be 16 lowercase hex digits")
+        if type(seq) is not int or seq < 1:
+            raise MalformedMessage("seq must count from 1")
+        if type(prev) is not str or _HASH.fullmatch(prev) is None:
+            raise MalformedMessage("prev must be 32 lowercase hex digits")
+    return Event(source=source, type=kind, payload=payload, ts=ts, epoch=epoch, seq=seq, prev=prev, body=body)  # type: ignore[arg-type]
+
+
+def chain_hash(body: bytes) -> str:
+    """BLAKE2b-128 of an event's body bytes as journalled, in hex: the ``prev`` of the event after it."""
+    return blake2b(body, digest_size=16).hexdigest()
