@@ -1,0 +1,93 @@
+"""The life of a bracket: one table of what may follow what, and one door.
+
+SUBMITTING ─→ PENDING ─→ (PARTIALLY_FILLED) ─→ OPEN ─→ CLOSED, with side doors to CANCELLED, EXPIRED, REJECTED and VOID. UNKNOWN stands for "it may
+have happened" and leads back to wherever a look at the venue says; CANCEL_PENDING for a cancel whose answer is out.
+"""
+
+from dataclasses import replace
+from enum import StrEnum
+
+from trading.brackets import Bracket
+from trading.errors import StateConflict
+from trading.orders import OrderStatus
+
+
+class Step(StrEnum):
+    """What happened to a bracket as a whole."""
+
+    ACCEPTED = "accepted"  # the venue has it, nothing has traded
+    REJECTED = "rejected"  # the venue refused it
+    NEVER_SENT = "never_sent"  # it was given up before anything left us
+    LOST = "lost"  # sent, and no answer came
+    ENTRY_PARTIAL = "entry_partial"  # some of the entry traded, more may
+    ENTRY_DONE = "entry_done"  # there is a position and no more of the entry to come
+    CANCEL_SENT = "cancel_sent"
+    CANCEL_REFUSED = "cancel_refused"  # too late, or the venue would not: it works on
+    CANCELLED = "cancelled"  # nothing traded and nothing will
+    EXPIRED = "expired"  # as CANCELLED, because its time to live was over
+    CLOSED = "closed"  # there was a position and it is out
+
+
+_S = OrderStatus
+
+TRANSITIONS: dict[tuple[OrderStatus, Step], OrderStatus] = {
+    (_S.SUBMITTING, Step.ACCEPTED): _S.PENDING,
+    (_S.SUBMITTING, Step.REJECTED): _S.REJECTED,
+    (_S.SUBMITTING, Step.NEVER_SENT): _S.VOID,
+    (_S.SUBMITTING, Step.LOST): _S.UNKNOWN,
+    (_S.SUBMITTING, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
+    (_S.SUBMITTING, Step.ENTRY_DONE): _S.OPEN,
+    (_S.SUBMITTING, Step.CANCELLED): _S.CANCELLED,
+    (_S.PENDING, Step.REJECTED): _S.REJECTED,
+    (_S.PENDING, Step.LOST): _S.UNKNOWN,
+    (_S.PENDING, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
+    (_S.PENDING, Step.ENTRY_DONE): _S.OPEN,
+    (_S.PENDING, Step.CANCEL_SENT): _S.CANCEL_PENDING,
+    (_S.PENDING, Step.CANCELLED): _S.CANCELLED,
+    (_S.PENDING, Step.EXPIRED): _S.EXPIRED,
+    (_S.PARTIALLY_FILLED, Step.LOST): _S.UNKNOWN,
+    (_S.PARTIALLY_FILLED, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
+    (_S.PARTIALLY_FILLED, Step.ENTRY_DONE): _S.OPEN,
+    (_S.PARTIALLY_FILLED, Step.CANCEL_SENT): _S.CANCEL_PENDING,
+    (_S.PARTIALLY_FILLED, Step.CLOSED): _S.CLOSED,
+    (_S.OPEN, Step.LOST): _S.UNKNOWN,
+    (_S.OPEN, Step.CLOSED): _S.CLOSED,
+    (_S.CANCEL_PENDING, Step.LOST): _S.UNKNOWN,
+    (_S.CANCEL_PENDING, Step.ENTRY_PARTIAL): _S.CANCEL_PENDING,
+    (_S.CANCEL_PENDING, Step.ENTRY_DONE): _S.OPEN,
+    (_S.CANCEL_PENDING, Step.CANCELLED): _S.CANCELLED,
+    (_S.CANCEL_PENDING, Step.EXPIRED): _S.EXPIRED,
+    (_S.CANCEL_PENDING, Step.CLOSED): _S.CLOSED,
+    (_S.UNKNOWN, Step.ACCEPTED): _S.PENDING,
+    (_S.UNKNOWN, Step.REJECTED): _S.REJECTED,
+    (_S.UNKNOWN, Step.NEVER_SENT): _S.VOID,
+    (_S.UNKNOWN, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
+    (_S.UNKNOWN, Step.ENTRY_DONE): _S.OPEN,
+    (_S.UNKNOWN, Step.CANCELLED): _S.CANCELLED,
+    (_S.UNKNOWN, Step.EXPIRED): _S.EXPIRED,
+    (_S.UNKNOWN, Step.CLOSED): _S.CLOSED,
+}
+
+
+def apply(bracket: Bracket, step: Step, *, now_ns: int, **changes: object) -> Bracket:
+    """``bracket`` as it stands after ``step``, with ``changes`` to its other fields made in the same breath.
+
+    Raises:
+        StateConflict: the step cannot follow from where the bracket stands; nothing has changed.
+    """
+    return replace(bracket, status=next_status(bracket, step), updated_ns=now_ns, **changes)  # type: ignore[arg-type]
+
+
+def next_status(bracket: Bracket, step: Step) -> OrderStatus:
+    """Where ``step`` leads. A refused cancel leads back to what the fills say."""
+    if step is Step.CANCEL_REFUSED and bracket.status is _S.CANCEL_PENDING:
+        if not bracket.filled_units:
+            return _S.PENDING
+        return _S.PARTIALLY_FILLED if bracket.remaining_units else _S.OPEN
+    try:
+        return TRANSITIONS[bracket.status, step]
+    except KeyError:
+        raise StateConflict(
+            f"{bracket.order_id} is {bracket.status}: look at it again before you decide",
+            details={"order_id": bracket.order_id, "status": str(bracket.status), "step": str(step)},
+        ) from None
