@@ -151,6 +151,11 @@ def to_wire(value: Decimal) -> int | float:
     Raises:
         ValueError: not finite, more than 15 significant digits, or out of range. Computed money is quantised first.
     """
+    text = str(value)
+    if len(text) <= SIGNIFICANT_DIGITS_MAX and "E" not in text:  # nearly every price and size: no more than 15 digits, whatever they are
+        number = float(text)
+        if math.isfinite(number):
+            return int(number) if number.is_integer() else number
     if not value.is_finite():
         raise ValueError(f"{value} is not a number that travels")
     if len(value.as_tuple().digits) > SIGNIFICANT_DIGITS_MAX:

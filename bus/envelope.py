@@ -9,6 +9,7 @@ Source: docs/protocol.md, sections 2 and 4.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -22,7 +23,7 @@ GENESIS = "0" * 32  # prev of seq 1
 
 _EPOCH = re.compile(r"[0-9a-f]{16}")
 _HASH = re.compile(r"[0-9a-f]{32}")
-_TS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_TS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
 # A msgspec.Struct and not a dataclass: a consumer makes one for every message of the bus, and this one costs a fifth (0.25 instead of 1.3 µs).
@@ -95,7 +96,7 @@ def decode_event(body: bytes) -> Event:
     version, source, kind, payload, ts = get("v"), get("source"), get("type"), get("payload"), get("ts")
     if version != VERSION or type(version) is not int:
         raise MalformedMessage(f"version {version!r} is not {VERSION}")
-    if not (is_name(source) and is_name(kind)):
+    if type(source) is not str or type(kind) is not str or not (is_name(source) and is_name(kind)):
         raise MalformedMessage("source and type must be names")
     if type(payload) is not dict:
         raise MalformedMessage("payload must be a map")
@@ -103,13 +104,19 @@ def decode_event(body: bytes) -> Event:
         raise MalformedMessage("ts must be RFC 3339 in UTC with microseconds")
     epoch, seq, prev = get("epoch"), get("seq"), get("prev")
     if not (epoch is None and seq is None and prev is None):
-        if type(epoch) is not str or _EPOCH.fullmatch(epoch) is None:
+        if type(epoch) is not str or not is_epoch(epoch):
             raise MalformedMessage("epoch must be 16 lowercase hex digits")
         if type(seq) is not int or seq < 1:
             raise MalformedMessage("seq must count from 1")
         if type(prev) is not str or _HASH.fullmatch(prev) is None:
             raise MalformedMessage("prev must be 32 lowercase hex digits")
-    return Event(source=source, type=kind, payload=payload, ts=ts, epoch=epoch, seq=seq, prev=prev, body=body)  # type: ignore[arg-type]
+    return Event(source=source, type=kind, payload=payload, ts=ts, epoch=epoch, seq=seq, prev=prev, body=body)
+
+
+@lru_cache(256)  # the same few epochs come with every message
+def is_epoch(text: str) -> bool:
+    """Whether ``text`` is 16 lowercase hex digits."""
+    return _EPOCH.fullmatch(text) is not None
 
 
 def chain_hash(body: bytes) -> str:

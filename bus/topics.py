@@ -19,9 +19,10 @@ _INSTRUMENT = re.compile(r"[A-Z0-9]{1,16}(?:[_-][A-Z0-9]{1,16})?")
 _CACHED_MAX = 1024
 
 
-def is_name(text: object) -> bool:
+@lru_cache(_CACHED_MAX)
+def is_name(text: str) -> bool:
     """Whether ``text`` may name a source or a type: a lower-case letter, then at most 31 of a-z, 0-9 and _."""
-    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+    return _NAME.fullmatch(text) is not None
 
 
 @lru_cache(_CACHED_MAX)
