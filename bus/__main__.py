@@ -1,0 +1,36 @@
+"""``python -m bus``: the proxy as a program of its own, which any other program may outlive or lose without losing an event."""
+
+import asyncio
+import logging
+import resource
+
+from bus.proxy import Proxy, subscriber_port
+from runtime.program import run
+from runtime.settings import Settings
+
+# A flood (never-ending messages, a million subscriptions) ends this process, which keeps nothing, and not the machine (S-Z3). Full queues towards
+# a hundred frozen subscribers at the usual 300 bytes an event stay far below it.
+MEMORY_BYTES_MAX = 2 * 1024**3
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = MEMORY_BYTES_MAX if hard == resource.RLIM_INFINITY else min(hard, MEMORY_BYTES_MAX)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    log = logging.getLogger("bus")
+    tcp = subscriber_port(settings)
+    if tcp is None:
+        log.warning("no TCP port for subscribers: reads need a token here; own tools connect to run/bus-sub.sock or read /events")
+    async with Proxy(settings.run_dir, tcp=tcp) as proxy:
+        log.info("bus is up", extra={"sub_port": proxy.sub_port})
+        waits = [asyncio.create_task(stop.wait()), asyncio.create_task(proxy.wait())]
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        for task in done:
+            task.result()
+
+
+if __name__ == "__main__":
+    run("bus", main)
