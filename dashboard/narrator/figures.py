@@ -1,0 +1,144 @@
+"""Figures as a trader reads them: prices, distances, money, R multiples, times.
+
+Forex distances are in pips (0.0001, or 0.01 where the quote currency is counted in whole units, as the yen is), everything else in per cent of the
+price it starts from. Money is in the instrument's quote currency: the story knows no conversion rate, because it reads one journal and nothing else.
+"""
+
+import re
+from decimal import Decimal
+
+# The currencies OANDA quotes forex in; a pair of two of them has pips, anything else (metals, indices, crypto) has per cent.
+_FIAT = frozenset(
+    [
+        "AUD",
+        "CAD",
+        "CHF",
+        "CNH",
+        "CZK",
+        "DKK",
+        "EUR",
+        "GBP",
+        "HKD",
+        "HUF",
+        "JPY",
+        "MXN",
+        "NOK",
+        "NZD",
+        "PLN",
+        "SEK",
+        "SGD",
+        "THB",
+        "TRY",
+        "USD",
+        "ZAR",
+    ]
+)
+_WHOLE_UNIT_FIAT = frozenset({"JPY", "HUF", "THB"})
+_IN_CENTS = _FIAT | {"USDC", "USDT", ""}
+_SEPARATORS = re.compile(r"[_-]")
+
+# Past this a number is no price or size of ours; it is written short so that a comment stays a line.
+_READABLE_MAX = Decimal(10) ** 15
+_READABLE_MIN = Decimal("1e-10")
+_ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+def currencies(instrument: str) -> tuple[str, str]:
+    """Base and quote currency; the quote is empty where the name has no separator."""
+    parts = _SEPARATORS.split(instrument, maxsplit=1)
+    return parts[0], parts[1] if len(parts) == 2 else ""
+
+
+def plain(value: Decimal) -> str:
+    """The number without trailing zeros and without an exponent, short where it is out of all proportion."""
+    if value and not _READABLE_MIN <= abs(value) < _READABLE_MAX:
+        return f"{value:.3e}"
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text
+
+
+def fixed(value: Decimal, places: int) -> str:
+    """The number with thousands separators and ``places`` decimals; never "-0.00"."""
+    if abs(value) >= _READABLE_MAX:
+        return f"{value:.3e}"
+    text = f"{value:,.{places}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text
+
+
+def price(instrument: str, value: Decimal) -> str:
+    """The price with the digits its market is used to, and more where it has more."""
+    text = plain(value)
+    if "e" in text:
+        return text
+    shown = len(text.partition(".")[2])
+    return fixed(value, max(shown, _price_places(instrument))).replace(",", "")
+
+
+def _price_places(instrument: str) -> int:
+    pip = _pip(instrument)
+    if pip is not None:
+        return 3 if pip == Decimal("0.01") else 5
+    return 2
+
+
+def _pip(instrument: str) -> Decimal | None:
+    base, quote = currencies(instrument)
+    if base not in _FIAT or quote not in _FIAT:
+        return None
+    return Decimal("0.01") if quote in _WHOLE_UNIT_FIAT else Decimal("0.0001")
+
+
+def distance(instrument: str, start: Decimal, end: Decimal) -> str:
+    """How far ``end`` is from ``start``, without a sign: "55.0 pips" or "1.24%"."""
+    gap = abs(end - start)
+    pip = _pip(instrument)
+    if pip is not None:
+        return f"{fixed(gap / pip, 1)} pips"
+    return f"{fixed(100 * gap / start, 2)}%" if start else f"{plain(gap)}"
+
+
+def money(instrument: str, value: Decimal) -> str:
+    """An amount of the instrument's quote currency without its sign: "0.55 USD", "5,500 JPY"; what rounds to nothing is said to be less than a cent."""
+    quote = currencies(instrument)[1]
+    places = 0 if quote in _WHOLE_UNIT_FIAT else 2 if quote in _IN_CENTS else 8
+    size = abs(value)
+    smallest = Decimal(1).scaleb(-places)
+    text = f"less than {smallest:f}" if 0 < size < smallest / 2 else fixed(size, places)
+    if places == 8 and "." in text and not text.startswith("less"):
+        text = text.rstrip("0").rstrip(".")
+    return f"{text} {quote}".rstrip()
+
+
+def result(value: Decimal) -> str:
+    """What was won or lost, in the account's currency (events do not name it, nor does Rick): "+0.45", "-12.30"; more digits below a cent."""
+    places = 2 if abs(value) >= Decimal("0.01") or not value else 6
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{fixed(abs(value), places)}"
+
+
+def r_multiple(value: Decimal) -> str:
+    """The result in units of what was risked: "+1.80R"."""
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{fixed(abs(value), 2)}R"
+
+
+def span(seconds: Decimal) -> str:
+    """A length of time in its two largest units: "45 s", "14 min", "3 h 5 min", "2 d 4 h"."""
+    if not 0 <= seconds < 10**10:  # three centuries: no time one holds a position
+        return "an odd length of time"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if hours == 0:
+        return f"{minutes} min"
+    if days == 0:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 else f"{days} d"
+
+
+def ordinal(count: int) -> str:
+    """ "third" up to ten, then "11th"."""
+    if count < len(_ORDINALS):
+        return _ORDINALS[count]
+    suffix = "th" if count % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(count % 10, "th")
+    return f"{count}{suffix}"

@@ -1,0 +1,194 @@
+"""What Rick remembers of one source's journal, and how one more event changes it.
+
+The memory is a value: ``advance(story, event)`` returns the next one and changes nothing. It holds only what the journal said, so reading the same
+journal again gives the same memory. It is bounded: orders are forgotten when they are over, and the oldest one when more than ORDERS_MAX are open.
+A new epoch, or a hole in what could be read, starts it afresh: somebody who begins to read there would know no more either.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal, InvalidOperation
+
+from dashboard.narrator.reading import Happening, clean, number
+
+# A desk with more open brackets than this still gets every comment; those on forgotten orders say less.
+ORDERS_MAX = 1_000
+
+_OVER = frozenset({"CLOSED", "CANCELLED", "EXPIRED", "REJECTED", "VOID"})
+# order_modified's names for what the story keeps under a shorter one.
+_CHANGEABLE = {"entry_price": "entry", "stop_loss_price": "stop", "take_profit_price": "target"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownOrder:
+    """A bracket as its events told it. ``cost`` is the sum of price times units of its entry fills; ``planned_stop`` the stop it was placed with."""
+
+    order_id: str
+    instrument: str
+    side: str
+    units: Decimal | None = None
+    entry_type: str = "limit"
+    entry: Decimal | None = None
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    planned_stop: Decimal | None = None
+    quality: Decimal | None = None
+    mode: str = "paper"
+    filled: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+    position: Decimal = Decimal(0)
+
+    @property
+    def average_entry(self) -> Decimal | None:
+        """The mean price of its entry fills; before any, the price it waits for."""
+        return self.cost / self.filled if self.filled else self.entry
+
+    @property
+    def is_buy(self) -> bool:
+        return self.side == "BUY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One source's story so far. ``streak`` counts wins in a row, negative for losses."""
+
+    orders: Mapping[str, KnownOrder] = field(default_factory=dict)
+    streak: int = 0
+    wins: int = 0
+    losses: int = 0
+
+    def siblings(self, order: KnownOrder) -> list[KnownOrder]:
+        """The other orders on the same instrument that are not over."""
+        return [other for other in self.orders.values() if other.instrument == order.instrument and other.order_id != order.order_id]
+
+
+def advance(story: Story, event: Happening) -> Story:
+    """The story after ``event``."""
+    if event.type in {"source_reset", "paper_reset"}:
+        return Story()
+    if event.type == "bracket_closed":
+        story = _count_result(story, net_result(event))
+    order_id = event.order_id
+    if order_id is None:
+        return story
+    if _is_over(event):
+        return replace(story, orders={key: order for key, order in story.orders.items() if key != order_id})
+    known = story.orders.get(order_id)
+    changed = _order_after(known, event)
+    if changed is None or changed is known:
+        return story
+    orders = {**story.orders, order_id: changed}
+    if len(orders) > ORDERS_MAX:
+        del orders[next(iter(orders))]
+    return replace(story, orders=orders)
+
+
+def net_result(event: Happening) -> Decimal | None:
+    """What a closed bracket brought after fees, in the account's currency; None where it does not say."""
+    pnl = event.number("realized_pnl")
+    return None if pnl is None else pnl - (event.number("fees") or 0)
+
+
+def _count_result(story: Story, pnl: Decimal | None) -> Story:
+    if not pnl:  # unknown or exactly nil: neither a win nor a loss, and no end of a streak
+        return story
+    if pnl > 0:
+        return replace(story, streak=max(story.streak, 0) + 1, wins=story.wins + 1)
+    return replace(story, streak=min(story.streak, 0) - 1, losses=story.losses + 1)
+
+
+def _is_over(event: Happening) -> bool:
+    if event.type in {"bracket_closed", "order_rejected"}:
+        return True
+    return event.type in {"order_cancelled", "order_resolved"} and event.word("status") in _OVER
+
+
+def _order_after(known: KnownOrder | None, event: Happening) -> KnownOrder | None:
+    if event.type == "oco_placed":
+        return _placed(event)
+    if known is None:
+        return None
+    if event.type in {"order_filled", "order_partially_filled"}:
+        return _filled(known, event)
+    if event.type == "order_modified":
+        return _modified(known, event)
+    return known
+
+
+def order_of(event: Happening) -> KnownOrder | None:
+    """As much of the order as its one event says by itself; None where it names no order or no instrument."""
+    order_id, instrument, side = event.order_id, event.word("instrument"), event.word("side")
+    if order_id is None or instrument is None:
+        return None
+    return KnownOrder(order_id=order_id, instrument=instrument, side=side or "", units=event.number("units"), mode=event.word("mode") or "paper")
+
+
+def _placed(event: Happening) -> KnownOrder | None:
+    order = order_of(event)
+    if order is None:
+        return None
+    stop = event.number("sl")
+    return replace(
+        order,
+        entry_type=event.word("entry_type") or "limit",
+        entry=event.number("entry"),
+        stop=stop,
+        planned_stop=stop,
+        target=event.number("tp"),
+        quality=event.number("quality"),
+    )
+
+
+def _filled(order: KnownOrder, event: Happening) -> KnownOrder:
+    units, at, position = fill_units(order, event), event.number("price"), event.number("position_units")
+    if event.word("leg") != "entry":
+        return replace(order, position=position if position is not None else max(order.position - units, Decimal(0)))
+    return replace(
+        order,
+        filled=order.filled + units,
+        cost=order.cost + units * (at if at is not None else order.entry or Decimal(0)),
+        position=position if position is not None else order.position + units,
+    )
+
+
+def fill_units(order: KnownOrder | None, event: Happening) -> Decimal:
+    """How many units this one fill moved: what it says, else what the position changed by."""
+    said, position = event.number("fill_units"), event.number("position_units")
+    if said is not None:
+        return abs(said)
+    if position is not None and order is not None:
+        return abs(position - order.position)
+    return abs(event.number("units") or Decimal(0))
+
+
+def _modified(order: KnownOrder, event: Happening) -> KnownOrder:
+    values = {_CHANGEABLE[key]: new for key, (_, new) in changes(event).items() if key in _CHANGEABLE and new is not None}
+    return replace(order, **values)  # type: ignore[arg-type]  # the values of _CHANGEABLE are price fields
+
+
+def changes(event: Happening) -> dict[str, tuple[Decimal | None, Decimal | None]]:
+    """What order_modified changed: name → (from, to)."""
+    found: dict[str, tuple[Decimal | None, Decimal | None]] = {}
+    for key, value in event.mapping("changes").items():
+        pair = value if isinstance(value, Mapping) else {"to": value}
+        found[clean(key)] = number(pair.get("from")), number(pair.get("to"))
+    return found
+
+
+def order_to_json(order: KnownOrder) -> dict[str, object]:
+    """The order as plain JSON values, numbers as text."""
+    return {key: str(value) if isinstance(value, Decimal) else value for key, value in asdict(order).items()}
+
+
+def order_from_json(values: Mapping[str, object]) -> KnownOrder:
+    """What ``order_to_json`` wrote.
+
+    Raises:
+        ValueError: it was not written by it.
+    """
+    numbers = {"units", "entry", "stop", "target", "planned_stop", "quality", "filled", "cost", "position"}
+    try:
+        read = {key: Decimal(str(value)) if key in numbers and value is not None else value for key, value in values.items()}
+        return KnownOrder(**read)  # type: ignore[arg-type]  # the names and types are those order_to_json wrote
+    except (InvalidOperation, TypeError) as error:
+        raise ValueError(f"not a remembered order: {error}") from error

@@ -1,0 +1,72 @@
+"""What the rules share: the turn of the story they speak about, what its order is called, and what its stop would cost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dashboard.narrator import figures
+from dashboard.narrator.reading import Happening
+from dashboard.narrator.state import KnownOrder, Story, order_of
+from dashboard.narrator.wording import pick
+
+# What a rule returns: the text and its tone (plain, good, bad, warning, serious).
+Told = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One event with the story before it and after it."""
+
+    before: Story
+    after: Story
+    event: Happening
+
+    @property
+    def known(self) -> KnownOrder | None:
+        """The order as it was remembered before the event."""
+        return self.before.orders.get(self.event.order_id or "")
+
+    @property
+    def order(self) -> KnownOrder | None:
+        """The order as remembered after the event, else before it (an event that ends it), else what the event itself says of it."""
+        return self.after.orders.get(self.event.order_id or "") or self.known or order_of(self.event)
+
+    @property
+    def name(self) -> str:
+        return self.event.order_id or "an order"
+
+    @property
+    def what(self) -> str:
+        """ "100 EUR_USD", or the order's name where no more is known."""
+        order = self.order
+        if order is None:
+            return self.name
+        return f"{figures.plain(order.units)} {order.instrument}" if order.units is not None else order.instrument
+
+    def pick(self, slot: str, *phrases: str) -> str:
+        """The phrase this event has in this slot."""
+        return pick(self.event, slot, phrases)
+
+
+Rule = Callable[[Turn], Told]
+
+
+def side_of(order: KnownOrder) -> str:
+    return {"BUY": "long", "SELL": "short"}.get(order.side, order.side or "in")
+
+
+def loss_at_stop(order: KnownOrder, units: Decimal | None) -> Decimal | None:
+    """What the stop would take from ``units`` bought or sold at the entry; negative where the stop locks in a win, None where it cannot be said."""
+    entry, stop = order.average_entry, order.stop
+    if entry is None or stop is None or units is None:
+        return None
+    return (entry - stop) * units * (1 if order.is_buy else -1)
+
+
+def tone_of(pnl: Decimal | None) -> str:
+    return "plain" if not pnl else "good" if pnl > 0 else "bad"
+
+
+def sentences(*parts: str | None) -> str:
+    """The parts that say something, as one line."""
+    return " ".join(part for part in parts if part)
