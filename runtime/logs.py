@@ -4,6 +4,7 @@ A line is a constant sentence plus fields (``log.info("order refused", extra={"c
 own behind a bounded queue that drops and counts: a frozen stderr (a stopped supervisord fills its 64 KiB pipe) must not freeze a trading process.
 """
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -15,6 +16,7 @@ from typing import TextIO
 from runtime.timestamps import to_text
 
 QUEUE_LINES_MAX = 10_000
+STOP_S_MAX = 2.0
 
 _SECRET_KEYS = re.compile(r"authorization|cookie|password|token|api_?key|secret|private", re.IGNORECASE)
 _SECRET_VALUES = re.compile(r"rba_[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?i:bearer)\s+\S+")
@@ -67,9 +69,15 @@ class TextFormatter(logging.Formatter):
 class _DroppingQueueHandler(logging.handlers.QueueHandler):
     """Puts records on a bounded queue; a full queue drops the record and counts it."""
 
-    def __init__(self, records: "queue.Queue[logging.LogRecord]") -> None:
+    def __init__(self, records: "queue.Queue[logging.LogRecord | None]") -> None:
         super().__init__(records)
         self.dropped = 0
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """The record as it is: the standard one folds a traceback into the message, and the formatters here keep them apart."""
+        record.msg = record.getMessage()
+        record.args = None
+        return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
         try:
@@ -78,13 +86,31 @@ class _DroppingQueueHandler(logging.handlers.QueueHandler):
             self.dropped += 1
 
 
-def configure_logs(program: str, *, stream: TextIO | None = None, level: int = logging.INFO) -> logging.handlers.QueueListener:
+class LogListener(logging.handlers.QueueListener):
+    """Writes what is queued; ``stop`` waits for it, but never for ever."""
+
+    def __init__(self, records: "queue.Queue[logging.LogRecord | None]", writer: logging.Handler) -> None:
+        super().__init__(records, writer)
+        self._records = records
+
+    def enqueue_sentinel(self) -> None:
+        with contextlib.suppress(queue.Full):
+            self._records.put(None, timeout=STOP_S_MAX)  # None is the standard listener's sign to end
+
+    def stop(self) -> None:
+        self.enqueue_sentinel()
+        if self._thread is not None:
+            self._thread.join(STOP_S_MAX)  # a daemon thread: a reader that stays frozen loses lines, not the stop
+            self._thread = None
+
+
+def configure_logs(program: str, *, stream: TextIO | None = None, level: int = logging.INFO) -> LogListener:
     """Send the root logger to ``stream`` (stderr when absent) and return the started listener; ``stop()`` it last, it writes what is queued."""
     target = stream or sys.stderr
     writer = logging.StreamHandler(target)
     writer.setFormatter(TextFormatter() if target.isatty() else JsonFormatter(program))
-    records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_LINES_MAX)
-    listener = logging.handlers.QueueListener(records, writer)
+    records: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_LINES_MAX)
+    listener = LogListener(records, writer)
     root = logging.getLogger()
     root.handlers[:] = [_DroppingQueueHandler(records)]
     root.setLevel(level)

@@ -1,0 +1,65 @@
+"""What the commands print: tables on a terminal, one JSON document with ``--json``, errors on stderr with a documented exit code."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NoReturn
+
+import typer
+
+from cli import exit_codes
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout; a Decimal as the number that was on the wire."""
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else json.loads(str(value))
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A table with a header, or the sentence ``empty`` when there is no row. What looks like a number stands to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listed = [[_cell(value) for value in row] for row in rows]
+    console = Console(highlight=False)
+    if not listed:
+        console.print(Text(empty))
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(_is_number(row[index]) for row in listed)
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric or index == 0)
+    for row in listed:
+        table.add_row(*(Text(value) for value in row))  # Text, not markup: a venue's words are shown, never interpreted
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text == "–" or text.lstrip("+-").replace(".", "", 1).isdigit()
+
+
+def fail(message: str, code: int = exit_codes.FAILED) -> NoReturn:
+    """Say why on stderr and end with ``code``."""
+    sys.stderr.write(message.rstrip() + "\n")
+    raise typer.Exit(code)
+
+
+def pick(source: Mapping[str, Any], *names: str) -> list[object]:
+    """The values of ``names`` in that order; None where one is absent."""
+    return [source.get(name) for name in names]
