@@ -57,15 +57,18 @@ class Placement(TypedDict):
 
 
 class LegView(TypedDict):
-    """One side of a bracket. ``status``: WAITING (its entry is not filled), PENDING, PARTIALLY_FILLED, FILLED, CANCELLED."""
+    """One part of a bracket: entry, stop_loss, take_profit. ``units`` of an exit are those it covers now; ``price`` of a stop is where it stands now.
 
-    leg: str  # entry | take_profit | stop_loss | close
+    ``status`` of an entry: PENDING, PARTIALLY_FILLED, FILLED, CANCELLED; of an exit: WAITING (nothing is filled), WORKING, FILLED, CANCELLED.
+    """
+
+    leg: str
     type: str  # limit | stop | market
     side: str
-    price: Number | None
     units: Number
-    filled_units: Number
-    average_price: Number | None
+    price: Number | None
+    filled_units: NotRequired[Number]  # of the entry
+    trailing_distance: NotRequired[Number | None]  # of the stop loss
     status: str
 
 

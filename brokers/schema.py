@@ -1,0 +1,73 @@
+"""The tables of an adapter's database beside the journal's own, as migrations: never edited once released, only added to.
+
+``orders`` is the book: a bracket as JSON (numbers as text, so nothing is lost) plus the columns that queries look at. n is the number in the order
+id, so a look-up by id is a look-up by row. ``client_ids`` makes a placement happen once: the key a caller chose, per account and user, and the order
+it became; without an order it is a tombstone, and whatever still arrives under that key is refused. ``order_events`` finds an order's later events
+(its first is in ``orders``). Every list is read through an index from its newest end, so no answer gets slower as the journal grows.
+"""
+
+from collections.abc import Sequence
+
+_ORDERS = """
+CREATE TABLE orders (
+    n INTEGER PRIMARY KEY,
+    instrument TEXT NOT NULL,
+    status TEXT NOT NULL,
+    placed_by TEXT NOT NULL,
+    bracket TEXT NOT NULL,
+    body_hash TEXT NOT NULL,
+    placed_seq INTEGER NOT NULL,
+    reply BLOB
+) STRICT;
+CREATE INDEX orders_by_status ON orders (instrument, status, n);
+CREATE INDEX orders_not_final ON orders (n) WHERE status NOT IN ('CLOSED', 'CANCELLED', 'EXPIRED', 'REJECTED', 'VOID');
+
+CREATE TABLE client_ids (
+    client_order_id TEXT NOT NULL,
+    placed_by TEXT NOT NULL,
+    account TEXT NOT NULL,
+    n INTEGER,
+    void_reason TEXT,
+    made_ns INTEGER NOT NULL,
+    PRIMARY KEY (client_order_id, placed_by, account)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE order_events (
+    n INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (n, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE fills (
+    id INTEGER PRIMARY KEY,
+    fill_id TEXT NOT NULL UNIQUE,
+    n INTEGER NOT NULL,
+    instrument TEXT NOT NULL,
+    fill TEXT NOT NULL
+) STRICT;
+CREATE INDEX fills_by_order ON fills (n, id);
+CREATE INDEX fills_by_instrument ON fills (instrument, id);
+
+CREATE TABLE trades (
+    id INTEGER PRIMARY KEY,
+    n INTEGER NOT NULL UNIQUE,
+    instrument TEXT NOT NULL,
+    trade TEXT NOT NULL
+) STRICT;
+CREATE INDEX trades_by_instrument ON trades (instrument, id);
+
+CREATE TABLE equity (
+    id INTEGER PRIMARY KEY,
+    at_ns INTEGER NOT NULL,
+    balance TEXT NOT NULL,
+    equity TEXT NOT NULL,
+    unrealized_pnl TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE adapter_state (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Sequence[str] = (_ORDERS,)
