@@ -1,0 +1,300 @@
+"""A whole arena on ports and in a directory of its own, started as a user starts it: ``arena up``.
+
+Tests speak to it through what users have: HTTP, SSE, ZeroMQ, supervisord and the CLI. Nothing here imports the product.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import xmlrpc.client
+from collections.abc import AsyncIterator, Callable, Mapping
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAMS = ("bus", "oanda", "coinbase", "narrator", "market_data", "gateway", "dashboard")
+READY_S_MAX = 60
+
+SEED_ORDER = {
+    "instrument": "EUR_USD",
+    "side": "BUY",
+    "units": 100,
+    "entry_price": 1.1655,
+    "stop_loss_price": 1.1600,
+    "take_profit_price": 1.1700,
+    "quality_score": 75,
+}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now; held together while they are chosen, so that they differ."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class Stack:
+    """One arena. ``async with Stack() as stack`` starts it, waits until it is ready, and leaves no process behind."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None, *, home: Path | None = None) -> None:
+        # Below /tmp and short: a Unix socket path has at most 107 bytes.
+        self.home = home or Path(tempfile.mkdtemp(prefix="arena-", dir="/tmp"))
+        self._keep_home = home is not None
+        self.gateway_port, self.dashboard_port, self.market_port, self.bus_port = free_ports(4)
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("ARENA_", "OANDA_", "COINBASE_", "EXECUTION_"))},
+            "ARENA_HOME": str(self.home),
+            "ARENA_GATEWAY__PORT": str(self.gateway_port),
+            "ARENA_DASHBOARD__PORT": str(self.dashboard_port),
+            "ARENA_MARKET_DATA__PORT": str(self.market_port),
+            "ARENA_BUS__SUB_PORT": str(self.bus_port),
+            **(environ or {}),
+        }
+        self.up: asyncio.subprocess.Process | None = None
+        self.said = bytearray()
+        self._reading: asyncio.Task[None] | None = None
+        self._http: aiohttp.ClientSession | None = None
+        self._tokens: dict[str, str] = {}
+
+    @property
+    def gateway(self) -> str:
+        return f"http://127.0.0.1:{self.gateway_port}"
+
+    @property
+    def dashboard(self) -> str:
+        return f"http://127.0.0.1:{self.dashboard_port}"
+
+    @property
+    def market_data(self) -> str:
+        return f"http://127.0.0.1:{self.market_port}"
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        assert self._http is not None, "the stack is not open"
+        return self._http
+
+    async def __aenter__(self) -> "Stack":
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        try:
+            await self.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+        await self.http.close()
+        if not self._keep_home:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+    async def start(self) -> None:
+        """Start and wait for the greeting, which comes when every program answers."""
+        await self.launch()
+        await self.until(lambda: b"RBOT Arena is up" in self.said, "the greeting of arena up", seconds=READY_S_MAX)
+
+    async def launch(self) -> None:
+        """Start ``arena up`` and do not wait."""
+        self.said.clear()
+        self.up = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "cli.app", "up", cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        assert self.up is not None
+        assert self.up.stdout is not None
+        while chunk := await self.up.stdout.read(65536):
+            self.said += chunk
+
+    async def stop(self, number: signal.Signals = signal.SIGINT) -> int | None:
+        """Stop as Ctrl-C does; returns the exit code of ``arena up``."""
+        if self.up is None:
+            return None
+        if self.up.returncode is None:
+            self.up.send_signal(number)
+        async with asyncio.timeout(60):
+            code = await self.up.wait()
+        if self._reading is not None:
+            await self._reading
+        self.up = None
+        return code
+
+    async def until(self, true: Callable[[], object], what: str, *, seconds: float = 30) -> None:
+        """Look every 20 ms until ``true()``; on time-out say what was waited for and what the programs said."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not true():
+                    if self.up is not None and self.up.returncode is not None and self._reading is not None and self._reading.done():
+                        raise AssertionError(f"arena up ended ({self.up.returncode}) before {what}\n{self.story()}")
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"waited {seconds} s for {what}\n{self.story()}") from None
+
+    def story(self) -> str:
+        """What ``arena up`` and the programs' logs said, for the message of a failed test."""
+        parts = [f"--- arena up\n{self.said.decode(errors='replace')}"]
+        for log in sorted((self.home / "log").glob("*.log")):
+            parts.append(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+        return "\n".join(parts)
+
+    async def call(self, method: str, url: str, *, token: str | None = None, **arguments: Any) -> tuple[int, Any, Mapping[str, str]]:
+        """``(status, JSON body, headers)``."""
+        headers = dict(arguments.pop("headers", {}))
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        async with self.http.request(method, url, headers=headers, **arguments) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if text[:1] in {"{", "["} else text, response.headers
+
+    async def token(self, email: str = "trader@test", role: str = "trader") -> str:
+        """An access token of ``email``, registered on first use."""
+        if email not in self._tokens:
+            body = {"email": email, "password": "pass"}
+            await self.call("POST", f"{self.gateway}/auth/register", json={**body, "role": role})
+            status, answer, _ = await self.call("POST", f"{self.gateway}/auth/login", json=body)
+            assert status == 200, answer
+            self._tokens[email] = answer["access_token"]
+        return self._tokens[email]
+
+    async def place(self, broker: str = "oanda", order: Mapping[str, object] = SEED_ORDER, **more: object) -> tuple[int, Any]:
+        status, answer, _ = await self.call("POST", f"{self.gateway}/brokers/{broker}/orders", token=await self.token(), json={**order, **more})
+        return status, answer
+
+    @contextlib.asynccontextmanager
+    async def events(self, url: str | None = None, *, headers: Mapping[str, str] | None = None) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """The frames of an event stream: ``{"event": name or None, "id": …, "data": …}``."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=30)
+        async with self.http.get(url or f"{self.gateway}/events", headers=headers, timeout=timeout) as response:
+            assert response.status == 200, await response.text()
+            yield sse_frames(response)
+
+    def supervisor(self) -> Any:
+        return xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self.home / "run" / "supervisor.sock")).supervisor
+
+    def pid(self, program: str) -> int:
+        """The process id under supervisord; 0 when it does not run."""
+        return int(self.supervisor().getProcessInfo(program)["pid"])
+
+    def kill(self, program: str, number: signal.Signals = signal.SIGKILL) -> int:
+        """Send ``number`` to ``program`` and return the process id it had."""
+        pid = self.pid(program)
+        assert pid, f"{program} does not run"
+        os.kill(pid, number)
+        return pid
+
+    async def restarted(self, program: str, old_pid: int) -> None:
+        """Wait until ``program`` runs again under another process id."""
+
+        def runs_anew() -> bool:
+            info = self.supervisor().getProcessInfo(program)
+            return bool(info["statename"] in {"RUNNING", "STARTING"} and info["pid"] not in {0, old_pid})
+
+        await self.until(runs_anew, f"{program} to be started again", seconds=30)
+
+    async def ready(self) -> None:
+        """Wait until the gateway says that every component is well."""
+        async with asyncio.timeout(READY_S_MAX):
+            while True:
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                    status, _, _ = await self.call("GET", f"{self.gateway}/health/ready", timeout=aiohttp.ClientTimeout(total=2))
+                    if status == 200:
+                        return
+                await asyncio.sleep(0.05)
+
+    def processes(self) -> list[int]:
+        """Every living process that has this arena's home in its environment."""
+        wanted = f"ARENA_HOME={self.home}".encode()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                if wanted in (entry / "environ").read_bytes().split(b"\0") and " Z " not in (entry / "stat").read_text():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    async def cli(self, *arguments: str, input_text: str | None = None) -> tuple[int, str, str]:
+        """``(exit code, stdout, stderr)`` of one ``arena`` command."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cli.app",
+            *arguments,
+            cwd=ROOT,
+            env=self.environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            out, err = await process.communicate(input_text.encode() if input_text else None)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    async def shell(self, script: str, *, seconds: float = 30) -> tuple[int, str]:
+        """``(exit code, output)`` of a bash script, in which GATEWAY, DASHBOARD and MARKET hold the addresses."""
+        environ = {**self.environ, "GATEWAY": self.gateway, "DASHBOARD": self.dashboard, "MARKET": self.market_data}
+        process = await asyncio.create_subprocess_exec("bash", "-c", script, env=environ, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        async with asyncio.timeout(seconds):
+            out, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode()
+
+
+async def sse_frames(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    """Each frame that carries data, as ``{"event": name or None, "id": cursor or None, "data": decoded}``."""
+    frame: dict[str, Any] = {"event": None, "id": None}
+    data = b""
+    async for raw in response.content:
+        line = raw.rstrip(b"\r\n")
+        if not line:
+            if data:
+                yield {**frame, "data": json.loads(data)}
+            frame, data = {"event": None, "id": None}, b""
+        elif line.startswith(b"data:"):
+            data += line[5:].strip()
+        elif line.startswith(b"id:"):
+            frame["id"] = line[3:].strip().decode()
+        elif line.startswith(b"event:"):
+            frame["event"] = line[6:].strip().decode()
+
+
+async def next_event(frames: AsyncIterator[dict[str, Any]], wanted: Callable[[dict[str, Any]], bool], *, seconds: float = 15) -> dict[str, Any]:
+    """The next unnamed frame whose event is ``wanted``."""
+    async with asyncio.timeout(seconds):
+        async for frame in frames:
+            if frame["event"] is None and wanted(frame["data"]):
+                return frame
+    raise AssertionError("the stream ended")
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: object) -> HTTPConnection:
+        path = self._path
+
+        class Connection(HTTPConnection):
+            def connect(self) -> None:
+                self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                self.sock.settimeout(5)
+                self.sock.connect(str(path))
+
+        return Connection("localhost")
