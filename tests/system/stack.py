@@ -146,8 +146,7 @@ class Stack:
     def story(self) -> str:
         """What ``arena up`` and the programs' logs said, for the message of a failed test."""
         parts = [f"--- arena up\n{self.said.decode(errors='replace')}"]
-        for log in sorted((self.home / "log").glob("*.log")):
-            parts.append(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
+        parts += [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in sorted((self.home / "log").glob("*.log"))]
         return "\n".join(parts)
 
     async def call(self, method: str, url: str, *, token: str | None = None, **arguments: Any) -> tuple[int, Any, Mapping[str, str]]:
