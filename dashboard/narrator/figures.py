@@ -99,7 +99,7 @@ def distance(instrument: str, start: Decimal, end: Decimal) -> str:
 
 
 def money(instrument: str, value: Decimal) -> str:
-    """An amount of the instrument's quote currency without its sign: "0.55 USD", "5,500 JPY"; what rounds to nothing is said to be less than a cent."""
+    """An amount of the instrument's quote currency without its sign: "0.55 USD", "5,500 JPY", or "less than 0.01 USD" where it rounds to nothing."""
     quote = currencies(instrument)[1]
     places = 0 if quote in _WHOLE_UNIT_FIAT else 2 if quote in _IN_CENTS else 8
     size = abs(value)
@@ -111,7 +111,7 @@ def money(instrument: str, value: Decimal) -> str:
 
 
 def result(value: Decimal) -> str:
-    """What was won or lost, in the account's currency (events do not name it, nor does Rick): "+0.45", "-12.30"; more digits below a cent."""
+    """What was won or lost, in the account's currency (which no event names): "+0.45", "-12.30"; more digits below a cent."""
     places = 2 if abs(value) >= Decimal("0.01") or not value else 6
     return f"{'+' if value > 0 else '-' if value < 0 else ''}{fixed(abs(value), places)}"
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +34,7 @@ def test_the_same_journal_tells_the_same_story_however_often_it_was_interrupted(
     story, comments = tell(whole)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(whole)), max_size=5)))
     pieces, told, again = [0, *cuts, len(whole)], [], Story()
-    for start, end in zip(pieces, pieces[1:], strict=False):
+    for start, end in pairwise(pieces):
         again, more = tell(whole[start:end], kept(again))
         told += more
     assert [comment.payload() for comment in told] == [comment.payload() for comment in comments]

@@ -1,0 +1,168 @@
+"""The two servers behind the dashboard, the gateway and market data, and how they are called: over loopback, bounded in time and size.
+
+Reads share kept-alive connections. Changes get a connection of their own each: on a kept one aiohttp sends a request that looks idempotent (DELETE)
+again when the connection turns out dead, and closing half a position twice closes three quarters of it.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from runtime.http import REQUEST_ID, ApiError, client_address
+from runtime.http_guard import is_loopback
+from runtime.settings import HttpSettings, Settings
+
+ANSWER_BYTES_MAX = 2 * 1024 * 1024
+CONNECT_S_MAX = 2.0
+# Above the gateway's own 10 s for a live order: it knows better than we do what became of it.
+ANSWER_S_MAX = 14.0
+CONNECTIONS_MAX = 100
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an upstream answered; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NothingSent(Exception):
+    """The upstream could not be reached at all."""
+
+
+class NoAnswer(Exception):
+    """The request may have arrived; its answer did not."""
+
+
+class AnswerTooLarge(Exception):
+    """The answer has more than ANSWER_BYTES_MAX bytes."""
+
+
+class Upstream:
+    """One server, as an async context manager.
+
+    Args:
+        name: ``gateway`` or ``market_data``; in the code of what we answer when it is down.
+        url: ``http://127.0.0.1:8787``.
+        http: with TLS files, the server's own certificate is the only one trusted.
+    """
+
+    def __init__(self, name: Literal["gateway", "market_data"], url: str, http: HttpSettings) -> None:
+        self.name = name
+        self.url = url
+        self._http = http
+        self._reads: aiohttp.ClientSession | None = None
+        self._changes: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        tls: ssl.SSLContext | bool = own_certificate_only(self._http.tls_cert_file) if self._http.tls_cert_file else True
+        self._reads = self._session(aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls))
+        self._changes = self._session(aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls, force_close=True))
+        return self
+
+    @staticmethod
+    def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        # No cookies are kept, and nothing is read from the environment: proxies there are not for loopback.
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=ANSWER_S_MAX, sock_connect=CONNECT_S_MAX),
+            auto_decompress=False,
+            trust_env=False,
+            raise_for_status=False,
+        )
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for session in (self._reads, self._changes):
+            if session is not None:
+                await session.close()
+
+    async def call(self, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
+        """Send one request and return its whole answer; redirects are answers, not followed.
+
+        Args:
+            target: path and query, encoded as it goes on the wire.
+        Raises:
+            NothingSent: no connection; safe to try again.
+            NoAnswer: the connection broke or the time ran out after the request had gone.
+            AnswerTooLarge: over 2 MiB.
+        """
+        session = self._reads if method in SAFE_METHODS else self._changes
+        assert session is not None, "use it as an async context manager"
+        try:
+            async with session.request(
+                method,
+                URL(self.url + target, encoded=True),
+                headers={"Accept-Encoding": "identity", **(headers or {})},
+                data=body or None,
+                allow_redirects=False,
+            ) as answer:
+                content = await _read(answer)
+                return Answer(status=answer.status, headers={key.lower(): value for key, value in answer.headers.items()}, body=content)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise NothingSent(str(error)) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NoAnswer(type(error).__name__) from error
+
+    def down(self) -> ApiError:
+        """What we answer when it cannot be reached."""
+        name = self.name.replace("_", " ")
+        return ApiError(503, f"{self.name.upper()}_DOWN", f"the {name} does not answer; nothing was sent, try again", headers={"Retry-After": "1"})
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    if (answer.content_length or 0) > ANSWER_BYTES_MAX:
+        raise AnswerTooLarge
+    parts, size = [], 0
+    async for part in answer.content.iter_any():
+        size += len(part)
+        if size > ANSWER_BYTES_MAX:
+            raise AnswerTooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
+def caller_headers(request: web.Request, settings: Settings) -> dict[str, str]:
+    """What every call made for ``request`` carries: its id, and where it came from when that is not this machine.
+
+    The gateway trusts its own machine in places (registration, weak passwords on paper), and whoever is behind the dashboard must not pass for it.
+    """
+    headers = {"X-Request-ID": request[REQUEST_ID]}
+    address = client_address(request, settings)
+    if address and not is_loopback(address):
+        headers["X-Forwarded-For"] = address
+    return headers
+
+
+def own_certificate_only(cert_file: str) -> ssl.SSLContext:
+    """A client context that trusts exactly the certificate we serve ourselves, under whatever name we call ourselves on loopback."""
+    context = ssl.create_default_context(cafile=cert_file)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the leaf itself is the anchor
+    return context
+
+
+def gateway_url(settings: Settings) -> str:
+    return _url(settings.gateway.host, settings.gateway.port, settings.http)
+
+
+def market_data_url(settings: Settings) -> str:
+    return _url(settings.market_data.host, settings.market_data.port, settings.http)
+
+
+def _url(host: str, port: int, http: HttpSettings) -> str:
+    """Where one of our own servers is called: what is bound to every address answers on loopback."""
+    called = host if is_loopback(host) else "[::1]" if host == "::" else "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - compared, not bound
+    if ":" in called and not called.startswith("["):
+        called = f"[{called}]"
+    return f"{'https' if http.tls_cert_file else 'http'}://{called}:{port}"
