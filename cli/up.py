@@ -68,9 +68,7 @@ def _only_one_here(settings: Settings) -> Iterator[None]:
         except OSError:
             lock.seek(0)
             owner = lock.read().strip() or "?"
-            fail(
-                f"an arena is already running in {settings.home} (process {owner}): stop it with Ctrl-C there, or choose another ARENA_HOME and other ports"
-            )
+            fail(f"an arena already runs in {settings.home} (process {owner}): stop it there with Ctrl-C, or set another ARENA_HOME")
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
