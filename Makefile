@@ -1,7 +1,9 @@
 # Two commands do everything on a fresh machine: `make up` runs the arena, `make test` checks it.
 # Needed beforehand: Python 3.11 or newer, make, git. Node is used when it is there and fetched as a wheel when it is not.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first Python that runs, is new enough and can make an environment; PYTHON=/path/to/python3 chooses another.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+  $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -16,8 +18,8 @@ install: $(VENV)/.installed
 
 # The stamp is last: an install that was cut short is done again.
 $(VENV)/.installed: requirements/run.txt requirements/build.txt requirements/node.txt pyproject.toml hatch_build.py
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "RBOT Arena needs Python 3.11 or newer; $(PYTHON) is older. Install one and run: make up PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); } || { echo "cannot make a virtual environment: on Debian run apt-get install python3-venv"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "RBOT Arena needs Python 3.11 or newer with venv (on Debian: apt-get install python3 python3-venv), or name one: make up PYTHON=/path/to/python3"; exit 1; }
+	@$(BIN)/python -c pass 2>/dev/null || { echo "making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "installing the locked packages (about half a minute)"
 	@$(PIP) install --require-hashes -r requirements/run.txt -r requirements/build.txt
 	@$(BIN)/python hatch_build.py --has-node || { echo "no Node on this machine: fetching it as a wheel to build the page"; $(PIP) install --require-hashes -r requirements/node.txt; }
