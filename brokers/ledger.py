@@ -24,17 +24,23 @@ _FIND = """SELECT c.n, c.void_reason, o.body_hash, o.reply, o.status FROM client
 WHERE c.client_order_id = ? AND c.placed_by = ? AND c.account = ?"""
 _FIND_ALL = "SELECT n, placed_by, void_reason FROM client_ids WHERE client_order_id = ? AND account = ? ORDER BY placed_by"
 _CLAIM = "INSERT INTO client_ids (client_order_id, placed_by, account, n, void_reason, made_ns) VALUES (?, ?, ?, ?, ?, ?)"
-_INSERT = "INSERT INTO orders (n, instrument, status, placed_by, bracket, body_hash, placed_seq, reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    "INSERT INTO orders (n, instrument, status, placed_by, bracket, body_hash, placed_epoch_n, placed_seq, reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _UPDATE = "UPDATE orders SET status = ?, bracket = ? WHERE n = ?"
-_LINK = "INSERT INTO order_events (n, seq) VALUES (?, ?)"
+_LINK = "INSERT INTO order_history (n, epoch_n, seq) VALUES (?, ?, ?)"
 _FILL = "INSERT INTO fills (fill_id, n, instrument, fill) VALUES (?, ?, ?, ?)"
 _TRADE = "INSERT INTO trades (n, instrument, trade) VALUES (?, ?, ?)"
-_EQUITY = "INSERT INTO equity (at_ns, balance, equity, unrealized_pnl) VALUES (?, ?, ?, ?)"
+_EQUITY = "INSERT INTO equity (at_ns, balance, equity, open_pnl) VALUES (?, ?, ?, ?)"
 _SET = "INSERT INTO adapter_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _OPEN = "SELECT bracket FROM orders WHERE status NOT IN ('CLOSED', 'CANCELLED', 'EXPIRED', 'REJECTED', 'VOID') ORDER BY n"
 _PAGE = "SELECT bracket FROM orders WHERE n < ? ORDER BY n DESC LIMIT ?"
 _RANGE = "SELECT n FROM orders WHERE instrument = ? AND status = ? AND n < ? ORDER BY n DESC LIMIT ?"
-_EQUITY_PAGE = "SELECT id, at_ns, balance, equity, unrealized_pnl FROM equity WHERE id < ? ORDER BY id DESC LIMIT ?"
+_FIRST_EVENT = "SELECT e.body FROM orders o JOIN events e ON e.epoch_n = o.placed_epoch_n AND e.seq = o.placed_seq WHERE o.n = ?"
+_ORDER_EVENTS = """SELECT e.body FROM order_history o JOIN events e ON e.epoch_n = o.epoch_n AND e.seq = o.seq
+WHERE o.n = ? ORDER BY o.epoch_n DESC, o.seq DESC LIMIT ?"""
+_PLACED_EVENT = "SELECT p.epoch, o.placed_seq FROM orders o JOIN epochs p ON p.n = o.placed_epoch_n WHERE o.n = ?"
+_EQUITY_PAGE = "SELECT id, at_ns, balance, equity, open_pnl FROM equity WHERE id < ? ORDER BY id DESC LIMIT ?"
 
 # Above every n: where a list starts that has no cursor.
 _TOP = 2**63 - 1
@@ -77,10 +83,10 @@ def claim_client_id(
     db.execute(_CLAIM, (client_order_id, placed_by, account, n, void_reason, made_ns))
 
 
-def insert_order(db: Db, bracket: Bracket, *, body_hash: str, placed_seq: int, reply: bytes | None) -> None:
+def insert_order(db: Db, bracket: Bracket, *, body_hash: str, epoch_n: int, placed_seq: int, reply: bytes | None) -> None:
     db.execute(
         _INSERT,
-        (bracket.n, bracket.order.instrument, str(bracket.status), bracket.placed_by, _BRACKETS.text(bracket), body_hash, placed_seq, reply),
+        (bracket.n, bracket.order.instrument, str(bracket.status), bracket.placed_by, _BRACKETS.text(bracket), body_hash, epoch_n, placed_seq, reply),
     )
 
 
@@ -92,8 +98,8 @@ def set_reply(db: Db, n: int, reply: bytes) -> None:
     db.execute("UPDATE orders SET reply = ? WHERE n = ?", (reply, n))
 
 
-def link_event(db: Db, n: int, seq: int) -> None:
-    db.execute(_LINK, (n, seq))
+def link_event(db: Db, n: int, epoch_n: int, seq: int) -> None:
+    db.execute(_LINK, (n, epoch_n, seq))
 
 
 def add_fill(db: Db, fill: Fill, n: int) -> None:
@@ -104,8 +110,8 @@ def add_trade(db: Db, trade: Trade, n: int) -> None:
     db.execute(_TRADE, (n, trade.instrument, _TRADES.text(trade)))
 
 
-def add_equity(db: Db, at_ns: int, balance: str, equity: str, unrealized_pnl: str) -> None:
-    db.execute(_EQUITY, (at_ns, balance, equity, unrealized_pnl))
+def add_equity(db: Db, at_ns: int, balance: str, equity: str, open_pnl: str) -> None:
+    db.execute(_EQUITY, (at_ns, balance, equity, open_pnl))
 
 
 def order(db: Db, n: int) -> Bracket | None:
@@ -118,11 +124,16 @@ def reply_of(db: Db, n: int) -> bytes | None:
     return None if row is None else row[0]
 
 
-def order_event_seqs(db: Db, n: int, limit: int) -> list[int]:
-    """The first and the newest ``limit`` - 1 of the order's events, oldest first."""
-    row = db.execute("SELECT placed_seq FROM orders WHERE n = ?", (n,)).fetchone()
-    later = [seq for (seq,) in db.execute("SELECT seq FROM order_events WHERE n = ? ORDER BY seq DESC LIMIT ?", (n, limit - 1))]
-    return ([] if row is None else [row[0]]) + later[::-1]
+def order_events(db: Db, n: int, limit: int) -> list[bytes]:
+    """The bodies of the order's first and newest ``limit`` - 1 events, oldest first; those below the journal's floor are gone."""
+    later = db.execute(_ORDER_EVENTS, (n, limit - 1)).fetchall()
+    return [body for (body,) in db.execute(_FIRST_EVENT, (n,))] + [body for (body,) in reversed(later)]
+
+
+def placed_event_id(db: Db, n: int, source: str) -> str:
+    """``oanda@<epoch>:57``: the event that first told of order n."""
+    epoch, seq = db.execute(_PLACED_EVENT, (n,)).fetchone()
+    return f"{source}@{epoch}:{seq}"
 
 
 def orders_not_final(db: Db) -> Iterator[Bracket]:
@@ -179,7 +190,7 @@ def list_trades(db: Db, *, instrument: str | None, below_id: int | None, limit: 
 
 
 def list_equity(db: Db, *, below_id: int | None, limit: int) -> list[tuple[int, int, str, str, str]]:
-    """(id, at_ns, balance, equity, unrealized_pnl), newest first."""
+    """(id, at_ns, balance, equity, open_pnl), newest first."""
     return list(db.execute(_EQUITY_PAGE, (_TOP if below_id is None else below_id, limit)))
 
 

@@ -93,7 +93,8 @@ class OrderView(TypedDict):
     ttl_min: Number | None
     ttl_expires_at: float | None
     protection: str
-    placed_at: str
+    placed_at: str | None
+    updated_at: str | None
     opened_at: str | None
     closed_at: str | None
     filled_units: Number
@@ -103,7 +104,8 @@ class OrderView(TypedDict):
     realized_pnl: Number
     fees: Number
     close_reason: str | None
-    held_because: str | None  # why a crossing order does not fill: FEED_CHANGED, or null
+    cancel_reason: str | None
+    feed: str | None  # the feed it was placed on; another one than that holds its fills
     legs: list[LegView]
 
 
@@ -167,18 +169,21 @@ class Closed(TypedDict):
 
 
 class PositionView(TypedDict):
-    """What one side of an instrument holds. Open P&L is at the price a close would get now (bid for a long, ask for a short)."""
+    """What one side of an instrument holds over all its brackets; the figures of trading/accounts.py.
 
+    ``mark_price`` is what closing would get per unit now (bid for a long, ask for a short); ``protection`` is that of the worst guarded bracket.
+    """
+
+    broker: str
     instrument: str
     side: str
     units: Number
     average_price: Number
-    price: Number | None
-    unrealized_pnl: Number | None  # in ``currency``
-    currency: str
+    mark_price: Number | None
+    open_pnl: Number
     margin_used: Number
     protection: str
-    order_ids: list[str]  # the newest 100
+    order_ids: list[str]  # the oldest 200
     as_of: str | None  # the quote's time
     stale: bool
 
@@ -188,19 +193,21 @@ class PositionList(TypedDict):
 
 
 class TradeView(TypedDict):
-    """A closed bracket's result. ``r_multiple``: realised P&L over the loss that the first stop stood for."""
+    """A closed bracket's result. ``realized_pnl`` is before fees, ``net_pnl`` after; ``r_multiple`` is net over what was at risk at the entry."""
 
     order_id: str
     client_order_id: str
     placed_by: str
+    mode: str
     instrument: str
     side: str
     units: Number
-    mode: str
     entry_price: Number
     exit_price: Number
     realized_pnl: Number
     fees: Number
+    net_pnl: Number
+    risk_money: Number
     r_multiple: Number | None
     quality_score: Number | None
     close_reason: str
@@ -215,16 +222,23 @@ class TradePage(TypedDict):
 
 
 class FillView(TypedDict):
+    """One execution; ``side`` is the way it traded, ``bid`` and ``ask`` what was quoted then."""
+
     fill_id: str
     order_id: str
+    client_order_id: str
+    placed_by: str
+    mode: str
     leg: str
     instrument: str
     side: str
     units: Number
     price: Number
+    bid: Number
+    ask: Number
     fee: Number
     realized_pnl: Number
-    liquidity: str | None  # maker | taker, where the venue says
+    liquidity: str  # maker | taker
     filled_at: str
 
 
@@ -237,7 +251,7 @@ class EquityPoint(TypedDict):
     at: str
     balance: Number
     equity: Number
-    unrealized_pnl: Number
+    open_pnl: Number
 
 
 class EquityPage(TypedDict):
@@ -246,23 +260,26 @@ class EquityPage(TypedDict):
 
 
 class AccountView(TypedDict):
-    """Money. ``equity`` is balance plus open P&L; ``holdings`` are the coins of a crypto account, empty elsewhere."""
+    """Money; the figures of trading/accounts.py, ``currency`` is what they are in."""
 
     broker: str
     account: str
     mode: str
     currency: str
     balance: Number
+    cash: Number
+    reserved: Number
+    open_pnl: Number
     equity: Number
-    unrealized_pnl: Number
-    realized_pnl: Number
-    fees: Number
     margin_used: Number
     margin_available: Number
     holdings: dict[str, Number]
-    open_orders: int
-    open_positions: int
-    as_of: str
+    holdings_value: Number
+    realized_pnl: Number
+    fees: Number
+    pending_orders: int
+    open_trades: int
+    as_of: str | None
     stale: bool
 
 
@@ -339,22 +356,23 @@ class Backup(TypedDict):
 
 
 class Previewed(TypedDict):
-    """order.preview: nothing is placed. Money in ``currency``; what needs a quote is null while there is none."""
+    """order.preview: nothing is placed; the figures of trading/accounts.py, null where no quote says."""
 
     instrument: str
     side: str
     units: Number
     currency: str
-    entry_price: Number | None  # the order's, or the price a market order would get now
+    entry_price: Number | None
     bid: Number | None
     ask: Number | None
     spread: Number | None
     notional: Number | None
-    margin_required: Number | None
-    fees: Number | None  # entry and stop together
+    cost: Number | None
+    available: Number
+    entry_fee: Number | None
+    exit_fee: Number | None
     loss_at_stop: Number | None
-    profit_at_target: Number | None
+    gain_at_target: Number | None
     reward_risk: Number | None
-    equity: Number
-    stale: bool
     warnings: list[str]
+    stale: bool

@@ -2,7 +2,7 @@
 
 ``orders`` is the book: a bracket as JSON (numbers as text, so nothing is lost) plus the columns that queries look at. n is the number in the order
 id, so a look-up by id is a look-up by row. ``client_ids`` makes a placement happen once: the key a caller chose, per account and user, and the order
-it became; without an order it is a tombstone, and whatever still arrives under that key is refused. ``order_events`` finds an order's later events
+it became; without an order it is a tombstone, and whatever still arrives under that key is refused. ``order_history`` finds an order's later events
 (its first is in ``orders``). Every list is read through an index from its newest end, so no answer gets slower as the journal grows.
 """
 
@@ -16,6 +16,7 @@ CREATE TABLE orders (
     placed_by TEXT NOT NULL,
     bracket TEXT NOT NULL,
     body_hash TEXT NOT NULL,
+    placed_epoch_n INTEGER NOT NULL,
     placed_seq INTEGER NOT NULL,
     reply BLOB
 ) STRICT;
@@ -32,10 +33,11 @@ CREATE TABLE client_ids (
     PRIMARY KEY (client_order_id, placed_by, account)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE order_events (
+CREATE TABLE order_history (
     n INTEGER NOT NULL,
+    epoch_n INTEGER NOT NULL,
     seq INTEGER NOT NULL,
-    PRIMARY KEY (n, seq)
+    PRIMARY KEY (n, epoch_n, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE fills (
@@ -61,7 +63,7 @@ CREATE TABLE equity (
     at_ns INTEGER NOT NULL,
     balance TEXT NOT NULL,
     equity TEXT NOT NULL,
-    unrealized_pnl TEXT NOT NULL
+    open_pnl TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE adapter_state (

@@ -4,11 +4,15 @@ Numbers stay Decimals here; the codec turns them into wire numbers when a reply 
 """
 
 from runtime.timestamps import to_text
+from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Fill, Trade, legs_of
 from trading.events import seconds
 from trading.instruments import Instrument
+from trading.quotes import Quote
 
 View = dict[str, object]
+
+ORDER_IDS_MAX = 200  # of one position; a list of orders gives the rest
 
 
 def order_view(bracket: Bracket, broker: str) -> View:
@@ -133,6 +137,73 @@ def instrument_view(instrument: Instrument) -> View:
         "maker_fee_rate": instrument.maker_fee_rate,
         "taker_fee_rate": instrument.taker_fee_rate,
         "calendar": str(instrument.calendar),
+    }
+
+
+def account_view(account: Account, account_id: str) -> View:
+    """An ``AccountView``."""
+    return {
+        "broker": account.venue,
+        "account": account_id,
+        "mode": account.mode,
+        "currency": account.currency,
+        "balance": account.balance,
+        "cash": account.cash,
+        "reserved": account.reserved,
+        "open_pnl": account.open_pnl,
+        "equity": account.equity,
+        "margin_used": account.margin_used,
+        "margin_available": account.margin_available,
+        "holdings": dict(account.holdings),
+        "holdings_value": account.holdings_value,
+        "realized_pnl": account.realized_pnl,
+        "fees": account.fees,
+        "pending_orders": account.pending_orders,
+        "open_trades": account.open_trades,
+        "as_of": _time(account.as_of_ns),
+        "stale": account.stale,
+    }
+
+
+def position_view(position: Position, protection: str) -> View:
+    """A ``PositionView``."""
+    return {
+        "broker": position.venue,
+        "instrument": position.instrument,
+        "side": str(position.side),
+        "units": position.units,
+        "average_price": position.average_price,
+        "mark_price": position.mark_price,
+        "open_pnl": position.open_pnl,
+        "margin_used": position.margin_used,
+        "protection": protection,
+        "order_ids": list(position.order_ids[:ORDER_IDS_MAX]),
+        "as_of": _time(position.as_of_ns),
+        "stale": position.stale,
+    }
+
+
+def preview_view(preview: Preview, quote: Quote | None, *, stale: bool) -> View:
+    """A ``Previewed``."""
+    return {
+        "instrument": preview.instrument,
+        "side": str(preview.side),
+        "units": preview.units,
+        "currency": preview.currency,
+        "entry_price": preview.entry_price,
+        "bid": None if quote is None else quote.bid,
+        "ask": None if quote is None else quote.ask,
+        "spread": preview.spread,
+        "notional": preview.notional,
+        "cost": preview.cost,
+        "available": preview.available,
+        "entry_fee": preview.entry_fee,
+        "exit_fee": preview.exit_fee,
+        "loss_at_stop": preview.loss_at_stop,
+        "gain_at_target": preview.gain_at_target,
+        "reward_risk": preview.reward_risk,
+        "warnings": list(preview.warnings),
+        "stale": stale,
     }
 
 

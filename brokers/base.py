@@ -1,0 +1,107 @@
+"""The Broker protocol: one venue account as the service that hosts it sees it.
+
+The service owns the store, the sockets and the bus; a Broker owns what the account means: its brackets, what the venue does to them, its money.
+Every method here except ``run`` is called on the writer thread inside a store transaction, so it decides and never waits. What changed is picked
+up by ``drain`` and written in that same transaction. What must wait is returned as a ``VenueCall``; the service runs it after the commit:
+
+    paper    place ──────────────► drain, commit ─► reply                           one transaction
+    live     place (SUBMITTING) ─► drain, commit ─► VenueCall.send ─► settle ─► drain, commit ─► reply
+
+So an intent is on disk before a byte leaves (RULES R1), whatever kills the process in between leaves a SUBMITTING row that ``restore`` turns into
+UNKNOWN, and no method can hold up the writer. A transaction that fails is undone in the store; the service then calls ``restore`` with what the
+store holds, so the Broker's memory never runs ahead of it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from trading.accounts import Account, Position, Preview
+from trading.brackets import Bracket
+from trading.changes import Changes
+from trading.instruments import Side
+from trading.orders import BracketOrder
+from trading.quotes import Quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueCall:
+    """Something to do at the venue after the commit.
+
+    ``send`` runs on the event loop, begins after ``delay_s`` and may take ``timeout_s``; ``settle`` then runs on the writer thread in a transaction
+    of its own with what ``send`` returned, or with the exception it raised (a ``TimeoutError`` when it took too long). After the first byte left,
+    every exception means that the outcome is unknown, never that nothing happened; ``settle`` decides, and may return a further call, a look-up.
+    """
+
+    send: Callable[[], Awaitable[object]]
+    settle: Callable[[object | Exception, int], "VenueCall | None"]
+    timeout_s: float
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a command came to so far: the brackets it touched, as they stand, and what is left to do at the venue."""
+
+    brackets: Sequence[Bracket]
+    call: VenueCall | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the store holds about an account: all brackets that are not final in ascending n, the account's own record, and the next n to take."""
+
+    brackets: Sequence[Bracket] = ()
+    account: Mapping[str, object] = field(default_factory=dict)
+    next_n: int = 1
+
+
+class VenuePort(Protocol):
+    """How a Broker's own task (``run``) brings in what the venue says."""
+
+    async def apply(self, change: Callable[[int], VenueCall | None]) -> None:
+        """Run ``change(now_ns)`` on the writer thread, write what it changed in the same transaction, and return after the commit."""
+
+
+class Broker(Protocol):
+    """Commands raise an ArenaError and change nothing when they are refused. Times are integer nanoseconds since 1970 that never step."""
+
+    mode: str  # "paper" or "live": the first part of every order id
+    account_id: str  # the account at the venue; "paper" for paper
+
+    @property
+    def is_reconciled(self) -> bool:
+        """False while what the venue holds is still being compared with the store: place and modify wait until then."""
+
+    def restore(self, snapshot: Snapshot, now_ns: int) -> None:
+        """Forget everything and go on from ``snapshot``. A bracket found SUBMITTING is UNKNOWN from here on."""
+
+    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int) -> Progress: ...
+
+    def modify(self, order_id: str, changes: Mapping[str, object], *, now_ns: int) -> Progress: ...
+
+    def cancel(self, order_id: str, *, reason: str, now_ns: int) -> Progress: ...
+
+    def close(self, instrument: str, *, side: Side | None, units: Decimal | None, percent: Decimal | None, reason: str, now_ns: int) -> Progress: ...
+
+    def on_quote(self, quote: Quote, *, now_ns: int, fresh: bool) -> None: ...
+
+    def on_time(self, now_ns: int) -> None: ...
+
+    def drain(self) -> Changes:
+        """What changed since the last call, in order."""
+
+    def bracket(self, order_id: str) -> Bracket | None:
+        """A bracket that is not final yet."""
+
+    def open_brackets(self) -> Sequence[Bracket]: ...
+
+    def positions(self) -> Sequence[Position]: ...
+
+    def account(self, now_ns: int) -> Account: ...
+
+    def preview(self, order: BracketOrder) -> Preview: ...
+
+    async def run(self, port: VenuePort) -> None:
+        """The account's own task for as long as the process lives: streams, catch-up, reconciling. Paper has none and returns."""

@@ -1,0 +1,118 @@
+"""The desk: one venue account as it lives on the writer thread, and the one place that writes what changed.
+
+A ``Broker`` decides, the desk records: ``record`` takes what the Broker drained and writes events, rows, fills, trades and the account's own record
+in the transaction at hand, so that the book and the journal cannot disagree. Nothing here is touched from the event loop.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from brokers import ledger
+from brokers.base import Broker, Snapshot
+from brokers.trading_state import Brake
+from bus.txn import Txn
+from trading.brackets import Bracket
+from trading.changes import Changes
+from trading.events import EventDraft
+from trading.instruments import Instruments
+
+ORDER_COUNTER = "orders"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """What is kept with a bracket that is new: the hash of its body, and how to answer who placed it once its event has a seq."""
+
+    body_hash: str
+    reply: Callable[[Bracket, str], bytes] | None = None
+
+
+class Desk:
+    """One account's memory and its tables.
+
+    Args:
+        source: the name in topics, ids and file names, ``oanda`` or ``coinbase``.
+        instruments: all of them; the desk trades those of its venue.
+    """
+
+    def __init__(self, *, source: str, broker: Broker, instruments: Instruments) -> None:
+        self.source = source
+        self.broker = broker
+        self.instruments = instruments
+        self.brake = Brake()
+        self.equity_is_due = False
+        self._last_n = 0
+
+    def boot(self, txn: Txn, now_ns: int) -> None:
+        """Take up what the store holds; what that changed (SUBMITTING became UNKNOWN) is written in the same transaction."""
+        self._load(txn, txn.counter(ORDER_COUNTER), now_ns)
+        self.record(txn)
+
+    def reload(self, db: ledger.Db, now_ns: int) -> None:
+        """Forget what a transaction that was taken back had done to memory."""
+        row = db.execute("SELECT value FROM counters WHERE name = ?", (ORDER_COUNTER,)).fetchone()
+        self._load(db, 0 if row is None else row[0], now_ns)
+        self.broker.drain()  # the store holds it already, or the next look at the venue finds it again
+
+    def _load(self, db: ledger.Db, counter: int, now_ns: int) -> None:
+        self._last_n = max(counter, ledger.last_n(db))
+        self.brake = Brake.from_record(ledger.get_state(db, "brake"))
+        snapshot = Snapshot(brackets=list(ledger.orders_not_final(db)), account=ledger.get_state(db, "account") or {}, next_n=self._last_n + 1)
+        self.broker.restore(snapshot, now_ns)
+
+    def record(self, txn: Txn, new: NewOrder | None = None) -> Changes:
+        """Write what the Broker changed since the last time, and return it."""
+        changes = self.broker.drain()
+        if not changes:
+            return changes
+        first_seqs = self._append(txn, changes.events)
+        for bracket in changes.brackets:
+            if bracket.n > self._last_n:
+                self._insert(txn, bracket, first_seqs.get(bracket.n, 0), new)
+            else:
+                ledger.update_order(txn, bracket)
+        for fill in changes.fills:
+            ledger.add_fill(txn, fill, _n(fill.order_id))
+        for trade in changes.trades:
+            ledger.add_trade(txn, trade, _n(trade.order_id))
+        if changes.account is not None:
+            ledger.set_state(txn, "account", changes.account)
+        self.equity_is_due = self.equity_is_due or bool(changes.fills)
+        return changes
+
+    def append(self, txn: Txn, draft: EventDraft) -> int:
+        """Journal one event that is about no order in the book."""
+        return txn.append(str(draft.type), draft.payload, draft.ts_ns)
+
+    def _append(self, txn: Txn, drafts: Sequence[EventDraft]) -> dict[int, int]:
+        """Journal ``drafts`` and return the seq of each new order's first event; every other one is linked to its order."""
+        first_seqs: dict[int, int] = {}
+        for draft in drafts:
+            seq = txn.append(str(draft.type), draft.payload, draft.ts_ns)
+            order_id = draft.payload.get("order_id")
+            n = ledger.order_number(order_id) if isinstance(order_id, str) else None
+            if n is None:
+                continue
+            if n > self._last_n and n not in first_seqs:
+                first_seqs[n] = seq
+            else:
+                ledger.link_event(txn, n, txn.epoch_n, seq)
+        return first_seqs
+
+    def _insert(self, txn: Txn, bracket: Bracket, placed_seq: int, new: NewOrder | None) -> None:
+        self._last_n = bracket.n
+        txn.set_counter(ORDER_COUNTER, bracket.n)
+        reply = None
+        if new is not None and new.reply is not None:
+            reply = new.reply(bracket, f"{self.source}@{txn.last_event['epoch']}:{placed_seq}")
+        ledger.insert_order(txn, bracket, body_hash="" if new is None else new.body_hash, epoch_n=txn.epoch_n, placed_seq=placed_seq, reply=reply)
+        ledger.claim_client_id(
+            txn, bracket.client_order_id or bracket.order_id, bracket.placed_by, self.broker.account_id, n=bracket.n, made_ns=bracket.placed_ns
+        )
+
+
+def _n(order_id: str) -> int:
+    n = ledger.order_number(order_id)
+    if n is None:
+        raise ValueError(f"{order_id} is no order id")
+    return n

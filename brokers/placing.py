@@ -1,0 +1,202 @@
+"""Placing an order, once: from a ticket to a bracket, a refusal, or the answer that was given before.
+
+All of it is one work on the writer thread, so two requests with one id meet in some order and the second finds the first's row. In this order: an id
+that was used before is answered from the store; a request that is late becomes a tombstone; then the ticket, the brake, the limits and the venue are
+asked. A refusal by our rules is journalled, so that it can be read and commented on, and leaves the id free. Source: RULES R4, R6, R7.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from brokers import ledger
+from brokers.actors import Actor
+from brokers.base import VenueCall
+from brokers.desk import Desk, NewOrder
+from brokers.trading_state import TradingState, refuse_by_state
+from bus.codec import REPLY_LIMITS, pack, unpack
+from bus.txn import Txn
+from trading.brackets import Bracket
+from trading.errors import KINDS, ArenaError, DeadlinePassed, OrderDenied, OutcomeUnknown, StateConflict, Unavailable
+from trading.events import EventDraft, EventType
+from trading.money import fits_wire
+from trading.order_checks import check_ticket
+from trading.orders import BracketOrder, OrderStatus, OrderTicket, canonical_hash
+
+Result = dict[str, Any]
+
+VOID_LATE = "expired"
+VOID_RESOLVED = "resolved"
+
+_NAME_CHARS_MAX = 64  # what is journalled of a name that is none of ours
+_IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceRequest:
+    """A ticket whose ``client_order_id`` is set, who sent it, and whether it is late by now."""
+
+    ticket: OrderTicket
+    client_order_id: str
+    actor: Actor
+    is_late: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """What came of it: exactly one of the first three is set, and ``call`` besides when the venue must still be asked.
+
+    ``refusal`` is returned rather than raised: what was journalled about it must be committed.
+    """
+
+    result: Result | None = None
+    refusal: ArenaError | None = None
+    in_flight_n: int | None = None  # on its way to the venue: wait for the answer
+    call: VenueCall | None = None
+
+
+def place(desk: Desk, txn: Txn, request: PlaceRequest, *, now_ns: int, refuse_by_risk: Callable[[BracketOrder], None]) -> Placed:
+    """Place, refuse or repeat.
+
+    Raises:
+        ArenaError: with nothing written: the request has no shape, its id is taken, or the venue cannot be asked now.
+    """
+    broker = desk.broker
+    known = ledger.find_client_id(txn, request.client_order_id, request.actor.user, broker.account_id)
+    if known is not None:
+        return _repeat(desk, known, request)
+    if request.is_late():
+        return _refuse_late(desk, txn, request, now_ns)
+    if not broker.is_reconciled:
+        raise Unavailable("the account is being compared with the venue; try again shortly", code="STREAM_RECONCILING")
+    try:
+        order = check_ticket(request.ticket, desk.instruments, desk.source)
+        if desk.brake.state is not TradingState.ACTIVE:
+            resting = (bracket.order for bracket in broker.open_brackets() if bracket.remaining_units)
+            refuse_by_state(desk.brake, order, broker.positions(), resting)
+        refuse_by_risk(order)
+        progress = broker.place(order, placed_by=request.actor.user, now_ns=now_ns)
+    except OrderDenied as denial:
+        desk.append(txn, _rejected(desk, request, denial, now_ns))
+        return Placed(refusal=denial)
+    bracket = progress.brackets[0]
+    if bracket.status in _IN_DOUBT:
+        desk.record(txn, NewOrder(body_hash=canonical_hash(order)))
+        return Placed(in_flight_n=bracket.n, call=progress.call)
+    answer = Answer()
+    desk.record(txn, NewOrder(body_hash=canonical_hash(order), reply=answer))
+    return Placed(result=answer.result, call=progress.call)
+
+
+def settle(desk: Desk, txn: Txn, n: int) -> Placed:
+    """The answer to a placement that had to wait for the venue, kept for whoever repeats it; or still in flight, or in doubt."""
+    bracket = ledger.order(txn, n)
+    if bracket is None or bracket.status is OrderStatus.SUBMITTING:
+        return Placed(in_flight_n=n)
+    if bracket.status is OrderStatus.UNKNOWN:
+        return Placed(refusal=_unknown(bracket.client_order_id, bracket.order_id))
+    kept = ledger.reply_of(txn, n)
+    if kept is None:
+        kept = _final_reply(desk, txn, bracket)
+        ledger.set_reply(txn, n, kept)
+    return _from_bytes(kept)
+
+
+class Answer:
+    """Builds the ``Placement`` of a bracket: ``result`` for who placed it, and the bytes that are kept for a repeat."""
+
+    def __init__(self) -> None:
+        self.result: Result | None = None
+
+    def __call__(self, bracket: Bracket, event_id: str) -> bytes:
+        self.result = {
+            "order_id": bracket.order_id,
+            "client_order_id": bracket.order.client_order_id,
+            "status": str(bracket.status),
+            "mode": bracket.mode,
+            # Seconds with milliseconds: thirteen digits, which a float64 carries exactly as written.
+            "ttl_expires_at": bracket.ttl_expires_ns // 1_000_000 / 1000,
+            "event_id": event_id,
+        }
+        return pack({"result": self.result})
+
+
+def _repeat(desk: Desk, known: ledger.KnownId, request: PlaceRequest) -> Placed:
+    if known.n is None:
+        raise StateConflict(
+            "this client_order_id was given up and nothing was sent under it: use a new one",
+            code="ORDER_VOID",
+            details={"client_order_id": request.client_order_id, "reason": known.void_reason},
+        )
+    try:
+        is_same = canonical_hash(check_ticket(request.ticket, desk.instruments, desk.source)) == known.body_hash
+    except ArenaError:
+        is_same = False  # what was placed under this id passed the same checks
+    if not is_same:
+        raise OrderDenied(
+            "this client_order_id stands for another order: use a new one, or send the same order again",
+            code="IDEMPOTENCY_MISMATCH",
+            details={"client_order_id": request.client_order_id},
+        )
+    if known.reply is not None:
+        return _from_bytes(known.reply, replayed=True)
+    if known.status == OrderStatus.UNKNOWN:
+        raise _unknown(request.client_order_id, None)
+    return Placed(in_flight_n=known.n)
+
+
+def _refuse_late(desk: Desk, txn: Txn, request: PlaceRequest, now_ns: int) -> Placed:
+    """A request past its deadline gets a definite end: whatever else arrives under its id is refused too."""
+    refusal = DeadlinePassed(
+        "the order reached its broker after its deadline and nothing was sent; use a new client_order_id if it is still wanted",
+        details={"client_order_id": request.client_order_id},
+    )
+    ledger.claim_client_id(txn, request.client_order_id, request.actor.user, desk.broker.account_id, n=None, void_reason=VOID_LATE, made_ns=now_ns)
+    desk.append(txn, _rejected(desk, request, refusal, now_ns))
+    return Placed(refusal=refusal)
+
+
+def _rejected(desk: Desk, request: PlaceRequest, refusal: ArenaError, now_ns: int) -> EventDraft:
+    """``order_rejected`` for what never became an order: its fields as they were asked for, its order_id null."""
+    ticket = request.ticket
+    units = ticket.units if ticket.units is not None else ticket.size
+    return EventDraft(
+        type=EventType.ORDER_REJECTED,
+        payload={
+            "order_id": None,
+            "client_order_id": request.client_order_id,
+            "placed_by": request.actor.user,
+            "instrument": (ticket.instrument or ticket.product_id or "")[:_NAME_CHARS_MAX] or None,
+            "side": str(ticket.side),
+            "units": units if units is None or fits_wire(units) else str(units)[:_NAME_CHARS_MAX],
+            "mode": desk.broker.mode,
+            "code": refusal.code,
+            "message": refusal.message,
+            "details": refusal.details,
+        },
+        ts_ns=now_ns,
+    )
+
+
+def _final_reply(desk: Desk, txn: Txn, bracket: Bracket) -> bytes:
+    if bracket.status is OrderStatus.REJECTED:
+        code = bracket.cancel_reason or "VENUE_REJECTED"
+        error = {"kind": "OrderDenied", "code": code, "message": "the venue refused the order", "details": {"order_id": bracket.order_id}}
+        return pack({"error": error})
+    return Answer()(bracket, ledger.placed_event_id(txn, bracket.n, desk.source))
+
+
+def _from_bytes(kept: bytes, *, replayed: bool = False) -> Placed:
+    """The answer in ``kept``: the same map with the same numbers, so that it makes the same bytes again."""
+    answer: dict[str, Any] = unpack(kept, REPLY_LIMITS)
+    if "error" in answer:
+        error: Mapping[str, Any] = answer["error"]
+        return Placed(refusal=KINDS[error["kind"]](error["message"], code=error["code"], details=error["details"]))
+    return Placed(result={**answer["result"], "replayed": True} if replayed else answer["result"])
+
+
+def _unknown(client_order_id: str, order_id: str | None) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "the venue has not said what became of the order; it is being looked up, do not send it again",
+        details={"client_order_id": client_order_id, "order_id": order_id},
+    )

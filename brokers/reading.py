@@ -1,0 +1,114 @@
+"""The operations that only look: orders, trades, fills, equity, positions, the account, instruments, capabilities.
+
+They run on the writer thread between two groups of orders, so what they show is what has been committed. Each takes its checked arguments and returns
+its ``result`` map (``brokers.replies``).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from brokers import ledger
+from brokers.actors import Actor
+from brokers.arguments import FillQuery, OrderLookup, OrderQuery, Page, PositionQuery, TradeQuery
+from brokers.desk import Desk
+from brokers.views import View, account_view, fill_view, instrument_view, order_view, position_view, trade_view, void_view
+from bus.envelope import decode_event
+from runtime.timestamps import to_text
+from trading.brackets import Bracket, Protection
+from trading.errors import NotFound
+from trading.instruments import Side
+from trading.orders import EntryType
+
+# An order's own events: the first and the newest; a trailing stop alone may have thousands.
+EVENTS_MAX = 200
+
+CLIENT_ORDER_ID_CHARS_MAX = 48
+
+
+def get_order(desk: Desk, db: ledger.Db, lookup: OrderLookup, actor: Actor) -> View:
+    """``OneOrder``."""
+    if not isinstance(lookup.order_id, msgspec.UnsetType):
+        return {"order": order_with_events(desk, db, find_order(desk, db, lookup.order_id))}
+    client_order_id = str(lookup.client_order_id)
+    owners = ledger.find_client_ids(db, client_order_id, desk.broker.account_id)
+    owners.sort(key=lambda owner: (owner[1] != actor.user, -(owner[0] or 0)))
+    if not owners:
+        raise NotFound("no order has this client_order_id", code="ORDER_NOT_FOUND", details={"client_order_id": client_order_id})
+    n, placed_by, void_reason = owners[0]
+    bracket = None if n is None else ledger.order(db, n)
+    if bracket is None:
+        return {"order": {**void_view(client_order_id, placed_by, desk.source, desk.broker.mode, void_reason), "events": []}}
+    return {"order": order_with_events(desk, db, bracket)}
+
+
+def find_order(desk: Desk, db: ledger.Db, order_id: str) -> Bracket:
+    """The order called ``order_id``, final or not.
+
+    Raises:
+        NotFound: ``ORDER_NOT_FOUND``.
+    """
+    n = ledger.order_number(order_id)
+    bracket = None if n is None else ledger.order(db, n)
+    if bracket is None or bracket.order_id != order_id:
+        raise NotFound(f"{desk.source} has no order {order_id[:64]}", code="ORDER_NOT_FOUND", details={"order_id": order_id[:64]})
+    return bracket
+
+
+def order_with_events(desk: Desk, db: ledger.Db, bracket: Bracket) -> View:
+    """An ``OrderWithEvents``."""
+    return {**order_view(bracket, desk.source), "events": [_event_view(body) for body in ledger.order_events(db, bracket.n, EVENTS_MAX)]}
+
+
+def _event_view(body: bytes) -> View:
+    event = decode_event(body)
+    return {"id": f"{event.source}@{event.epoch}:{event.seq}", "type": event.type, "ts": event.ts, "seq": event.seq, "payload": event.payload}
+
+
+def list_orders(desk: Desk, db: ledger.Db, query: OrderQuery) -> View:
+    """``OrderPage``."""
+    below_n, statuses, instrument = _optional(query.after, int), query.statuses(), _optional(query.instrument, str)
+    if isinstance(query.client_order_id, msgspec.UnsetType):
+        found = ledger.list_orders(db, instrument=instrument, statuses=statuses, below_n=below_n, limit=query.limit + 1)
+        page = [order_view(bracket, desk.source) for bracket in found[: query.limit]]
+        return {"orders": page, "next": str(found[query.limit - 1].n) if len(found) > query.limit else None}
+    views: list[View] = []
+    for n, placed_by, void_reason in ledger.find_client_ids(db, query.client_order_id, desk.broker.account_id):
+        bracket = None if n is None else ledger.order(db, n)
+        if bracket is None:
+            views.append(void_view(query.client_order_id, placed_by, desk.source, desk.broker.mode, void_reason))
+        else:
+            views.append(order_view(bracket, desk.source))
+    wanted = [
+        view for view in views if (not statuses or view["status"] in statuses) and (instrument is None or view["instrument"] == instrument)
+    ]
+    return {"orders": wanted[: query.limit], "next": None}
+
+
+def list_trades(desk: Desk, db: ledger.Db, query: TradeQuery) -> View:
+    """``TradePage``."""
+    found = ledger.list_trades(db, instrument=_optional(query.instrument, str), below_id=_optional(query.after, int), limit=query.limit + 1)
+    return {"trades": [trade_view(trade) for _, trade in found[: query.limit]], "next": _next(found, query.limit)}
+
+
+def list_fills(desk: Desk, db: ledger.Db, query: FillQuery) -> View:
+    """``FillPage``."""
+    n, instrument = None, _optional(query.instrument, str)
+    if not isinstance(query.order_id, msgspec.UnsetType):
+        bracket = find_order(desk, db, query.order_id)
+        if instrument is not None and bracket.instrument != instrument:
+            return {"fills": [], "next": None}
+        n = bracket.n
+    found = ledger.list_fills(db, n=n, instrument=instrument, below_id=_optional(query.after, int), limit=query.limit + 1)
+    return {"fills": [fill_view(fill) for _, fill in found[: query.limit]], "next": _next(found, query.limit)}
+
+
+def list_equity(desk: Desk, db: ledger.Db, query: Page) -> View:
+    """``EquityPage``."""
+    found = ledger.list_equity(db, below_id=_optional(query.after, int), limit=query.limit + 1)
+    points = [
+        {"at": to_text(at_ns), "balance": msgspec.convert(balance, _DECIMAL), "equity": msgspec.convert(equity, _DECIMAL), "open_pnl": open_pnl}
+        for _, at_ns, balance, equity, open_pnl in found[: query.limit]
+    ]
+    return {"equity": points, "next": _next(found, query.limit)}
