@@ -1,0 +1,322 @@
+"""The journal: where a source commits its state and its events in one transaction, before anybody is told.
+
+    async with await Journal.open(path, "oanda", migrations=TABLES, clock=clock, settings=settings.store, on_events=publish) as journal:
+        order_id = await journal.run(lambda txn: place(txn, order))
+
+``run`` hands a *work* to the writer thread, which runs it in a transaction with whatever else waits, syncs, and only then answers: what was told "ok"
+survives a power cut. State that belongs to the store (an order book, an engine) lives on that thread: it is touched only inside works, so that what
+it says and what is written never part. A work must be repeatable, see bus/group.py.
+
+The loop's side keeps the newest events in memory for replay; ``on_events`` gets each group's events in seq order, after the commit and before anybody
+is answered.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeVar
+
+from bus.envelope import Event
+from bus.epoch import JournalState
+from bus.jobs import Backup, Future, Outcome, Read, Stop, StoreFailed, Work
+from bus.store import Trouble, free_bytes
+from bus.tail import PAGE_EVENTS_MAX, Page, Tail, page_of, start_of_page
+from bus.txn import Txn
+from bus.writer import Writer
+from runtime.clock import Clock
+from runtime.program import EXIT_STORE_FAILED, CannotStart
+from runtime.settings import StoreSettings
+from trading.errors import OutcomeUnknown, Unavailable
+
+JOBS_MAX = 4096  # waiting for the writer; beyond it the disk is slower than the callers, and they are told at once
+OPEN_S_MAX = 120.0  # migrations and the check of a quarter of a gigabyte
+WORK_S_MAX = 30.0  # a sync that takes longer has hung: its callers get OutcomeUnknown, and look it up
+CLOSE_S_MAX = 10.0
+
+T = TypeVar("T")
+OnEvents = Callable[[list[Event]], None]
+OnRollback = Callable[[sqlite3.Connection], None]
+
+_log = logging.getLogger(__name__)
+
+
+def end_process(error: StoreFailed) -> NoReturn:
+    """End the program through the loop: 70 when the disk has failed, 1 on a bug. supervisord starts a clean one, which recovers."""
+    _log.critical("the journal has stopped", exc_info=error)
+    raise SystemExit(EXIT_STORE_FAILED if error.trouble is Trouble.DISK else 1)
+
+
+class Journal:
+    """The loop's side of one source's journal. Made by :meth:`open`; every method belongs to the loop it was opened on."""
+
+    def __init__(
+        self, path: Path, source: str, settings: StoreSettings, on_events: OnEvents | None, on_failure: Callable[[StoreFailed], None]
+    ) -> None:
+        self.source = source
+        self._path = path
+        self._free_bytes_min = settings.free_mb_min * 1024 * 1024
+        self._on_events = on_events
+        self._on_failure = on_failure
+        self._loop = asyncio.get_running_loop()
+        self._opened: Future = self._loop.create_future()
+        self._closed: Future = self._loop.create_future()
+        self._in_flight: set[Future] = set()
+        self._stopping = False
+        self._epoch = ""
+        self._instance_id = ""
+        self._first_seq = 1
+        self._tail = Tail([], last_seq=0)
+        self._writer: Writer
+        self._watch: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        source: str,
+        *,
+        migrations: Sequence[str],
+        clock: Clock,
+        settings: StoreSettings,
+        on_events: OnEvents | None = None,
+        on_rollback: OnRollback | None = None,
+        on_failure: Callable[[StoreFailed], None] = end_process,
+    ) -> Self:
+        """Take the lock, open or make the database at ``path``, bring its tables up to date, and settle the epoch.
+
+        Args:
+            migrations: the owner's tables (STRICT), one script a version; never edited once released.
+            on_events: gets what was committed, on the loop, in seq order. A ``source_reset`` written by this start comes right after ``open``.
+            on_rollback: reloads the owner's memory from the store after a group was taken back; on the writer thread.
+            on_failure: what to do when the journal can't go on; ends the process when absent.
+        Raises:
+            CannotStart: held by another process, damaged, newer than this program, or on a filesystem that loses commits.
+        """
+        journal = cls(path, source, settings, on_events, on_failure)
+        journal._writer = Writer(
+            path,
+            source,
+            migrations=migrations,
+            clock=clock,
+            settings=settings,
+            listener=journal,
+            loop=journal._loop,
+            on_rollback=on_rollback,
+        )
+        journal._writer.start()
+        try:
+            async with asyncio.timeout(OPEN_S_MAX):
+                await journal._opened
+        except TimeoutError:
+            journal._stop_writer()
+            raise CannotStart(f"{path} could not be opened within {OPEN_S_MAX:.0f} s: is the disk well?") from None
+        except BaseException:
+            journal._stop_writer()
+            raise
+        journal._watch_writer()
+        return journal
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        await self.close()
+
+    @property
+    def epoch(self) -> str:
+        """16 hex; the same for as long as this object lives."""
+        return self._epoch
+
+    @property
+    def instance_id(self) -> str:
+        """16 hex, made with the database and kept for ever: part of what an order is called at a venue. Not the ``instance`` of a heartbeat."""
+        return self._instance_id
+
+    @property
+    def first_seq(self) -> int:
+        """The oldest seq that is still kept."""
+        return self._first_seq
+
+    @property
+    def last_seq(self) -> int:
+        """The newest seq that has been committed and handed to ``on_events``."""
+        return self._tail.last_seq
+
+    @property
+    def degraded(self) -> str | None:
+        """Why writes fail at present: ``full``, ``busy``, ``stalled``, or None when they do not."""
+        if self._is_stalled():
+            return "stalled"
+        trouble = self._writer.degraded
+        return trouble.value if trouble else None
+
+    def store_is_low(self) -> bool:
+        """Whether new orders must be refused (503 ``STORE_LOW``) before their intent: their outcome might not fit any more. From any thread."""
+        return self._writer.degraded is Trouble.FULL or free_bytes(self._path.parent) < self._free_bytes_min
+
+    def metrics(self) -> dict[str, int]:
+        """For a heartbeat: flat, and numbers only."""
+        writer = self._writer
+        return {
+            "journal_groups": writer.groups,
+            "journal_works": writer.works,
+            "journal_group_works_max": writer.works_in_group_max,
+            "journal_waiting": writer.waiting,
+            "journal_wal_bytes": writer.wal_bytes,
+            "journal_checkpoints": writer.checkpoints,
+            "journal_degraded": int(self.degraded is not None),
+        }
+
+    def submit(self, work: Callable[[Txn], T]) -> "asyncio.Future[T]":
+        """Queue ``work`` and return at once; the future holds what :meth:`run` would return or raise.
+
+        Raises:
+            Unavailable: the journal is closed, or 4,096 jobs are waiting already. Nothing was queued.
+        """
+        return self._put(Work, work)
+
+    async def run(self, work: Callable[[Txn], T]) -> T:
+        """Run ``work`` on the writer thread in a transaction, and return its result once that is committed and synced.
+
+        Raises:
+            ArenaError: what ``work`` raised; nothing that it wrote has stayed.
+            Unavailable: nothing was done: the disk is full (``STORE_LOW``), the file locked (``STORE_BUSY``), or the journal is closed or overrun.
+            OutcomeUnknown: it may have been committed: the disk failed or hangs.
+        """
+        result: T = await self._put(Work, work)
+        return result
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``query`` on the writer thread between two groups, outside any transaction; for lists and reports, after the orders.
+
+        It must not write, and take at most some 50 ms: read in pages. It raises what ``query`` raises.
+        """
+        result: T = await self._put(Read, query)
+        return result
+
+    async def events_since(self, epoch: str | None, after: int, limit: int = PAGE_EVENTS_MAX) -> Page:
+        """A page of events after ``after``: from memory if it can be, else from the disk.
+
+        Args:
+            epoch: the reader's; None is the current one. Another one gets no events: the reader must reset.
+            after: the last seq that the reader has; negative: the last so many. Below the floor the page begins at ``first_seq``.
+            limit: at most 500; a page also ends at 1 MiB.
+        """
+        limit = max(1, min(limit, PAGE_EVENTS_MAX))
+        start = start_of_page(epoch, after, current=self._epoch, first_seq=self._first_seq, last_seq=self.last_seq)
+        events: list[bytes] = []
+        if start is not None:
+            kept = self._tail.after(start, limit)
+            events = page_of(await self.read(partial(_read_page, after=start, limit=limit))) if kept is None else kept
+        return Page(epoch=self._epoch, first_seq=self._first_seq, last_seq=self.last_seq, events=events)
+
+    async def backup(self, target: Path) -> None:
+        """Copy the database to ``target`` while orders go on.
+
+        Raises:
+            Unavailable: ``target`` exists or cannot be written (``BACKUP_FAILED``).
+        """
+        self._refuse_when_stopping()
+        await self._send(Backup(target, self._loop.create_future()))
+
+    async def close(self) -> None:
+        """Finish what is queued, checkpoint, close the store, release the lock. Twice is once. Waits at most 10 s."""
+        self._stop_writer()
+        if not self._closed.done():
+            await asyncio.wait([self._closed], timeout=CLOSE_S_MAX)
+        self._fail_in_flight(lambda: Unavailable("the journal is closed", code="STOPPING"))
+
+    def _stop_writer(self) -> None:
+        if not self._stopping:
+            self._stopping = True
+            self._writer.put(Stop())
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _put(self, kind: type[Work] | type[Read], do: Callable[..., Any]) -> Future:
+        self._refuse_when_stopping()
+        if len(self._in_flight) >= JOBS_MAX:
+            raise Unavailable("more waits for the store than it can write: try again in a moment", code="STORE_BUSY")
+        return self._send(kind(do, self._loop.create_future()))
+
+    def _send(self, job: Work | Read | Backup) -> Future:
+        self._in_flight.add(job.future)
+        self._writer.put(job)
+        return job.future
+
+    def _refuse_when_stopping(self) -> None:
+        if self._stopping or self._closed.done():
+            raise Unavailable("the journal is closed: try again when the program is up again", code="STOPPING")
+
+    def _is_stalled(self) -> bool:
+        since = self._writer.busy_since
+        return since is not None and time.monotonic() - since > WORK_S_MAX
+
+    def _watch_writer(self) -> None:
+        """Each second: a writer that hangs in a sync must not keep its callers for ever."""
+        if self._is_stalled():
+            self._fail_in_flight(lambda: OutcomeUnknown("the disk does not answer; look the request up, do not send it again", code="STORE_STALLED"))
+        self._watch = self._loop.call_later(1.0, self._watch_writer)
+
+    def _fail_in_flight(self, error: Callable[[], Exception]) -> None:
+        for future in self._in_flight:
+            if not future.done():
+                future.set_exception(error())
+        self._in_flight.clear()
+
+    def on_opened(self, state: JournalState, tail: list[bytes]) -> None:
+        self._epoch, self._instance_id = state.epoch, state.instance_id
+        self._first_seq = state.first_seq
+        self._tail = Tail(tail, state.last_seq)
+        if state.reset is not None:
+            self._loop.call_soon(self._hand_out, [state.reset])
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def on_refused(self, error: BaseException) -> None:
+        self._closed.set_result(None)
+        if not self._opened.done():
+            self._opened.set_exception(error)
+
+    def on_outcomes(self, outcomes: Sequence[Outcome], events: Sequence[Event]) -> None:
+        if events:
+            self._tail.extend(events)
+            self._hand_out(list(events))
+        for future, error, result in outcomes:
+            self._in_flight.discard(future)
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+    def _hand_out(self, events: list[Event]) -> None:
+        if self._on_events is None:
+            return
+        try:
+            self._on_events(events)
+        except Exception as error:  # noqa: BLE001 (a publisher that cannot publish is a bug, and its events are in the journal)
+            failure = StoreFailed(Trouble.BUG)
+            failure.__cause__ = error
+            self._on_failure(failure)
+
+    def on_floor(self, first_seq: int) -> None:
+        self._first_seq = first_seq
+
+    def on_closed(self, error: StoreFailed | None) -> None:
+        self._closed.set_result(None)
+        if error is not None:
+            self._stopping = True
+            self._fail_in_flight(lambda: OutcomeUnknown("the store has failed; look the request up, do not send it again", code="STORE_FAILED"))
+            self._on_failure(error)
+
+
+def _read_page(connection: sqlite3.Connection, after: int, limit: int) -> list[bytes]:
+    query = "SELECT body FROM events WHERE epoch_n = (SELECT max(n) FROM epochs) AND seq > ? ORDER BY seq LIMIT ?"
+    return [body for (body,) in connection.execute(query, (after, limit))]

@@ -1,0 +1,143 @@
+"""What a work may do inside a transaction of the journal: statements, events, counters.
+
+A group of works shares one transaction and one sync (bus/writer.py). The events of a group, the hash they chain from and the counters are kept in
+memory until the group is written: taking a group back is forgetting, and a group of any size costs a few statements for its events and one for
+its count. Everything here runs on the writer thread.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from bus.envelope import Event, chain_hash, make_event
+from bus.epoch import HighWater, JournalState
+from runtime.clock import Clock
+
+# Each statement gives up the interpreter lock and has to win it back; more rows in one are fewer hand-overs to the event loop.
+_ROWS_A_STATEMENT = 16
+_INSERT_ONE = "INSERT INTO events VALUES (?, ?, ?, ?)"
+_INSERT_MANY = _INSERT_ONE + ", (?, ?, ?, ?)" * (_ROWS_A_STATEMENT - 1)
+
+
+class Txn:
+    """Handed to each work of a group. A work must not keep it, commit, or roll back."""
+
+    def __init__(self, connection: sqlite3.Connection, state: JournalState, clock: Clock) -> None:
+        self._connection = connection
+        self._state = state
+        self._clock = clock
+        self._seq = state.last_seq
+        self._hash = state.last_hash
+        self._counters = dict(state.counters)
+        self._counters_set = 0
+        self._events: list[Event] = []
+        self._unwritten: list[object] = []  # the events' columns, flat
+
+    def execute(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> sqlite3.Cursor:
+        """Run one statement and return its cursor; the works before in the same group have been seen by it."""
+        if self._unwritten and "events" in sql:
+            self._write_events()
+        return self._connection.execute(sql, params)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> sqlite3.Cursor:
+        """Run one statement for each row."""
+        return self._connection.executemany(sql, rows)
+
+    def append(self, type: str, payload: Mapping[str, object], ts_ns: int | None = None) -> int:  # noqa: A002 (the envelope's own word)
+        """Add an event to the journal and return its seq; readers get it after the commit.
+
+        Args:
+            ts_ns: what its readers are told, nanoseconds since 1970; now when absent.
+        Raises:
+            ValueError: a payload that does not travel. Nothing has changed then.
+        """
+        if ts_ns is None:
+            ts_ns = self._clock.wall_ns()
+        state = self._state
+        event = make_event(state.source, type, payload, ts_ns, epoch=state.epoch, seq=self._seq + 1, prev=self._hash)
+        self._seq += 1
+        self._hash = chain_hash(event.body)
+        self._events.append(event)
+        self._unwritten += (state.epoch_n, self._seq, ts_ns, event.body)
+        return self._seq
+
+    @property
+    def last_event(self) -> dict[str, object]:
+        """``{epoch, seq}`` of the newest event, what a reply carries so that its reader can wait for it."""
+        return {"epoch": self._state.epoch, "seq": self._seq}
+
+    @property
+    def epoch_n(self) -> int:
+        """The number of the current epoch, what ``events.epoch_n`` refers to."""
+        return self._state.epoch_n
+
+    def counter(self, name: str) -> int:
+        """The value of an owner's counter; 0 when it was never set."""
+        return self._counters.get(name, 0)
+
+    def set_counter(self, name: str, value: int) -> None:
+        """Raise a counter. It survives a restore: the next epoch continues above the highest value that was ever seen.
+
+        Raises:
+            ValueError: lower than it is; its numbers have been used.
+        """
+        if value < self.counter(name):
+            raise ValueError(f"counter {name} is {self.counter(name)} and cannot go back to {value}")
+        self._counters[name] = value
+        self._counters_set += 1
+
+    def _write_events(self) -> None:
+        rows, width = self._unwritten, 4
+        step = _ROWS_A_STATEMENT * width
+        start = 0
+        while len(rows) - start >= step:
+            self._connection.execute(_INSERT_MANY, rows[start : start + step])
+            start += step
+        while start < len(rows):
+            self._connection.execute(_INSERT_ONE, rows[start : start + width])
+            start += width
+        self._unwritten = []
+
+
+class Group(Txn):
+    """A Txn as the writer holds it: it begins, marks, commits and takes back."""
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def mark(self) -> tuple[int, int, int]:
+        """A value that differs after anything was written."""
+        return self._connection.total_changes, self._seq, self._counters_set
+
+    def commit(self) -> list[Event]:
+        """Write what is pending, commit, and return the events of the group. After an error: :meth:`roll_back`."""
+        state = self._state
+        if self._unwritten:
+            self._write_events()
+        if self._seq != state.last_seq:
+            self._connection.execute("UPDATE epochs SET last_seq = ? WHERE n = ?", (self._seq, state.epoch_n))
+        for name, value in self._counters.items():
+            if state.counters.get(name) != value:
+                self._connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
+        self._connection.execute("COMMIT")
+        state.last_seq, state.last_hash = self._seq, self._hash
+        state.counters = dict(self._counters)
+        events, self._events = self._events, []
+        return events
+
+    def roll_back(self) -> None:
+        """Forget the group. SQLite may have rolled back by itself already (a full disk does that), so it is asked and never assumed."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        state = self._state
+        self._seq, self._hash, self._counters = state.last_seq, state.last_hash, dict(state.counters)
+        self._events, self._unwritten = [], []
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection.in_transaction
+
+    @property
+    def high_water(self) -> HighWater:
+        """What has been committed, for the file beside the database."""
+        state = self._state
+        return HighWater(epoch=state.epoch, last_seq=state.last_seq, counters=state.counters)
