@@ -47,7 +47,7 @@ class SessionApi:
                 auth="public",
                 tag="session",
                 request=LoginBody,
-                codes={**down, 401: ("LOGIN_FAILED",), 403: ("PASSWORD_CHANGE_REQUIRED",), 429: ("TOO_MANY_REQUESTS",)},
+                codes={**down, 401: ("LOGIN_FAILED",), 403: ("PASSWORD_CHANGE_REQUIRED",), 429: ("LOGIN_THROTTLED", "LOGIN_BUSY")},
             ),
             Route(
                 method="DELETE",

@@ -151,7 +151,7 @@ class Sessions:
         """Take the cookies away and have the gateway revoke the tokens; a gateway that is down is told nothing, the tokens then end by themselves."""
         request[SET_COOKIES] = self.cookies.clearing()
         try:
-            await self._post(request, "/auth/logout", {"refresh_token": login.refresh}, bearer=login.access)
+            await self._post(request, "/auth/logout", {"refresh_token": login.refresh})
         except ApiError as error:
             log.warning("the gateway could not be told of a log-out", extra={"code": error.code})
 
@@ -185,14 +185,12 @@ class Sessions:
         answer = await self._call("POST", "/auth/refresh", {"Content-Type": "application/json"}, body)
         if answer.status == web.HTTPOk.status_code:
             return _token_pair(answer)
-        if answer.status in {web.HTTPUnauthorized.status_code, web.HTTPForbidden.status_code, web.HTTPBadRequest.status_code}:
-            return None
+        if answer.status in {web.HTTPUnauthorized.status_code, web.HTTPForbidden.status_code}:
+            return None  # too old, used up, ended elsewhere, or the password must be changed first
         raise passed_on(answer)
 
-    async def _post(self, request: web.Request, path: str, body: Mapping[str, object], *, bearer: str = "") -> Answer:
+    async def _post(self, request: web.Request, path: str, body: Mapping[str, object]) -> Answer:
         headers = {**caller_headers(request, self._settings), "Content-Type": "application/json"}
-        if bearer:
-            headers["Authorization"] = f"Bearer {bearer}"
         return await self._call("POST", path, headers, json.dumps(body).encode())
 
     async def _call(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:

@@ -1,7 +1,7 @@
 """``GET /api/status``: the seven programs as far as they can be seen from here: heartbeat, lag, process, last log lines.
 
-Two sources, each may be missing: the heartbeats on the bus (every program but the bus itself), and supervisord's own view over its socket. A page asks
-every few seconds and several pages ask at once, so supervisord is asked at most once a second, and everybody gets the same answer.
+Two sources, each may be missing: the heartbeats on the bus (every program but the bus itself), and supervisord's own view over its socket. A page
+asks every few seconds and several pages ask at once, so supervisord is asked at most once a second, and everybody gets the same answer.
 """
 
 import asyncio

@@ -21,9 +21,10 @@ _CHANGEABLE = {"entry_price": "entry", "stop_loss_price": "stop", "take_profit_p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownOrder:
-    """A bracket as its events told it. ``cost`` is the sum of price times units of its entry fills; ``planned_stop`` the stop it was placed with."""
+    """A bracket as its events told it. ``cost`` is the sum of price times units of its entry fills."""
 
     order_id: str
+    placed_seq: int
     instrument: str
     side: str
     units: Decimal | None = None
@@ -31,9 +32,7 @@ class KnownOrder:
     entry: Decimal | None = None
     stop: Decimal | None = None
     target: Decimal | None = None
-    planned_stop: Decimal | None = None
     quality: Decimal | None = None
-    mode: str = "paper"
     filled: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
     position: Decimal = Decimal(0)
@@ -79,7 +78,7 @@ def advance(story: Story, event: Happening) -> Story:
         return story
     orders = {**story.orders, order_id: changed}
     if len(orders) > ORDERS_MAX:
-        del orders[next(iter(orders))]
+        del orders[min(orders.values(), key=lambda order: order.placed_seq).order_id]
     return replace(story, orders=orders)
 
 
@@ -120,20 +119,18 @@ def order_of(event: Happening) -> KnownOrder | None:
     order_id, instrument, side = event.order_id, event.word("instrument"), event.word("side")
     if order_id is None or instrument is None:
         return None
-    return KnownOrder(order_id=order_id, instrument=instrument, side=side or "", units=event.number("units"), mode=event.word("mode") or "paper")
+    return KnownOrder(order_id=order_id, placed_seq=event.seq, instrument=instrument, side=side or "", units=event.number("units"))
 
 
 def _placed(event: Happening) -> KnownOrder | None:
     order = order_of(event)
     if order is None:
         return None
-    stop = event.number("sl")
     return replace(
         order,
         entry_type=event.word("entry_type") or "limit",
         entry=event.number("entry"),
-        stop=stop,
-        planned_stop=stop,
+        stop=event.number("sl"),
         target=event.number("tp"),
         quality=event.number("quality"),
     )
@@ -186,7 +183,7 @@ def order_from_json(values: Mapping[str, object]) -> KnownOrder:
     Raises:
         ValueError: it was not written by it.
     """
-    numbers = {"units", "entry", "stop", "target", "planned_stop", "quality", "filled", "cost", "position"}
+    numbers = {"units", "entry", "stop", "target", "quality", "filled", "cost", "position"}
     try:
         read = {key: Decimal(str(value)) if key in numbers and value is not None else value for key, value in values.items()}
         return KnownOrder(**read)  # type: ignore[arg-type]  # the names and types are those order_to_json wrote
