@@ -56,6 +56,12 @@ browser: install-dev
 ui-test: install-dev
 	@$(BIN)/python hatch_build.py --test
 
+# The long form of tests/system/test_chaos.py: make chaos SECONDS=600 SEED=7
+SECONDS ?= 300
+SEED ?= 1
+chaos: install-dev
+	@ARENA_CHAOS_SECONDS=$(SECONDS) ARENA_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -q -s --timeout $$(( $(SECONDS) + 300 )) tests/system/test_chaos.py
+
 format: install-dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .

@@ -1,0 +1,279 @@
+"""Collects the evidence while a run goes on: traders that send, watchers that watch, and the owners' journals at the end.
+
+Everything through public interfaces: HTTP for orders, SSE of both servers, ``bus.Subscriber`` as third parties import it, and the owners' replay
+sockets by the bare protocol.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+import msgpack
+import zmq
+import zmq.asyncio
+
+from tests.system.accounting.evidence import Connection, Evidence, Journalled, Notice, Sent, Shown
+from tests.system.stack import SEED_ORDER, Stack, sse_frames
+
+TTL_S = 3.0  # what the gateway gives a paper command
+CRYPTO_ORDER = {"product_id": "BTC-USD", "side": "BUY", "size": 0.001, "entry_price": 20000, "stop_loss_price": 19000, "take_profit_price": 400000}
+
+
+class Trader:
+    """Sends orders at a steady pace as one user, open loop: a slow answer does not slow the next order down."""
+
+    def __init__(self, stack: Stack, email: str, *, per_second: float, rng: random.Random) -> None:
+        self._stack = stack
+        self._email = email
+        self._pause_s = 1 / per_second
+        self._rng = rng
+        self.sent: list[Sent] = []
+        self._token = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def prepare(self) -> None:
+        self._token = await self._stack.token(self._email)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until ``stop``, then wait for the answers that are still out."""
+        due = time.monotonic()
+        while not stop.is_set():
+            source, order = self._rng.choice([("oanda", SEED_ORDER), ("oanda", SEED_ORDER), ("coinbase", CRYPTO_ORDER)])
+            task = asyncio.create_task(self._send(source, order))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            due += self._pause_s
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), max(0.0, due - time.monotonic()))
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=30)
+
+    async def _send(self, source: str, order: Mapping[str, object]) -> None:
+        sent = Sent(source=source, client_order_id=uuid.UUID(int=self._rng.getrandbits(128)).hex, sent_wall_s=time.time(), ttl_s=TTL_S)
+        self.sent.append(sent)
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            await self._ask(sent, order)
+        # A tenth sends everything twice, as an impatient bot does.
+        if self._rng.random() < 0.1:
+            sent.sent_wall_s = time.time()
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                await self._ask(sent, order)
+
+    async def _ask(self, sent: Sent, order: Mapping[str, object]) -> None:
+        status, body, _ = await self._stack.call(
+            "POST",
+            f"{self._stack.gateway}/brokers/{sent.source}/orders",
+            token=self._token,
+            json={**order, "client_order_id": sent.client_order_id},
+            timeout=aiohttp.ClientTimeout(total=20),
+        )
+        sent.answers.append((status, body if isinstance(body, dict) else {}))
+
+
+async def resolve(stack: Stack, sent: Sent, email: str, *, seconds: float = 30) -> str:
+    """What became of a doubtful order, by its id, the way a user looks it up: an order's status, or ``ABSENT``."""
+    token = await stack.token(email)
+    deadline = time.monotonic() + seconds
+    while True:
+        status, body, _ = await stack.call("GET", f"{stack.gateway}/brokers/{sent.source}/orders?client_order_id={sent.client_order_id}", token=token)
+        if status == 200:
+            found = [order["status"] for order in body["orders"]]
+            if not found or found[0] not in {"UNKNOWN", "SUBMITTING"}:
+                return found[0] if found else "ABSENT"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{sent.client_order_id} at {sent.source} is not decided after {seconds} s: {status} {body}")
+        await asyncio.sleep(0.2)
+
+
+class SseWatcher:
+    """Follows an event stream through every break, resuming by the last id it saw; each connection is kept apart."""
+
+    def __init__(self, stack: Stack, name: str, url: str) -> None:
+        self._stack = stack
+        self._name = name
+        self._url = url
+        self.connections: list[Connection] = []
+        self._last_id: str | None = None
+        self.is_ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                await self._watch()
+            await asyncio.sleep(0.1)  # the server is down: do not spin
+
+    async def _watch(self) -> None:
+        headers = {"Last-Event-ID": self._last_id} if self._last_id else {}
+        url = self._url if self._last_id else f"{self._url}?replay=0"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=20)
+        async with self._stack.http.get(url, headers=headers, timeout=timeout) as response:
+            if response.status != 200:
+                return
+            connection = Connection(watcher=self._name)
+            self.connections.append(connection)
+            async for frame in sse_frames(response):
+                self._take(connection, frame)
+
+    def _take(self, connection: Connection, frame: dict[str, Any]) -> None:
+        data = frame["data"]
+        if frame["id"]:
+            self._last_id = frame["id"]
+        if frame["event"] == "ready":
+            self._last_id = data["cursor"]
+            self.is_ready.set()
+        elif frame["event"] == "gap":
+            connection.items.append(Notice(kind="gap", source=data["source"], epoch=data["epoch"], first=data["from"], last=data["to"]))
+        elif frame["event"] == "reset":
+            connection.items.append(Notice(kind="reset", source=data["source"]))
+        elif frame["event"] is None and "seq" in data:
+            shown = Shown(source=data["source"], epoch=data["epoch"], seq=data["seq"], type=data["type"], payload=data["payload"], at_s=time.time())
+            connection.items.append(shown)
+
+
+class LibraryWatcher:
+    """``bus.Subscriber`` in the form a user writes it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.connections = [Connection(watcher="library")]
+
+    async def run(self) -> None:
+        from bus import Subscriber
+
+        subscriber = Subscriber(address=f"tcp://127.0.0.1:{self._stack.bus_port}", home=self._stack.home, gateway=self._stack.gateway)
+        async for event in subscriber:
+            if event.epoch is not None and event.seq is not None:
+                payload = json.loads(json.dumps(event.payload, default=float))
+                self.connections[0].items.append(
+                    Shown(source=event.source, epoch=event.epoch, seq=event.seq, type=event.type, payload=payload, at_s=time.time())
+                )
+
+
+async def read_journal(stack: Stack, source: str) -> list[Journalled]:
+    """The owner's current epoch from its replay socket, page by page, as docs/protocol.md says."""
+    context = zmq.asyncio.Context()
+    socket = context.socket(zmq.REQ)
+    socket.linger = 0
+    socket.connect(f"ipc://{stack.home}/run/{source}-replay.sock")
+    events: list[Journalled] = []
+    try:
+        while True:
+            after = events[-1].seq if events else 0
+            ask = {"v": 1, "id": uuid.uuid4().hex, "op": "events.since", "args": {"epoch": None, "after": after, "limit": 500}}
+            await socket.send(msgpack.packb(ask))
+            async with asyncio.timeout(10):
+                page = msgpack.unpackb(await socket.recv())["result"]
+            events += [_journalled(body) for body in page["events"]]
+            if not page["events"] or events[-1].seq >= page["last_seq"]:
+                return events
+    finally:
+        socket.close()
+        context.term()
+
+
+def _journalled(body: bytes) -> Journalled:
+    event = msgpack.unpackb(body)
+    return Journalled(
+        source=event["source"],
+        epoch=event["epoch"],
+        seq=event["seq"],
+        prev=event["prev"],
+        type=event["type"],
+        payload=event["payload"],
+        ts_s=datetime.fromisoformat(event["ts"]).timestamp(),
+        body=body,
+    )
+
+
+async def read_statuses(stack: Stack, source: str) -> dict[str, str]:
+    """Every order of ``source`` and its status, page by page."""
+    statuses: dict[str, str] = {}
+    cursor: object = None
+    token = await stack.token()
+    while True:
+        query = f"limit=200&after={cursor}" if cursor else "limit=200"
+        _, page, _ = await stack.call("GET", f"{stack.gateway}/brokers/{source}/orders?{query}", token=token)
+        statuses |= {order["order_id"]: order["status"] for order in page["orders"]}
+        cursor = page["next"]
+        if not cursor:
+            return statuses
+
+
+class Run:
+    """One run: traders and watchers around whatever the test does to the arena."""
+
+    def __init__(self, stack: Stack, *, seed: int, per_second: float = 50, traders: int = 4) -> None:
+        self._stack = stack
+        rng = random.Random(seed)
+        self._traders = [
+            Trader(stack, f"bot{number}@test", per_second=per_second / traders, rng=random.Random(rng.getrandbits(64))) for number in range(traders)
+        ]
+        self._watchers = [
+            SseWatcher(stack, "gateway", f"{stack.gateway}/events"),
+            SseWatcher(stack, "dashboard", f"{stack.dashboard}/arena/events"),
+        ]
+        self._library = LibraryWatcher(stack)
+        self._stop = asyncio.Event()
+        self._trading: list[asyncio.Task[None]] = []
+        self._watching: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Run":
+        for trader in self._traders:
+            await trader.prepare()
+        self._watching = [asyncio.create_task(watcher.run()) for watcher in (*self._watchers, self._library)]
+        for watcher in self._watchers:
+            async with asyncio.timeout(15):
+                await watcher.is_ready.wait()
+        self._trading = [asyncio.create_task(trader.run(self._stop)) for trader in self._traders]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, *self._trading, return_exceptions=True)
+
+    @property
+    def acknowledged(self) -> int:
+        return sum(1 for trader in self._traders for sent in trader.sent if sent.acknowledged_ids)
+
+    async def finish(self) -> Evidence:
+        """Stop trading, wait until the arena is well, look the doubtful up, let the watchers catch up, and hand the evidence over."""
+        self._stop.set()
+        await asyncio.gather(*self._trading)
+        await self._stack.ready()
+        resolved: dict[str, str] = {}
+        for number, trader in enumerate(self._traders):
+            for sent in trader.sent:
+                if not sent.acknowledged_ids and not sent.is_refused:
+                    resolved[sent.client_order_id] = await resolve(self._stack, sent, f"bot{number}@test")
+        journals = {source: await read_journal(self._stack, source) for source in ("oanda", "coinbase", "rick")}
+        await self._caught_up(journals)
+        statuses = {**await read_statuses(self._stack, "oanda"), **await read_statuses(self._stack, "coinbase")}
+        connections = [connection for watcher in (*self._watchers, self._library) for connection in watcher.connections]
+        sent = [each for trader in self._traders for each in trader.sent]
+        return Evidence(sent=sent, journals=journals, connections=connections, statuses=statuses, resolved=resolved)
+
+    async def _caught_up(self, journals: Mapping[str, list[Journalled]]) -> None:
+        """Every watcher has been shown the last event of every journal, or was told that it is missing."""
+        wanted = {(source, journal[-1].epoch, journal[-1].seq) for source, journal in journals.items() if journal}
+
+        def behind() -> list[str]:
+            late = []
+            for watcher in (*self._watchers, self._library):
+                shown = {
+                    (item.source, item.epoch, item.seq) for connection in watcher.connections for item in connection.items if isinstance(item, Shown)
+                }
+                if any(not any(source == s and epoch == e and seq <= q for s, e, q in shown) for source, epoch, seq in wanted):
+                    late.append(watcher.connections[-1].watcher if watcher.connections else "a watcher that never connected")
+            return late
+
+        await self._stack.until(lambda: not behind(), "every watcher to catch up", seconds=30)
