@@ -1,0 +1,15 @@
+/** Which dialog is open; one at a time. */
+
+import { signal } from '@preact/signals';
+
+export type DialogName = 'programs' | 'settings' | 'help' | 'login';
+
+export const dialog = signal<DialogName | null>(null);
+
+export function openDialog(name: DialogName): void {
+  dialog.value = name;
+}
+
+export function closeDialog(): void {
+  dialog.value = null;
+}

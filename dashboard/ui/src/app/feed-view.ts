@@ -1,0 +1,58 @@
+/** How the reader looks at the feed: filter, pause, and which line is open. */
+
+import { computed, effect, signal } from '@preact/signals';
+import type { Feed, Line } from '../core/feed';
+import { type Filter, filterFromQuery, filterToQuery, isShown } from '../core/filter';
+import { feed } from './store';
+
+export const filter = signal<Filter>(filterFromQuery(location.search));
+
+/** The feed as it stood when the reader said stop; null while it runs. */
+const held = signal<Feed | null>(null);
+export const isPaused = computed(() => held.value !== null);
+
+export function togglePause(): void {
+  held.value = held.peek() ? null : feed.peek();
+}
+
+export function change(part: Partial<Filter>): void {
+  filter.value = { ...filter.peek(), ...part };
+}
+
+/** Lines of the feed in order of arrival, heartbeats woven in where they are wanted. */
+export const shownLines = computed<readonly Line[]>(() => {
+  const { lines, heartbeats } = held.value ?? feed.value;
+  const wanted = filter.value;
+  const shown = lines.filter((line) => isShown(line, wanted));
+  if (wanted.hidden.has('heartbeats')) return shown;
+  return [...shown, ...heartbeats.filter((line) => isShown(line, wanted))].sort((a, b) => a.order - b.order);
+});
+
+/** How many lines came since the reader said stop. */
+export const heldBack = computed(() => {
+  const stopped = held.value;
+  if (!stopped) return 0;
+  return feed.value.lines.filter((line) => line.order >= stopped.added && isShown(line, filter.value)).length;
+});
+
+/** The sources and instruments that the feed has spoken of, for the filter's lists. */
+export const spokenOf = computed(() => {
+  const sources = new Set<string>();
+  const names = new Set<string>();
+  for (const line of feed.value.lines) {
+    if (line.kind !== 'notice') sources.add(line.source);
+    if (line.instrument) names.add(line.instrument);
+  }
+  return { sources: [...sources].sort(), instruments: [...names].sort() };
+});
+
+/** The line whose detail is open. */
+export const openLine = signal<Line | null>(null);
+
+export function keepFilterInAddress(): void {
+  effect(() => {
+    const query = filterToQuery(filter.value);
+    const wanted = query ? `?${query}` : location.pathname;
+    if (location.search !== (query ? `?${query}` : '')) history.replaceState(null, '', wanted);
+  });
+}

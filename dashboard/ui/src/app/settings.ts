@@ -1,0 +1,67 @@
+/**
+ * What the reader chose, kept in this browser only. A setting that cannot be read (an older page's, somebody's typo) is its default.
+ * Where storage is refused (private windows of some browsers) the page works and forgets.
+ */
+
+import { effect, type Signal, signal } from '@preact/signals';
+import { usableZone } from '../core/format';
+
+const PREFIX = 'arena.';
+
+function stored<T>(name: string, initial: T, read: (value: unknown) => T | null): Signal<T> {
+  const setting = signal(initial);
+  try {
+    const text = localStorage.getItem(PREFIX + name);
+    const value = text === null ? null : read(JSON.parse(text));
+    if (value !== null) setting.value = value;
+  } catch {
+    // Not readable: the default stands.
+  }
+  let first = true;
+  effect(() => {
+    const text = JSON.stringify(setting.value);
+    if (first) {
+      first = false;
+      return;
+    }
+    try {
+      localStorage.setItem(PREFIX + name, text);
+    } catch {
+      // Full or refused: kept for this visit.
+    }
+  });
+  return setting;
+}
+
+function oneOf<T extends string>(...values: readonly T[]): (value: unknown) => T | null {
+  return (value) => values.find((one) => one === value) ?? null;
+}
+
+const flag = (value: unknown): boolean | null => (typeof value === 'boolean' ? value : null);
+const name = (value: unknown): string | null => (typeof value === 'string' && value.length <= 60 ? value : null);
+
+export const theme = stored('theme', 'system', oneOf('system', 'dark', 'light'));
+/** Up and down: green and red, the other way round (as in East Asia), or blue and orange. */
+export const palette = stored('palette', 'green-red', oneOf('green-red', 'red-green', 'blue-orange'));
+/** `UTC`, `local`, or a name of the zone database. */
+export const zoneSetting = stored('zone', 'UTC', name);
+/** When a change asks before it is sent: always, or only where it cannot be taken back. Live orders always ask. */
+export const confirmLevel = stored('confirm', 'careful', oneOf('always', 'careful'));
+export const selectedInstrument = stored('instrument', 'EUR_USD', name);
+export const granularity = stored('granularity', 'M1', oneOf('S5', 'M1', 'M5', 'M15', 'H1', 'H4', 'D'));
+export const fitBrackets = stored('fit-brackets', true, flag);
+export const bookTab = stored('book-tab', 'positions', oneOf('positions', 'orders', 'fills', 'trades'));
+
+/** The zone that times are shown in. */
+export function zoneOf(setting: string): string {
+  return setting === 'local' ? Intl.DateTimeFormat().resolvedOptions().timeZone || 'UTC' : usableZone(setting);
+}
+
+/** Let the style sheet know: it reads the root's attributes. */
+export function applyAppearance(): void {
+  effect(() => {
+    const { dataset } = document.documentElement;
+    dataset['theme'] = theme.value;
+    dataset['palette'] = palette.value;
+  });
+}

@@ -1,0 +1,216 @@
+/**
+ * Keeps the state in step with the servers: the stream, and questions asked again when an event says that their answer changed.
+ *
+ * A hidden page asks nothing by itself; when it is shown again it asks everything once.
+ */
+
+import { effect } from '@preact/signals';
+import { type Desk, type Fetched, type PartName, readAccount, readFill, readList, readOrder, readPosition, readTrade } from '../core/desk';
+import { readInstruments } from '../core/instruments';
+import { readStatus } from '../core/programs';
+import { type Quote, quoteOf } from '../core/quotes';
+import { readSession } from '../core/session';
+import { oneLine } from '../core/text';
+import { isRecord } from '../core/wire';
+import { openStream, type StreamClient } from '../stream/client';
+import { type Answer, get, useCsrfToken } from './api';
+import { bookTab } from './settings';
+import { desk, dispatch, instruments, session, state } from './store';
+
+const TICK_MS = 1_000;
+const SESSION_EVERY_MS = 30_000;
+const STATUS_EVERY_MS = 5_000;
+/** Money moves with prices: positions and accounts are asked for at least this often. */
+const DESK_EVERY_MS = 3_000;
+/** Several events of one moment (a fill and what follows) are one question. */
+const DESK_SETTLE_MS = 150;
+/** The list of instruments names the quotes to follow; the stream does not wait longer for it. */
+const INSTRUMENTS_WAIT_MS = 400;
+const RETRY_MS = 3_000;
+
+let stream: StreamClient | null = null;
+
+export function retryStream(): void {
+  stream?.retry();
+}
+
+/** Start everything; called once. */
+export async function startSync(): Promise<void> {
+  every(TICK_MS, () => dispatch({ kind: 'tick', now: Date.now() }), true);
+  await loadSession();
+  every(SESSION_EVERY_MS, () => void loadSession());
+  let started = false;
+  effect(() => {
+    if (started || !session.value?.mayRead) return;
+    started = true;
+    queueMicrotask(startReading);
+  });
+  watchForNewBuild();
+}
+
+function startReading(): void {
+  const loaded = loadInstruments();
+  stream = openStream((message) => dispatch(message));
+  void Promise.race([loaded, sleep(INSTRUMENTS_WAIT_MS)]).then(() => follow());
+  effect(() => {
+    if (instruments.value.size) follow();
+  });
+  void loadQuotes();
+  void loadStatus();
+  every(STATUS_EVERY_MS, () => void loadStatus());
+  every(DESK_EVERY_MS, () => loadDesk());
+  loadDesk();
+  reloadOnEvents();
+  reloadOnReturn();
+}
+
+function follow(): void {
+  stream?.follow([...instruments.peek().keys()]);
+}
+
+function reloadOnEvents(): void {
+  let timer: number | undefined;
+  let told = desk.peek().told;
+  effect(() => {
+    if (desk.value.told === told) return;
+    told = desk.value.told;
+    timer ??= window.setTimeout(() => {
+      timer = undefined;
+      loadDesk();
+    }, DESK_SETTLE_MS);
+  });
+}
+
+function reloadOnReturn(): void {
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) return;
+    dispatch({ kind: 'tick', now: Date.now() });
+    void loadSession();
+    void loadStatus();
+    loadDesk();
+  });
+  let phase = state.peek().connection.phase;
+  effect(() => {
+    const { phase: now } = state.value.connection;
+    if (now === phase) return;
+    phase = now;
+    if (now === 'live') {
+      void loadSession();
+      void loadStatus();
+      void loadQuotes();
+      loadDesk();
+    }
+  });
+}
+
+/** A new page is taken when nobody is looking; whoever looks is told and chooses. */
+function watchForNewBuild(): void {
+  document.addEventListener('visibilitychange', () => {
+    const { loaded, current } = state.peek().build;
+    if (document.hidden && loaded !== current && !document.querySelector('dialog[open], [data-dirty="true"]')) location.reload();
+  });
+}
+
+export async function loadSession(): Promise<void> {
+  const answer = await get('/api/session');
+  if (answer.kind !== 'ok') {
+    if (!session.peek()) setTimeout(() => void loadSession(), RETRY_MS);
+    return;
+  }
+  const read = readSession(answer.body);
+  if (!read) return;
+  useCsrfToken(read.csrfToken);
+  dispatch({ kind: 'session', session: read });
+}
+
+async function loadInstruments(): Promise<void> {
+  const answer = await get('/api/market/instruments');
+  const list = answer.kind === 'ok' ? readInstruments(answer.body) : null;
+  if (list?.size) dispatch({ kind: 'instruments', instruments: list });
+  else setTimeout(() => void loadInstruments(), RETRY_MS);
+}
+
+/** Prices before the stream has any: each with the age that the server knows. */
+async function loadQuotes(): Promise<void> {
+  const answer = await get('/api/market/quotes');
+  if (answer.kind !== 'ok') return;
+  const list = answer.body['quotes'];
+  const now = Date.now();
+  const heard: Quote[] = [];
+  for (const entry of Array.isArray(list) ? list : []) {
+    if (!isRecord(entry)) continue;
+    const age = entry['age_ms'];
+    const quote = quoteOf(entry, now - (typeof age === 'number' ? age : 0));
+    if (quote) heard.push(quote);
+  }
+  dispatch({ kind: 'quotes', quotes: heard });
+}
+
+export async function loadStatus(): Promise<void> {
+  const answer = await get('/api/status');
+  const status = answer.kind === 'ok' ? readStatus(answer.body) : null;
+  if (status) dispatch({ kind: 'status', status, now: Date.now() });
+}
+
+/** The brokers of this arena. */
+export function brokers(): string[] {
+  const venues = new Set([...instruments.peek().values()].map(({ venue }) => venue).filter(Boolean));
+  return venues.size ? [...venues] : [...(session.peek()?.modes.keys() ?? ['oanda', 'coinbase'])];
+}
+
+export function loadDesk(): void {
+  void loadOrders();
+  void loadPerBroker('positions', 'positions', readPosition);
+  void loadPerBroker('accounts', 'account', readAccount);
+  if (bookTab.peek() === 'fills') void loadPerBroker('fills', 'fills?limit=100', readFill);
+  if (bookTab.peek() === 'trades') void loadPerBroker('trades', 'trades?limit=100', readTrade);
+}
+
+async function loadOrders(): Promise<void> {
+  const answer = await get('/api/arena/orders?limit=100');
+  if (answer.kind !== 'ok') {
+    dispatch({ kind: 'trouble', name: 'orders', fetched: troubleOf(answer) });
+    return;
+  }
+  const missing = answer.body['unavailable'];
+  const unavailable = Array.isArray(missing) ? missing.map((one) => oneLine(isRecord(one) ? one['broker'] : one, 24)) : [];
+  dispatch({ kind: 'part', name: 'orders', part: { fetched: 'ok', at: Date.now(), list: readList(answer.body, 'orders', readOrder), unavailable } });
+}
+
+type PerBroker = Exclude<PartName, 'orders'>;
+
+/** Asks each broker; one that is down leaves its old entries standing, and is named. */
+async function loadPerBroker<N extends PerBroker>(name: N, path: string, read: (entry: unknown, broker: string) => Desk[N]['list'][number] | null): Promise<void> {
+  const asked = brokers();
+  const answers = await Promise.all(asked.map((broker) => get(`/api/arena/brokers/${encodeURIComponent(broker)}/${path}`)));
+  const good = answers.filter((answer) => answer.kind === 'ok');
+  if (good.length === 0) {
+    const first = answers[0];
+    if (first) dispatch({ kind: 'trouble', name, fetched: troubleOf(first) });
+    return;
+  }
+  const unavailable = asked.filter((_broker, i) => answers[i]?.kind !== 'ok');
+  const list = answers.flatMap((answer, i) => {
+    if (answer.kind !== 'ok') return [];
+    const broker = asked[i] ?? '';
+    const one = name === 'accounts' ? read(answer.body, broker) : null;
+    return one ? [one] : readList(answer.body, name, (entry) => read(entry, broker));
+  });
+  dispatch({ kind: 'part', name, part: { fetched: 'ok', at: Date.now(), list, unavailable } } as Parameters<typeof dispatch>[0]);
+}
+
+function troubleOf(answer: Answer): Fetched {
+  if (answer.kind !== 'refused') return 'down';
+  if (answer.status === 401 || answer.status === 403) return 'locked';
+  return answer.status === 404 ? 'absent' : 'down';
+}
+
+function every(ms: number, run: () => void, evenHidden = false): void {
+  setInterval(() => {
+    if (evenHidden || !document.hidden) run();
+  }, ms);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

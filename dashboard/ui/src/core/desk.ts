@@ -1,0 +1,272 @@
+/**
+ * The desk: orders, positions and accounts as the servers last told them. Nothing here is computed from events; an event only says that it
+ * is time to ask again, so that there is one figure for a thing, the server's.
+ */
+
+import { fromWire } from './decimal';
+import { oneLine } from './text';
+import { type ArenaEvent, isRecord, type Json, type Payload } from './wire';
+
+export interface Order {
+  readonly orderId: string;
+  readonly clientOrderId: string;
+  readonly broker: string;
+  readonly mode: string;
+  readonly status: string;
+  readonly placedBy: string;
+  readonly instrument: string;
+  readonly side: string;
+  readonly units: string;
+  readonly entryType: string;
+  readonly entry: string | null;
+  readonly stop: string | null;
+  readonly target: string | null;
+  readonly trailing: string | null;
+  readonly quality: string | null;
+  /** Seconds since 1970; null when the entry has none. */
+  readonly ttlExpiresAt: number | null;
+  readonly protection: string;
+  readonly placedAt: string;
+  readonly filledUnits: string;
+  readonly positionUnits: string;
+  readonly averageEntry: string | null;
+  readonly realizedPnl: string | null;
+  readonly fees: string | null;
+  readonly closeReason: string;
+  readonly heldBecause: string;
+  /** As it came, for the detail view. */
+  readonly raw: Payload;
+}
+
+export interface Position {
+  readonly broker: string;
+  readonly instrument: string;
+  readonly side: string;
+  readonly units: string;
+  readonly averagePrice: string | null;
+  readonly price: string | null;
+  readonly unrealizedPnl: string | null;
+  readonly currency: string;
+  readonly protection: string;
+  readonly orderIds: readonly string[];
+  readonly isStale: boolean;
+}
+
+export interface Account {
+  readonly broker: string;
+  readonly mode: string;
+  readonly currency: string;
+  readonly balance: string | null;
+  readonly equity: string | null;
+  readonly unrealizedPnl: string | null;
+  readonly realizedPnl: string | null;
+  readonly marginUsed: string | null;
+  readonly marginAvailable: string | null;
+  readonly holdings: ReadonlyMap<string, string>;
+  readonly isStale: boolean;
+}
+
+/** One execution, newest first in the desk. */
+export interface Fill {
+  readonly fillId: string;
+  readonly orderId: string;
+  readonly leg: string;
+  readonly instrument: string;
+  readonly side: string;
+  readonly units: string;
+  readonly price: string | null;
+  readonly fee: string | null;
+  readonly realizedPnl: string | null;
+  readonly at: string;
+}
+
+/** A closed bracket's result. */
+export interface Trade {
+  readonly orderId: string;
+  readonly placedBy: string;
+  readonly instrument: string;
+  readonly side: string;
+  readonly units: string;
+  readonly entry: string | null;
+  readonly exit: string | null;
+  readonly realizedPnl: string | null;
+  readonly fees: string | null;
+  readonly rMultiple: string | null;
+  readonly quality: string | null;
+  readonly closeReason: string;
+  readonly closedAt: string;
+  readonly heldS: number | null;
+}
+
+/** What became of asking: `never` asked, `ok`, `locked` (log in first), `absent` (this server does not offer it), `down`. */
+export type Fetched = 'never' | 'ok' | 'locked' | 'absent' | 'down';
+
+export interface Part<T> {
+  readonly fetched: Fetched;
+  /** When the list was last told, ms since 1970; what it held then stays visible while it cannot be asked for. */
+  readonly at: number;
+  readonly list: readonly T[];
+  /** Brokers that did not answer; their part is missing or old. */
+  readonly unavailable: readonly string[];
+}
+
+export interface Desk {
+  readonly orders: Part<Order>;
+  readonly positions: Part<Position>;
+  readonly accounts: Part<Account>;
+  readonly fills: Part<Fill>;
+  readonly trades: Part<Trade>;
+  /** How many events that change a desk were told; when it rises, it is time to ask again. */
+  readonly told: number;
+}
+
+const NEVER = { fetched: 'never', at: 0, list: [], unavailable: [] } as const;
+
+export const EMPTY_DESK: Desk = { orders: NEVER, positions: NEVER, accounts: NEVER, fills: NEVER, trades: NEVER, told: 0 };
+
+export type PartName = 'orders' | 'positions' | 'accounts' | 'fills' | 'trades';
+
+export type DeskEvent =
+  | { readonly kind: 'told'; readonly events: readonly ArenaEvent[] }
+  | { readonly [N in PartName]: { readonly kind: 'part'; readonly name: N; readonly part: Desk[N] } }[PartName]
+  | { readonly kind: 'trouble'; readonly name: PartName; readonly fetched: Fetched };
+
+export function reduceDesk(desk: Desk, event: DeskEvent): Desk {
+  switch (event.kind) {
+    case 'told': {
+      const changes = event.events.filter((one) => one.type !== 'narration').length;
+      return changes ? { ...desk, told: desk.told + changes } : desk;
+    }
+    case 'part':
+      return { ...desk, [event.name]: event.part };
+    case 'trouble':
+      return desk[event.name].fetched === event.fetched ? desk : { ...desk, [event.name]: { ...desk[event.name], fetched: event.fetched } };
+  }
+}
+
+const text = (value: Json | undefined): string => oneLine(value, 120);
+const exact = (value: Json | undefined): string | null => fromWire(value ?? null);
+const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
+
+export function readOrder(value: unknown, broker = ''): Order | null {
+  if (!isRecord(value)) return null;
+  const expires = value['ttl_expires_at'];
+  return {
+    orderId: text(value['order_id']),
+    clientOrderId: text(value['client_order_id']),
+    broker: text(value['broker']) || broker,
+    mode: text(value['mode']),
+    status: text(value['status']),
+    placedBy: text(value['placed_by']),
+    instrument: text(value['instrument'] ?? value['product_id']),
+    side: text(value['side']).toUpperCase(),
+    units: exact(value['units'] ?? value['size']) ?? '',
+    entryType: text(value['entry_type']) || 'limit',
+    entry: exact(value['entry_price']),
+    stop: exact(value['stop_loss_price']),
+    target: exact(value['take_profit_price']),
+    trailing: exact(value['trailing_stop_distance']),
+    quality: exact(value['quality_score']),
+    ttlExpiresAt: typeof expires === 'number' ? expires : null,
+    protection: text(value['protection']),
+    placedAt: text(value['placed_at']),
+    filledUnits: exact(value['filled_units']) ?? '0',
+    positionUnits: exact(value['position_units']) ?? '0',
+    averageEntry: exact(value['average_entry_price']),
+    realizedPnl: exact(value['realized_pnl']),
+    fees: exact(value['fees']),
+    closeReason: text(value['close_reason']),
+    heldBecause: text(value['held_because']),
+    raw: value,
+  };
+}
+
+export function readPosition(value: unknown, broker: string): Position | null {
+  if (!isRecord(value)) return null;
+  return {
+    broker: text(value['broker']) || broker,
+    instrument: text(value['instrument']),
+    side: text(value['side']).toUpperCase(),
+    units: exact(value['units']) ?? '',
+    averagePrice: exact(value['average_price']),
+    price: exact(value['price']),
+    unrealizedPnl: exact(value['unrealized_pnl']),
+    currency: text(value['currency']) || 'USD',
+    protection: text(value['protection']),
+    orderIds: list(value['order_ids']).map((id) => oneLine(id, 80)),
+    isStale: value['stale'] === true,
+  };
+}
+
+export function readAccount(value: unknown, broker: string): Account | null {
+  const account = isRecord(value) && isRecord(value['account']) ? value['account'] : value;
+  if (!isRecord(account)) return null;
+  const holdings = isRecord(account['holdings']) ? account['holdings'] : {};
+  return {
+    broker: text(account['broker']) || broker,
+    mode: text(account['mode']),
+    currency: text(account['currency']) || 'USD',
+    balance: exact(account['balance']),
+    equity: exact(account['equity']),
+    unrealizedPnl: exact(account['unrealized_pnl']),
+    realizedPnl: exact(account['realized_pnl']),
+    marginUsed: exact(account['margin_used']),
+    marginAvailable: exact(account['margin_available']),
+    holdings: new Map(Object.entries(holdings).map(([coin, units]) => [oneLine(coin, 12), fromWire(units) ?? ''])),
+    isStale: account['stale'] === true,
+  };
+}
+
+export function readFill(value: unknown): Fill | null {
+  if (!isRecord(value)) return null;
+  return {
+    fillId: text(value['fill_id']),
+    orderId: text(value['order_id']),
+    leg: text(value['leg']),
+    instrument: text(value['instrument']),
+    side: text(value['side']).toUpperCase(),
+    units: exact(value['units']) ?? '',
+    price: exact(value['price']),
+    fee: exact(value['fee']),
+    realizedPnl: exact(value['realized_pnl']),
+    at: text(value['filled_at']),
+  };
+}
+
+export function readTrade(value: unknown): Trade | null {
+  if (!isRecord(value)) return null;
+  const held = value['held_s'];
+  return {
+    orderId: text(value['order_id']),
+    placedBy: text(value['placed_by']),
+    instrument: text(value['instrument']),
+    side: text(value['side']).toUpperCase(),
+    units: exact(value['units']) ?? '',
+    entry: exact(value['entry_price']),
+    exit: exact(value['exit_price']),
+    realizedPnl: exact(value['realized_pnl']),
+    fees: exact(value['fees']),
+    rMultiple: exact(value['r_multiple']),
+    quality: exact(value['quality_score']),
+    closeReason: text(value['close_reason']),
+    closedAt: text(value['closed_at']),
+    heldS: typeof held === 'number' ? held : null,
+  };
+}
+
+/** Entries of a server's list that could be read. */
+export function readList<T>(value: unknown, name: string, read: (entry: unknown) => T | null): T[] {
+  const entries = isRecord(value) ? value[name] : [];
+  return (Array.isArray(entries) ? entries : []).map((entry) => read(entry)).filter((entry) => entry !== null);
+}
+
+const FINAL: ReadonlySet<string> = new Set(['CLOSED', 'CANCELLED', 'EXPIRED', 'REJECTED', 'VOID']);
+
+export function isWorking(order: Order): boolean {
+  return !FINAL.has(order.status);
+}
+
+/** Whether its entry can still be taken back whole. */
+export function isCancellable(order: Order): boolean {
+  return ['SUBMITTING', 'PENDING', 'PARTIALLY_FILLED', 'UNKNOWN'].includes(order.status);
+}

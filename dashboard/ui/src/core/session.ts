@@ -1,0 +1,45 @@
+/** Who is looking and what they may do, as `GET /api/session` says it (docs/dashboard-api.md). */
+
+import { oneLine } from './text';
+import { isRecord, type Json } from './wire';
+
+export type Mode = 'paper' | 'live';
+
+export interface Session {
+  readonly user: { readonly email: string; readonly role: string } | null;
+  readonly csrfToken: string;
+  readonly mayRead: boolean;
+  readonly mayTrade: boolean;
+  readonly mayAdmin: boolean;
+  /** Brokers for which this user holds a live grant. */
+  readonly live: readonly string[];
+  readonly mode: Mode;
+  readonly modes: ReadonlyMap<string, Mode>;
+  readonly tradingStates: ReadonlyMap<string, string>;
+  readonly loginRequired: boolean;
+  readonly build: string;
+}
+
+function textMap(value: Json | undefined): Map<string, string> {
+  return new Map(isRecord(value) ? Object.entries(value).map(([name, text]) => [oneLine(name, 24), oneLine(text, 24)]) : []);
+}
+
+export function readSession(value: unknown): Session | null {
+  if (!isRecord(value)) return null;
+  const user = value['user'];
+  const may = isRecord(value['may']) ? value['may'] : {};
+  const modes = textMap(value['modes']);
+  return {
+    user: isRecord(user) ? { email: oneLine(user['email'], 120), role: oneLine(user['role'], 16) } : null,
+    csrfToken: typeof value['csrf_token'] === 'string' ? value['csrf_token'] : '',
+    mayRead: may['read'] === true,
+    mayTrade: may['trade'] === true,
+    mayAdmin: may['admin'] === true,
+    live: Array.isArray(value['live']) ? value['live'].map((name) => oneLine(name, 24)) : [],
+    mode: value['mode'] === 'live' ? 'live' : 'paper',
+    modes: new Map([...modes].map(([name, mode]) => [name, mode === 'live' ? 'live' : 'paper'])),
+    tradingStates: textMap(value['trading_states']),
+    loginRequired: value['login_required'] === true,
+    build: oneLine(value['build'], 80),
+  };
+}

@@ -1,0 +1,153 @@
+/** The top bar: mode, money, trading state, the programs, the connection, the time. What must be true at a glance. */
+
+import type { JSX } from 'preact';
+import { openDialog } from '../app/dialogs';
+import { zoneOf, zoneSetting } from '../app/settings';
+import { connection, desk, now, programs, session } from '../app/store';
+import type { Connection } from '../core/connection';
+import { age, money, signedMoney, signOf, timeOfDay, zoneName } from '../core/format';
+import { healthOf, PROGRAM_NAMES } from '../core/programs';
+import { Drawing } from './icons';
+
+export function TopBar(): JSX.Element {
+  return (
+    <header class="topbar">
+      <h1 class="brand">
+        <span class="brand-mark" aria-hidden="true">
+          R
+        </span>
+        <span class="brand-name">
+          RICK <span class="brand-rest">Trading Dashboard</span>
+        </span>
+      </h1>
+      <ModeBadge />
+      <Figures />
+      <TradingState />
+      <span class="topbar-gap" />
+      <Tiles />
+      <ConnectionBadge />
+      <Clock />
+      <Menu />
+    </header>
+  );
+}
+
+function ModeBadge(): JSX.Element {
+  const known = session.value;
+  if (!known) return <span class="mode-badge" data-mode="unknown" title="Paper or live is not known yet">…</span>;
+  const live = [...known.modes].filter(([, mode]) => mode === 'live').map(([name]) => name);
+  const title = known.mode === 'live' ? `Real money at ${live.join(', ') || 'a broker'}` : 'Paper: no real money moves';
+  return (
+    <span class="mode-badge" data-mode={known.mode} title={title}>
+      {known.mode === 'live' ? 'LIVE' : 'PAPER'}
+    </span>
+  );
+}
+
+/** Money of all accounts of one currency, each as its server told it; several accounts are shown side by side, never added up in here. */
+function Figures(): JSX.Element | null {
+  const { accounts } = desk.value;
+  if (accounts.list.length === 0) return null;
+  const old = accounts.fetched !== 'ok';
+  return (
+    <dl class="figures" data-old={old}>
+      {accounts.list.map((account) => (
+        <div key={account.broker} class="figure" data-old={account.isStale}>
+          <dt>{account.broker}</dt>
+          <dd>
+            <span class="figure-main" title={`Equity, ${account.currency}`}>
+              {money(account.equity, account.currency)} <span class="unit">{account.currency}</span>
+            </span>
+            <span class="figure-sub" data-sign={signOf(account.unrealizedPnl)} title="Open profit or loss">
+              {signedMoney(account.unrealizedPnl, account.currency)} open
+            </span>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function TradingState(): JSX.Element | null {
+  const states = session.value?.tradingStates;
+  const stopped = [...(states ?? [])].filter(([, state]) => state !== 'ACTIVE');
+  if (stopped.length === 0) return null;
+  return (
+    <span class="state-badge" role="status">
+      <Drawing name="power" size={13} />
+      {stopped.map(([name, state]) => `${name} ${state}`).join(', ')}
+    </span>
+  );
+}
+
+const HEALTH_WORDS = { ok: 'runs', degraded: 'runs with trouble', down: 'is down', unknown: 'has not been heard yet' } as const;
+
+function Tiles(): JSX.Element {
+  const known = programs.value;
+  const names = PROGRAM_NAMES.filter((name) => name !== 'dashboard');
+  const healths = names.map((name) => healthOf(name, known));
+  const troubled = names.filter((_, i) => healths[i] === 'down' || healths[i] === 'degraded');
+  const summary = troubled.length ? `${troubled.join(', ')} in trouble` : healths.every((one) => one === 'ok') ? 'all programs run' : 'programs';
+  return (
+    <button type="button" class="tiles" onClick={() => openDialog('programs')} aria-label={`Programs: ${summary}. Show details`} title={summary}>
+      {names.map((name, i) => (
+        <span key={name} class="tile" data-health={healths[i]} title={`${name} ${HEALTH_WORDS[healths[i] ?? 'unknown']}`}>
+          <span class="tile-name">{name.replace('market_data', 'market')}</span>
+        </span>
+      ))}
+    </button>
+  );
+}
+
+export function connectionWords(link: Connection, at: number): string {
+  switch (link.phase) {
+    case 'live':
+      return 'Live';
+    case 'connecting':
+      return 'Connecting';
+    case 'stale':
+      return `Silent ${age(at - link.heardAt)}`;
+    case 'busy':
+      return 'Server full';
+    case 'reconnecting':
+      return `Reconnecting ${age(at - (link.lostAt ?? link.since))}`;
+  }
+}
+
+function ConnectionBadge(): JSX.Element {
+  const link = connection.value;
+  return (
+    <span class="connection" data-phase={link.phase} role="status" aria-live="polite">
+      {connectionWords(link, link.phase === 'live' ? 0 : now.value)}
+    </span>
+  );
+}
+
+function Clock(): JSX.Element {
+  const zone = zoneOf(zoneSetting.value);
+  const at = now.value;
+  return (
+    <time class="clock" dateTime={new Date(at).toISOString()} title={`${new Date(at).toISOString()}, shown in ${zone}`}>
+      {timeOfDay(at, zone)} <span class="unit">{zoneName(zone, at)}</span>
+    </time>
+  );
+}
+
+function Menu(): JSX.Element {
+  const known = session.value;
+  return (
+    <div class="menu">
+      <button type="button" class="tool tool-icon" onClick={() => openDialog('help')} aria-label="Keys and help" aria-keyshortcuts="?" title="Keys and help (?)">
+        <Drawing name="keyboard" />
+      </button>
+      <button type="button" class="tool tool-icon" onClick={() => openDialog('settings')} aria-label="Settings" title="Settings">
+        <Drawing name="gear" />
+      </button>
+      <button type="button" class="tool" onClick={() => openDialog('login')} title={known?.user ? `${known.user.email}, ${known.user.role}` : 'Log in to trade'}>
+        <Drawing name="user" />
+        <span class="menu-user">{known?.user ? known.user.email : 'Log in'}</span>
+      </button>
+    </div>
+  );
+}
+
