@@ -44,7 +44,8 @@ def run(program: str, main: Main) -> None:
         settings = load_settings(os.environ)
         prepare_home(settings)
         raise_file_limit()
-        asyncio.run(_run_until_signalled(main, settings))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_run_until_signalled(main, settings))
     except (CannotStart, SettingsError) as error:
         log.error("cannot start", extra={"reason": str(error)})
         code = EXIT_CANNOT_START
@@ -61,6 +62,16 @@ def run(program: str, main: Main) -> None:
         time.sleep(max(0.0, LIFE_S_MIN - (time.monotonic() - started)))
     listener.stop()
     sys.exit(code)
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed (the extra ``fast``): the same behaviour, about a fifth more requests a second. None is asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - an optional package
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 async def _run_until_signalled(main: Main, settings: Settings) -> None:
