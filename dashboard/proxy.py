@@ -1,8 +1,9 @@
 """``/api/arena/…`` and ``/api/market/…``: the page's way to the gateway and to market data, with its login as the bearer token.
 
-Only what is listed passes: methods, paths, headers in both directions, sizes. Nothing is followed, nothing is sent twice, and a change whose answer
-was lost is said to be unknown, never failed: 503 stands only for what was not sent. Registration, tokens and the bare event stream do not pass: the
-gateway takes who calls from loopback at its word in places, and everybody behind this proxy calls from loopback.
+A caller with a token of its own is passed on with that: a foreign page cannot have one. Only what is listed passes: methods, paths, headers in both
+directions, sizes. Nothing is followed, nothing is sent twice, and a change whose answer was lost is said to be unknown, never failed: 503 stands only
+for what was not sent. Registration, tokens and the bare event stream do not pass: the gateway takes who calls from loopback at its word in places,
+and everybody behind this proxy calls from loopback.
 """
 
 import json
@@ -17,6 +18,7 @@ from dashboard.sessions import Sessions, login_required
 from dashboard.upstreams import SAFE_METHODS, Answer, AnswerTooLarge, NoAnswer, NothingSent, Upstream, caller_headers
 from runtime.http import ApiError, Route, json_answer, read_body
 from runtime.http_answers import GUARD_HEADERS, REQUEST_ID, error_body
+from runtime.introspection import bearer_token
 from runtime.settings import Settings
 
 PATH_CHARS_MAX = 512
@@ -85,8 +87,9 @@ class Proxy:
         path = self._allowed_path(request)
         changes = request.method not in SAFE_METHODS
         body = await read_body(request)
-        login = await self._sessions.login_of(request)
-        if changes:
+        own_token = bearer_token(request)
+        login = await self._sessions.login_of(request) if own_token is None else None
+        if changes and own_token is None:
             login = self._sessions.check_change(request, login)
         try:
             answer = await self._send(request, path, body, login)
@@ -123,6 +126,8 @@ class Proxy:
         headers |= {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
         if login is not None:
             headers["Authorization"] = f"Bearer {login.access}"
+        elif "Authorization" in request.headers:
+            headers["Authorization"] = request.headers["Authorization"]
         query = request.rel_url.raw_query_string
         return await self._upstream.call(request.method, f"/{path}{'?' + query if query else ''}", headers=headers, body=body)
 

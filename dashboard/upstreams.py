@@ -1,7 +1,7 @@
 """The two servers behind the dashboard, the gateway and market data, and how they are called: over loopback, bounded in time and size.
 
-Reads share kept-alive connections. Changes get a connection of their own each: on a kept one aiohttp sends a request that looks idempotent (DELETE)
-again when the connection turns out dead, and closing half a position twice closes three quarters of it.
+Reads share kept-alive connections. Changes get a connection of their own each, so that a dead one is not mistaken for a lost answer, and go out
+once: aiohttp by itself repeats a DELETE whose connection broke (measured), and closing half a position twice closes three quarters of it.
 """
 
 import ssl
@@ -67,11 +67,11 @@ class Upstream:
     async def __aenter__(self) -> Self:
         tls: ssl.SSLContext | bool = own_certificate_only(self._http.tls_cert_file) if self._http.tls_cert_file else True
         self._reads = self._session(aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls))
-        self._changes = self._session(aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls, force_close=True))
+        self._changes = self._session(aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls, force_close=True), _once)
         return self
 
     @staticmethod
-    def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    def _session(connector: aiohttp.TCPConnector, *middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
         # No cookies are kept, and nothing is read from the environment: proxies there are not for loopback.
         return aiohttp.ClientSession(
             connector=connector,
@@ -80,6 +80,7 @@ class Upstream:
             auto_decompress=False,
             trust_env=False,
             raise_for_status=False,
+            middlewares=middlewares,
         )
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -118,6 +119,16 @@ class Upstream:
         """What we answer when it cannot be reached."""
         name = self.name.replace("_", " ")
         return ApiError(503, f"{self.name.upper()}_DOWN", f"the {name} does not answer; nothing was sent, try again", headers={"Retry-After": "1"})
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Have a broken connection end the request: what aiohttp sees as a connection error it tries again."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError as error:
+        raise NothingSent(str(error)) from error
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        raise NoAnswer(type(error).__name__) from error
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

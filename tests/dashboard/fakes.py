@@ -5,7 +5,7 @@ import base64
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -36,6 +36,7 @@ class FakeGateway:
     hang: asyncio.Event | None = None
     url: str = ""
     port: int = 0
+    stop: Callable[[], Awaitable[None]] | None = None
 
     def issue(self) -> dict[str, object]:
         number = len(self.refresh)
@@ -60,6 +61,7 @@ class FakeGateway:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
+        self.stop = runner.cleanup
         assert site._server is not None
         self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         self.url = f"http://127.0.0.1:{self.port}"
