@@ -52,7 +52,7 @@ def check_ticket(ticket: OrderTicket, instruments: Instruments, venue: str) -> B
     if ticket.quality_score is not None:
         check_range("quality_score", ticket.quality_score, Decimal(0), QUALITY_MAX, "QUALITY_OUT_OF_RANGE")
     check_range("ttl_min", ticket.ttl_min, TTL_MIN_MIN, TTL_MIN_MAX, "TTL_OUT_OF_RANGE")
-    return BracketOrder(
+    order = BracketOrder(
         instrument=instrument.name,
         side=ticket.side,
         units=plain(units),
@@ -65,6 +65,29 @@ def check_ticket(ticket: OrderTicket, instruments: Instruments, venue: str) -> B
         ttl_min=plain(ticket.ttl_min),
         client_order_id=check_client_order_id(ticket.client_order_id),
     )
+    check_exits_around_entry(order)
+    return order
+
+
+def check_exits_around_entry(order: BracketOrder) -> None:
+    """Refuse a stop loss that is not on the losing side of the entry price, or a take profit that is not on the winning one."""
+    entry, sign = order.entry_price, order.side.sign
+    if entry is None:
+        return
+    details = {"entry_price": entry, "side": str(order.side)}
+    losing, winning = ("below", "above")[::sign]
+    if not (entry - order.stop_loss_price) * sign > 0:
+        raise OrderDenied(
+            f"the stop loss of a {order.side} must be {losing} its entry price",
+            code="STOP_WRONG_SIDE",
+            details={"stop_loss_price": order.stop_loss_price, **details},
+        )
+    if not (order.take_profit_price - entry) * sign > 0:
+        raise OrderDenied(
+            f"the take profit of a {order.side} must be {winning} its entry price",
+            code="TARGET_WRONG_SIDE",
+            details={"take_profit_price": order.take_profit_price, **details},
+        )
 
 
 def find_instrument(name: str, instruments: Instruments, venue: str) -> Instrument:

@@ -26,6 +26,7 @@ class Step(StrEnum):
     CANCELLED = "cancelled"  # nothing traded and nothing will
     EXPIRED = "expired"  # as CANCELLED, because its time to live was over
     CLOSED = "closed"  # there was a position and it is out
+    RESET = "reset"  # the paper account it belonged to began anew
 
 
 _S = OrderStatus
@@ -66,6 +67,7 @@ TRANSITIONS: dict[tuple[OrderStatus, Step], OrderStatus] = {
     (_S.UNKNOWN, Step.CANCELLED): _S.CANCELLED,
     (_S.UNKNOWN, Step.EXPIRED): _S.EXPIRED,
     (_S.UNKNOWN, Step.CLOSED): _S.CLOSED,
+    **{(status, Step.RESET): _S.VOID for status in OrderStatus if not status.is_final},
 }
 
 

@@ -127,10 +127,11 @@ def refuse_unknown_fields(names: Iterable[str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BracketOrder:
-    """An entry with two exits, on the instrument's grids, the exits on their right sides.
+    """An entry with two exits on the instrument's grids, the stop loss on the losing side of the take profit.
 
-    ``entry_price`` is None for a market entry alone. ``trailing_stop_distance`` is how far, in price, the stop follows the market once the entry has
-    filled; it starts at ``stop_loss_price`` and only ever tightens. ``ttl_min`` is minutes of the unfilled entry.
+    Before anything has traded the entry price lies between the two (``order_checks.check_exits_around_entry``); a stop of an open position may pass
+    it. ``entry_price`` is None for a market entry alone. ``trailing_stop_distance`` is how far, in price, the stop follows the market once the
+    entry has filled; it starts at ``stop_loss_price`` and only ever tightens. ``ttl_min`` is minutes of the unfilled entry.
     """
 
     instrument: str
@@ -147,29 +148,16 @@ class BracketOrder:
 
     def __post_init__(self) -> None:
         low, high = (self.stop_loss_price, self.take_profit_price)[:: self.side.sign]
-        entry = self.entry_price
-        if entry is not None and not (entry - self.stop_loss_price) * self.side.sign > 0:
-            raise OrderDenied(
-                f"the stop loss of a {self.side} must be {_beyond(self.side, 'below', 'above')} its entry price",
-                code="STOP_WRONG_SIDE",
-                details={"stop_loss_price": self.stop_loss_price, "entry_price": entry, "side": str(self.side)},
-            )
-        if entry is not None and not (self.take_profit_price - entry) * self.side.sign > 0:
-            raise OrderDenied(
-                f"the take profit of a {self.side} must be {_beyond(self.side, 'above', 'below')} its entry price",
-                code="TARGET_WRONG_SIDE",
-                details={"take_profit_price": self.take_profit_price, "entry_price": entry, "side": str(self.side)},
-            )
         if not low < high:
             raise OrderDenied(
-                f"the stop loss of a {self.side} must be {_beyond(self.side, 'below', 'above')} its take profit",
+                f"the stop loss of a {self.side} must be {'below' if self.side is Side.BUY else 'above'} its take profit",
                 code="STOP_WRONG_SIDE",
                 details={"stop_loss_price": self.stop_loss_price, "take_profit_price": self.take_profit_price, "side": str(self.side)},
             )
-
-
-def _beyond(side: Side, for_buy: str, for_sell: str) -> str:
-    return for_buy if side is Side.BUY else for_sell
+        if (self.entry_price is None) is not (self.entry_type is EntryType.MARKET):
+            raise InvalidRequest(
+                "a limit or stop entry has a price and a market entry has none", code="FIELD_NOT_ALLOWED", details={"field": "entry_price"}
+            )
 
 
 def canonical_hash(order: BracketOrder) -> str:
