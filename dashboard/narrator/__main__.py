@@ -1,0 +1,49 @@
+"""``python -m dashboard.narrator``: Rick as a program of his own, the source ``rick``."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bus.replay import ReplayServer
+
+from bus.consumer import follow
+from bus.heartbeat import HeartbeatTask
+from bus.journal import Journal
+from bus.publisher import Publisher
+from dashboard.narrator.service import FOLLOWED, SOURCE, Narrator, publish_to
+from dashboard.narrator.store import MIGRATIONS
+from runtime.clock import SystemClock
+from runtime.program import run
+from runtime.settings import Settings
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    offset_file = settings.test.clock_offset_file
+    clock = SystemClock(Path(offset_file) if offset_file else None)
+    async with AsyncExitStack() as stack:
+        publisher = stack.enter_context(Publisher(settings.bus_pub_address))
+        journal = await stack.enter_async_context(
+            await Journal.open(
+                settings.data_dir / f"{SOURCE}.db",
+                SOURCE,
+                migrations=MIGRATIONS,
+                clock=clock,
+                settings=settings.store,
+                on_events=publish_to(publisher),
+            )
+        )
+        await stack.enter_async_context(ReplayServer(settings.replay_address(SOURCE), journal))
+        narrator = await Narrator.open(journal)
+        heartbeat = HeartbeatTask(SOURCE, publisher, narrator.heartbeat, clock, float(settings.bus.heartbeat_s))
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(narrator.run(follow(settings, narrator.cursor, sources=FOLLOWED, clock=clock))),
+                tasks.create_task(heartbeat.run()),
+            ]
+            await stop.wait()
+            for task in running:
+                task.cancel()
+
+
+if __name__ == "__main__":
+    run("narrator", main)
