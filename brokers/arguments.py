@@ -22,7 +22,7 @@ ArgsT = TypeVar("ArgsT", bound=msgspec.Struct)
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 # An opaque "where I was": what ``next`` held.
-Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[0-9]+$")]
+Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=18, pattern="^[0-9]+$")]
 Reason = Annotated[str, msgspec.Meta(max_length=200)]
 
 

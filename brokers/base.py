@@ -12,13 +12,13 @@ UNKNOWN, and no method can hold up the writer. A transaction that fails is undon
 store holds, so the Broker's memory never runs ahead of it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
 from trading.accounts import Account, Position, Preview
-from trading.brackets import Bracket
+from trading.brackets import Bracket, Protection
 from trading.changes import Changes
 from trading.instruments import Side
 from trading.orders import BracketOrder
@@ -61,7 +61,10 @@ class VenuePort(Protocol):
     """How a Broker's own task (``run``) brings in what the venue says."""
 
     async def apply(self, change: Callable[[int], VenueCall | None]) -> None:
-        """Run ``change(now_ns)`` on the writer thread, write what it changed in the same transaction, and return after the commit."""
+        """Run ``change(now_ns)`` on the writer thread and write what it changed in the same transaction; then make the call it returns.
+
+        Returns when that call, and those it leads to, are settled.
+        """
 
 
 class Broker(Protocol):
@@ -69,10 +72,15 @@ class Broker(Protocol):
 
     mode: str  # "paper" or "live": the first part of every order id
     account_id: str  # the account at the venue; "paper" for paper
+    protection: Protection  # who guards the stops it places
 
     @property
     def is_reconciled(self) -> bool:
         """False while what the venue holds is still being compared with the store: place and modify wait until then."""
+
+    @property
+    def next_expiry_ns(self) -> int | None:
+        """When ``on_time`` has something to end next. Read on the event loop."""
 
     def restore(self, snapshot: Snapshot, now_ns: int) -> None:
         """Forget everything and go on from ``snapshot``. A bracket found SUBMITTING is UNKNOWN from here on."""
@@ -83,11 +91,25 @@ class Broker(Protocol):
 
     def cancel(self, order_id: str, *, reason: str, now_ns: int) -> Progress: ...
 
-    def close(self, instrument: str, *, side: Side | None, units: Decimal | None, percent: Decimal | None, reason: str, now_ns: int) -> Progress: ...
+    def close(
+        self, instrument: str, *, side: Side | None, units: Decimal | None, percent: Decimal | None, placed_by: str | None, reason: str, now_ns: int
+    ) -> Progress:
+        """Close ``units``, ``percent``, or all of what is open, oldest bracket first; of one user's brackets where ``placed_by`` names one."""
 
-    def on_quote(self, quote: Quote, *, now_ns: int, fresh: bool) -> None: ...
+    def wants(self, quote: Quote) -> bool:
+        """Whether ``quote`` could change anything but a valuation. Called on the event loop for every quote: cheap, and without a lock."""
 
-    def on_time(self, now_ns: int) -> None: ...
+    def on_quote(self, quote: Quote, *, now_ns: int, fresh: bool) -> None:
+        """Let ``quote`` decide. One that is not fresh decides nothing."""
+
+    def mark(self, quotes: Iterable[Quote]) -> None:
+        """Value the account by ``quotes``, the newest of each instrument; nothing is decided by them."""
+
+    def on_time(self, now_ns: int) -> None:
+        """End what has outlived its time."""
+
+    def shift_expiries(self, step_ns: int) -> None:
+        """The wall clock was stepped: what waits for an hour on our clock still waits an hour, so its label moves along."""
 
     def drain(self) -> Changes:
         """What changed since the last call, in order."""

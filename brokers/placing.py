@@ -195,6 +195,11 @@ def _from_bytes(kept: bytes, *, replayed: bool = False) -> Placed:
     return Placed(result={**answer["result"], "replayed": True} if replayed else answer["result"])
 
 
+def kept_placement(kept: bytes | None) -> Result | None:
+    """The ``Placement`` in the bytes of a kept answer; None when there is none, or it was a refusal."""
+    return None if kept is None else unpack(kept, REPLY_LIMITS).get("result")  # type: ignore[return-value]
+
+
 def _unknown(client_order_id: str, order_id: str | None) -> OutcomeUnknown:
     return OutcomeUnknown(
         "the venue has not said what became of the order; it is being looked up, do not send it again",

@@ -4,14 +4,15 @@ They run on the writer thread between two groups of orders, so what they show is
 its ``result`` map (``brokers.replies``).
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
 
 import msgspec
 
 from brokers import ledger
 from brokers.actors import Actor
-from brokers.arguments import FillQuery, OrderLookup, OrderQuery, Page, PositionQuery, TradeQuery
+from brokers.arguments import FillQuery, Modification, OrderLookup, OrderQuery, Page, PositionQuery, TradeQuery
 from brokers.desk import Desk
 from brokers.views import View, account_view, fill_view, instrument_view, order_view, position_view, trade_view, void_view
 from bus.envelope import decode_event
@@ -20,6 +21,8 @@ from trading.brackets import Bracket, Protection
 from trading.errors import NotFound
 from trading.instruments import Side
 from trading.orders import EntryType
+
+ValueT = TypeVar("ValueT")
 
 # An order's own events: the first and the newest; a trailing stop alone may have thousands.
 EVENTS_MAX = 200
@@ -35,7 +38,7 @@ def get_order(desk: Desk, db: ledger.Db, lookup: OrderLookup, actor: Actor) -> V
     owners = ledger.find_client_ids(db, client_order_id, desk.broker.account_id)
     owners.sort(key=lambda owner: (owner[1] != actor.user, -(owner[0] or 0)))
     if not owners:
-        raise NotFound("no order has this client_order_id", code="ORDER_NOT_FOUND", details={"client_order_id": client_order_id})
+        raise NotFound("no order has this client_order_id", details={"client_order_id": client_order_id})
     n, placed_by, void_reason = owners[0]
     bracket = None if n is None else ledger.order(db, n)
     if bracket is None:
@@ -47,12 +50,12 @@ def find_order(desk: Desk, db: ledger.Db, order_id: str) -> Bracket:
     """The order called ``order_id``, final or not.
 
     Raises:
-        NotFound: ``ORDER_NOT_FOUND``.
+        NotFound: ``NOT_FOUND``.
     """
     n = ledger.order_number(order_id)
     bracket = None if n is None else ledger.order(db, n)
     if bracket is None or bracket.order_id != order_id:
-        raise NotFound(f"{desk.source} has no order {order_id[:64]}", code="ORDER_NOT_FOUND", details={"order_id": order_id[:64]})
+        raise NotFound(f"{desk.source} has no order {order_id[:64]}", details={"order_id": order_id[:64]})
     return bracket
 
 
@@ -68,7 +71,7 @@ def _event_view(body: bytes) -> View:
 
 def list_orders(desk: Desk, db: ledger.Db, query: OrderQuery) -> View:
     """``OrderPage``."""
-    below_n, statuses, instrument = _optional(query.after, int), query.statuses(), _optional(query.instrument, str)
+    below_n, statuses, instrument = _row(query.after), query.statuses(), _optional(query.instrument)
     if isinstance(query.client_order_id, msgspec.UnsetType):
         found = ledger.list_orders(db, instrument=instrument, statuses=statuses, below_n=below_n, limit=query.limit + 1)
         page = [order_view(bracket, desk.source) for bracket in found[: query.limit]]
@@ -80,35 +83,94 @@ def list_orders(desk: Desk, db: ledger.Db, query: OrderQuery) -> View:
             views.append(void_view(query.client_order_id, placed_by, desk.source, desk.broker.mode, void_reason))
         else:
             views.append(order_view(bracket, desk.source))
-    wanted = [
-        view for view in views if (not statuses or view["status"] in statuses) and (instrument is None or view["instrument"] == instrument)
-    ]
+    wanted = [view for view in views if (not statuses or view["status"] in statuses) and (instrument is None or view["instrument"] == instrument)]
     return {"orders": wanted[: query.limit], "next": None}
 
 
-def list_trades(desk: Desk, db: ledger.Db, query: TradeQuery) -> View:
+def list_trades(db: ledger.Db, query: TradeQuery) -> View:
     """``TradePage``."""
-    found = ledger.list_trades(db, instrument=_optional(query.instrument, str), below_id=_optional(query.after, int), limit=query.limit + 1)
+    found = ledger.list_trades(db, instrument=_optional(query.instrument), below_id=_row(query.after), limit=query.limit + 1)
     return {"trades": [trade_view(trade) for _, trade in found[: query.limit]], "next": _next(found, query.limit)}
 
 
 def list_fills(desk: Desk, db: ledger.Db, query: FillQuery) -> View:
     """``FillPage``."""
-    n, instrument = None, _optional(query.instrument, str)
+    n, instrument = None, _optional(query.instrument)
     if not isinstance(query.order_id, msgspec.UnsetType):
         bracket = find_order(desk, db, query.order_id)
         if instrument is not None and bracket.instrument != instrument:
             return {"fills": [], "next": None}
         n = bracket.n
-    found = ledger.list_fills(db, n=n, instrument=instrument, below_id=_optional(query.after, int), limit=query.limit + 1)
+    found = ledger.list_fills(db, n=n, instrument=instrument, below_id=_row(query.after), limit=query.limit + 1)
     return {"fills": [fill_view(fill) for _, fill in found[: query.limit]], "next": _next(found, query.limit)}
 
 
-def list_equity(desk: Desk, db: ledger.Db, query: Page) -> View:
+def list_equity(db: ledger.Db, query: Page) -> View:
     """``EquityPage``."""
-    found = ledger.list_equity(db, below_id=_optional(query.after, int), limit=query.limit + 1)
+    found = ledger.list_equity(db, below_id=_row(query.after), limit=query.limit + 1)
     points = [
-        {"at": to_text(at_ns), "balance": msgspec.convert(balance, _DECIMAL), "equity": msgspec.convert(equity, _DECIMAL), "open_pnl": open_pnl}
+        {"at": to_text(at_ns), "balance": Decimal(balance), "equity": Decimal(equity), "open_pnl": Decimal(open_pnl)}
         for _, at_ns, balance, equity, open_pnl in found[: query.limit]
     ]
     return {"equity": points, "next": _next(found, query.limit)}
+
+
+def list_positions(desk: Desk, query: PositionQuery) -> View:
+    """``PositionList``."""
+    weakest: dict[tuple[str, Side], Protection] = {}
+    for bracket in desk.broker.open_brackets():
+        if bracket.position_units:
+            key = (bracket.instrument, bracket.side)
+            weakest[key] = min(weakest.get(key, bracket.protection), bracket.protection, key=_STRENGTH.__getitem__)
+    wanted = _optional(query.instrument)
+    return {
+        "positions": [
+            position_view(position, str(weakest.get((position.instrument, position.side), Protection.NONE)))
+            for position in desk.broker.positions()
+            if wanted is None or position.instrument == wanted
+        ]
+    }
+
+
+def get_account(desk: Desk, now_ns: int) -> View:
+    """``OneAccount``."""
+    return {"account": account_view(desk.broker.account(now_ns), desk.broker.account_id)}
+
+
+def list_instruments(desk: Desk) -> View:
+    """``InstrumentList``."""
+    return {"instruments": [instrument_view(instrument) for instrument in desk.instruments.for_venue(desk.source).values()]}
+
+
+def get_capabilities(desk: Desk, feed: str | None) -> View:
+    """``Capabilities``."""
+    return {
+        "broker": desk.source,
+        "mode": desk.broker.mode,
+        "account": desk.broker.account_id,
+        "entry_types": [str(kind) for kind in EntryType],
+        "trailing_stop": True,
+        "protection": str(desk.broker.protection),
+        "ttl": str(desk.broker.protection),
+        "modify": [name for name in Modification.__struct_fields__ if name != "order_id"],
+        "client_order_id_chars_max": CLIENT_ORDER_ID_CHARS_MAX,
+        "instruments": list(desk.instruments.for_venue(desk.source)),
+        "feed": feed,
+    }
+
+
+def _optional(value: ValueT | msgspec.UnsetType) -> ValueT | None:
+    return None if isinstance(value, msgspec.UnsetType) else value
+
+
+def _row(cursor: str | msgspec.UnsetType) -> int | None:
+    return None if isinstance(cursor, msgspec.UnsetType) else int(cursor)
+
+
+def _next(found: Sequence[tuple[Any, ...]], limit: int) -> str | None:
+    """The row id of the last one shown, when there is another behind it."""
+    return str(found[limit - 1][0]) if len(found) > limit else None
+
+
+# Who guards a stop, weakest first.
+_STRENGTH = {Protection.NONE: 0, Protection.ADAPTER: 1, Protection.VENUE: 2}

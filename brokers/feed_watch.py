@@ -1,0 +1,80 @@
+"""Which quotes may decide: a pure machine over what came in and when, in boot time.
+
+A quote is fresh for ``stale_after_ns`` after it was sent. An instrument whose standing quote has grown older is stale: nothing fills, and people are
+told once, and once more when it is back. An instrument that never had a quote is neither: there is nothing to have lost.
+"""
+
+from dataclasses import dataclass
+
+from brokers.quote_intake import Received
+from trading.quotes import Quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WentStale:
+    instrument: str
+    feed: str
+    age_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    instrument: str
+    feed: str
+    silent_ns: int
+
+
+class FeedWatch:
+    """The standing quote of each instrument, and whether it is fresh."""
+
+    def __init__(self, stale_after_ns: int) -> None:
+        self._stale_after_ns = stale_after_ns
+        self._standing: dict[str, Received] = {}
+        self._stale: set[str] = set()
+
+    def take(self, received: Received, boot_ns: int) -> Recovered | None:
+        """Make ``received`` the standing quote of its instrument, unless it was sent before that one."""
+        name = received.quote.instrument
+        before = self._standing.get(name)
+        if before is not None and received.sent_boot_ns < before.sent_boot_ns:
+            return None
+        self._standing[name] = received
+        if name not in self._stale or not self.is_fresh(received, boot_ns):
+            return None
+        self._stale.discard(name)
+        silent_ns = 0 if before is None else received.sent_boot_ns - before.sent_boot_ns
+        return Recovered(instrument=name, feed=received.quote.feed, silent_ns=silent_ns)
+
+    def tick(self, boot_ns: int) -> list[WentStale]:
+        """Those that have gone stale since the last look."""
+        gone = [
+            WentStale(instrument=name, feed=received.quote.feed, age_ns=boot_ns - received.sent_boot_ns)
+            for name, received in self._standing.items()
+            if name not in self._stale and not self.is_fresh(received, boot_ns)
+        ]
+        self._stale.update(each.instrument for each in gone)
+        return gone
+
+    def is_fresh(self, received: Received, boot_ns: int) -> bool:
+        """Whether a quote sent then may decide now."""
+        return boot_ns - received.sent_boot_ns < self._stale_after_ns
+
+    def fresh(self, instrument: str, boot_ns: int) -> Quote | None:
+        """The standing quote of ``instrument`` if it may decide now."""
+        received = self._standing.get(instrument)
+        return received.quote if received is not None and self.is_fresh(received, boot_ns) else None
+
+    def standing(self, instrument: str) -> Quote | None:
+        """The newest quote of ``instrument``, however old."""
+        received = self._standing.get(instrument)
+        return None if received is None else received.quote
+
+    def all_standing(self) -> list[Quote]:
+        """The newest quote of every instrument."""
+        return [received.quote for received in self._standing.values()]
+
+    @property
+    def feed(self) -> str | None:
+        """The feed of the newest quote of all."""
+        newest = max(self._standing.values(), key=lambda received: received.sent_boot_ns, default=None)
+        return None if newest is None else newest.quote.feed
