@@ -171,13 +171,6 @@ class Accounts:
         """Write ``entry`` within a second; for what is too frequent for a transaction of its own."""
         self.collected.add(entry)
 
-    async def audit_now(self, entry: AuditEntry) -> None:
-        def write() -> None:
-            with self._store.write() as db:
-                record(db, entry)
-
-        await self._on_store(write)
-
     async def reload(self) -> None:
         """Read the store again and answer from that."""
         self.directory.replace(await self._on_store(lambda: read_snapshot(self._store)))

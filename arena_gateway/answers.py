@@ -5,7 +5,7 @@ adds ``ok`` and passes the rest on as it came. Numbers are numbers, times RFC 33
 null.
 """
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 Number = int | float
 
@@ -38,7 +38,7 @@ class EventView(TypedDict):
     type: str
     ts: str
     seq: int
-    payload: dict[str, object]
+    payload: dict[str, Any]
 
 
 class OrderView(TypedDict):
@@ -415,7 +415,7 @@ class AuditEntryView(TypedDict):
     subject: str
     outcome: str
     address: str
-    details: dict[str, object]
+    details: dict[str, Any]
 
 
 class AuditAnswer(TypedDict):
@@ -428,7 +428,7 @@ class HistoryEvent(TypedDict):
     id: str
     source: str
     type: str
-    payload: dict[str, object]
+    payload: dict[str, Any]
     ts: str
     epoch: str
     seq: int

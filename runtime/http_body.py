@@ -60,9 +60,9 @@ async def read_body(request: web.Request, bytes_max: int = BODY_BYTES_MAX) -> by
     return body
 
 
-async def read_json(request: web.Request, kind: type[T], bytes_max: int = BODY_BYTES_MAX) -> T:
+async def read_json(request: web.Request, kind: type[T], bytes_max: int = BODY_BYTES_MAX, *, string_max: int = STRING_CHARS_MAX) -> T:
     """The body as a valid ``kind`` (a dataclass or msgspec struct). An empty body is read as ``{}``."""
-    return convert(parse_object(await read_body(request, bytes_max) or b"{}"), kind)
+    return convert(parse_object(await read_body(request, bytes_max) or b"{}", string_max=string_max), kind)
 
 
 async def read_object(request: web.Request, bytes_max: int = BODY_BYTES_MAX) -> dict[str, Any]:
@@ -70,8 +70,8 @@ async def read_object(request: web.Request, bytes_max: int = BODY_BYTES_MAX) -> 
     return parse_object(await read_body(request, bytes_max) or b"{}")
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in ``body``.
+def parse_object(body: bytes, *, string_max: int = STRING_CHARS_MAX) -> dict[str, Any]:
+    """The JSON object in ``body``; ``string_max`` is for the one body that carries an access token.
 
     Raises:
         ApiError: 400, with the code of what is wrong.
@@ -86,7 +86,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise ApiError(400, "JSON_MALFORMED", f"the body is not JSON: {_short(error)}") from None
     if type(value) is not dict:
         raise ApiError(400, "JSON_NOT_AN_OBJECT", "the body must be a JSON object: {…}")
-    _measure(value, 1)
+    _measure(value, 1, string_max)
     return value
 
 
@@ -165,7 +165,7 @@ def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _measure(value: Any, depth: int) -> None:
+def _measure(value: Any, depth: int, string_max: int) -> None:
     """Check what the parser cannot: depth, lengths, and whole numbers as wide as fractions."""
     if depth > DEPTH_MAX:
         raise ApiError(400, "JSON_TOO_DEEP", f"the body nests deeper than {DEPTH_MAX} levels")
@@ -181,15 +181,15 @@ def _measure(value: Any, depth: int) -> None:
     for item in items:
         kind = type(item)
         if kind is str:
-            if len(item) > STRING_CHARS_MAX:
-                raise ApiError(400, "STRING_TOO_LONG", f"a string has more than {STRING_CHARS_MAX} characters")
+            if len(item) > string_max:
+                raise ApiError(400, "STRING_TOO_LONG", f"a string has more than {string_max} characters")
             if not item.isascii() and any("\ud800" <= char <= "\udfff" for char in item):
                 raise ApiError(400, "JSON_MALFORMED", "a string holds half a surrogate pair, which no text can hold")
         elif kind is int:
             if item.bit_length() > 3.33 * NUMBER_EXPONENT_MAX:
                 raise ApiError(400, "NUMBER_OUT_OF_RANGE", "a whole number is out of range")
         elif kind is dict or kind is list:
-            _measure(item, depth + 1)
+            _measure(item, depth + 1, string_max)
 
 
 def _too_large(bytes_max: int) -> ApiError:

@@ -32,7 +32,7 @@ TOKEN_CODES: Mapping[int, tuple[str, ...]] = {401: ("TOKEN_REQUIRED", "TOKEN_INV
 CHANGE_CODES: Mapping[int, tuple[str, ...]] = {403: ("ORIGIN_NOT_ALLOWED", "CROSS_SITE")}
 
 _PATH_PARAMETER = re.compile(r"{(\w+)(?::[^}]*)?}")
-_ERROR_SCHEMA = {
+_ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["ok", "code", "message", "details", "request_id"],
     "properties": {
@@ -42,6 +42,15 @@ _ERROR_SCHEMA = {
         "details": {"type": "object"},
         "request_id": {"type": "string"},
         "client_order_id": {"type": "string"},
+    },
+}
+_UNKNOWN_SCHEMA = {
+    "type": "object",
+    "required": ["ok", "status", "code", "message", "details", "retry_safe", "request_id"],
+    "properties": {
+        **_ERROR_SCHEMA["properties"],
+        "status": {"const": "UNKNOWN"},
+        "retry_safe": {"type": "boolean"},
     },
 }
 _MEANINGS = {
@@ -68,7 +77,11 @@ def openapi(title: str, routes: Sequence[Route]) -> dict[str, Any]:
         "info": {"title": title, "version": VERSION, "description": "Made from the table that also routes and validates."},
         "paths": paths,
         "components": {
-            "schemas": {**{name: _numbers(schema) for name, schema in sorted(components.items())}, "Error": _ERROR_SCHEMA},
+            "schemas": {
+                **{name: _numbers(schema) for name, schema in sorted(components.items())},
+                "Error": _ERROR_SCHEMA,
+                "Unknown": _UNKNOWN_SCHEMA,
+            },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -124,6 +137,8 @@ def _responses(route: Route, schema_of: Mapping[type, dict[str, Any]]) -> dict[s
     responses = {str(route.status): success}
     for status, meaning in route.also.items():
         responses[str(status)] = {"description": meaning, "content": success["content"]}
+    if route.unknown:
+        responses["202"] = {"description": route.unknown, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Unknown"}}}}
     for status, codes in sorted(_codes(route).items()):
         responses[str(status)] = {
             "description": f"{_MEANINGS.get(status, 'Refused')}: {', '.join(codes)}",
@@ -146,6 +161,8 @@ def _codes(route: Route) -> dict[int, tuple[str, ...]]:
     merged: dict[int, tuple[str, ...]] = {}
     for source in sources:
         for status, codes in source.items():
+            if not codes:
+                continue
             merged[status] = tuple(dict.fromkeys((*merged.get(status, ()), *codes)))
     return merged
 

@@ -64,6 +64,7 @@ class Route:
             a foreign page cannot send without asking first.
         query: the type whose fields are the query parameters; None refuses every parameter unless ``stream`` or ``free_query``.
         response: the type of the success body; with ``status`` it documents the answer, ``also`` further successes as {status: meaning}.
+        unknown: when set, what a 202 means: sent, and no answer came.
         codes: what it may refuse with, as {status: (codes…)}, beyond what every route may.
         stream: it stays open: no time limit, the stream rule of S-W4, a slot of its own.
         timeout_s: the handler's time; None when it keeps one itself.
@@ -82,6 +83,7 @@ class Route:
     response: type | None = None
     status: int = 200
     also: Mapping[int, str] = field(default_factory=dict)
+    unknown: str = ""
     codes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     content_type: str = "application/json"
     stream: bool = False

@@ -63,10 +63,16 @@ class AuthSettings:
     read: Literal["auto", "open", "token"] = "auto"
     access_min: int = 60
     refresh_days: int = 30
+    orders_per_s_max: int = 20  # of one user, in the long run; repeats of the same order do not count
+    orders_burst_max: int = 40
 
     def __post_init__(self) -> None:
         if not 5 <= self.access_min <= 1440:
             raise SettingsError("auth.access_min must be 5 to 1440 minutes")
+        if not 1 <= self.refresh_days <= 365:
+            raise SettingsError("auth.refresh_days must be 1 to 365")
+        if self.orders_per_s_max < 1 or self.orders_burst_max < 1:
+            raise SettingsError("auth.orders_per_s_max and auth.orders_burst_max must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,113 @@
+"""From a route to an adapter and back: who asks, by when, and what it means when no answer comes.
+
+One request socket a broker. A command carries a deadline (3 s in paper, 10 s live) that its adapter checks; the gateway waits exactly that long. What
+then has no answer is UNKNOWN, never failed. A read that has no answer changed nothing, so it is simply not available.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from runtime.http_answers import ApiError
+from runtime.routes import Principal
+from trading.errors import NotFound, OutcomeUnknown, Unavailable
+
+PAPER_TTL_MS = 3_000
+LIVE_TTL_MS = 10_000
+READ_S_MAX = 5.0
+# A change of state may cancel and close a whole book before it answers.
+STATE_S_MAX = 14.0
+
+log = logging.getLogger(__name__)
+
+
+class ReplyLike(Protocol):
+    """What a request client returns."""
+
+    @property
+    def result(self) -> Any: ...
+
+
+class Client(Protocol):
+    """``bus.requests.RequestClient``, and the fakes of the tests."""
+
+    async def call(
+        self, op: str, args: Mapping[str, object], *, actor: Mapping[str, object] | None = None, ttl_ms: int | None = None, timeout_s: float
+    ) -> ReplyLike: ...
+
+
+class Dispatcher:
+    """Calls adapters.
+
+    Args:
+        clients: by broker.
+        mode_of: a broker's mode as its heartbeats say, None before the first.
+        live_expected: whether a broker that was not heard yet must be taken for live.
+    """
+
+    def __init__(self, clients: Mapping[str, Client], *, mode_of: Callable[[str], str | None], live_expected: bool) -> None:
+        self._clients = clients
+        self._mode_of = mode_of
+        self._live_expected = live_expected
+        self.draining = False
+
+    @property
+    def brokers(self) -> tuple[str, ...]:
+        return tuple(self._clients)
+
+    def check_broker(self, broker: str) -> str:
+        """``broker`` when there is one of that name; NotFound BROKER_NOT_FOUND."""
+        if broker not in self._clients:
+            raise NotFound(
+                f"there is no broker {broker[:64]}: use {' or '.join(self._clients)}", code="BROKER_NOT_FOUND", details={"known": list(self._clients)}
+            )
+        return broker
+
+    def is_live(self, broker: str) -> bool:
+        mode = self._mode_of(broker)
+        return self._live_expected if mode is None else mode == "live"
+
+    async def read(self, broker: str, op: str, args: Mapping[str, object], principal: Principal | None) -> dict[str, Any]:
+        """The result of an operation that changes nothing.
+
+        Raises:
+            ArenaError: the adapter's refusal; ADAPTER_SLOW when it did not answer.
+        """
+        try:
+            reply = await self._clients[broker].call(op, args, actor=actor_of(principal, broker), timeout_s=READ_S_MAX)
+        except OutcomeUnknown:
+            raise Unavailable(f"{broker} did not answer in time: try again", code="ADAPTER_SLOW", details={"broker": broker}) from None
+        result: dict[str, Any] = reply.result
+        return result
+
+    async def command(self, broker: str, op: str, args: Mapping[str, object], principal: Principal) -> dict[str, Any]:
+        """The result of an operation that must not run late.
+
+        Raises:
+            ArenaError: the adapter's refusal; OutcomeUnknown when no answer came before the deadline.
+            ApiError: 503 while this gateway stops.
+        """
+        if self.draining:
+            raise ApiError(503, "SHUTTING_DOWN", "the gateway is stopping and nothing was sent: try again", headers={"Retry-After": "2"})
+        ttl_ms = LIVE_TTL_MS if self.is_live(broker) else PAPER_TTL_MS
+        reply = await self._clients[broker].call(op, args, actor=actor_of(principal, broker), ttl_ms=ttl_ms, timeout_s=ttl_ms / 1000)
+        result: dict[str, Any] = reply.result
+        return result
+
+    async def set_state(self, broker: str, args: Mapping[str, object], principal: Principal) -> dict[str, Any]:
+        """Set a broker's trading state; it may cancel and close a whole book, so it has more time and no deadline."""
+        reply = await self._clients[broker].call("trading_state.set", args, actor=actor_of(principal, broker), timeout_s=STATE_S_MAX)
+        result: dict[str, Any] = reply.result
+        return result
+
+    async def resolve(self, broker: str, client_order_id: str, actor: Mapping[str, object]) -> str:
+        """The status that ``order.resolve`` gives. ArenaError when the adapter cannot say."""
+        reply = await self._clients[broker].call("order.resolve", {"client_order_id": client_order_id}, actor=actor, timeout_s=READ_S_MAX)
+        return str(reply.result["status"])
+
+
+def actor_of(principal: Principal | None, broker: str) -> dict[str, object] | None:
+    """Who asks, as the adapters take it. Nobody (an open read) is a viewer: without an actor an adapter would take us for somebody on the host."""
+    if principal is None:
+        return {"user": "anonymous", "role": "viewer", "live": False}
+    return {"user": principal.user, "role": principal.role, "live": broker in principal.live}

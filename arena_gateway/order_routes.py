@@ -1,0 +1,266 @@
+"""Placing, looking at, changing and cancelling orders.
+
+The way of a placement: body to the letter, its id (given, from ``Idempotency-Key``, or minted here and returned in every answer), the caller's rate,
+then the adapter, which checks the order, makes it durable and answers. 201 is that answer; the same id and body again is 200 with the same bytes;
+no answer in time is 202 UNKNOWN, and the resolver asks until it is known.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from aiohttp import web
+
+from arena_gateway.accounts import Accounts
+from arena_gateway.answers import AllOrdersAnswer, CancelledAnswer, OrderAnswer, OrdersAnswer, PlacedAnswer, PreviewAnswer
+from arena_gateway.audit import AuditEntry
+from arena_gateway.dispatch import Dispatcher, actor_of
+from arena_gateway.errors import api_error
+from arena_gateway.metrics import GatewayMetrics
+from arena_gateway.requests import AllOrdersQuery, CancelAllQuery, ModifyBody, OrdersQuery
+from arena_gateway.resolver import Resolver
+from arena_gateway.wire import as_wire, given_id, order_id_of, orders_args, query_args, read_positions, ticket_args, unknown_answer
+from runtime.http import REQUEST_ID, ApiError, client_address, error_answer, json_answer, read_query
+from runtime.http_body import BODY_BYTES_MAX, convert, parse_object, read_body
+from runtime.limits import TokenBuckets
+from runtime.routes import PRINCIPAL, Principal, Route
+from trading.errors import ArenaError, OutcomeUnknown
+from trading.orders import OrderTicket, ticket_fields
+
+_FIXED = frozenset(ticket_fields()) - set(ModifyBody.__struct_fields__)
+# Ids whose repeats are free of charge; an older one costs a token when it is repeated, nothing worse.
+REPEATS_MAX = 65_536
+
+_PLACE_CODES = {
+    400: ("FIELD_MISSING", "FIELDS_CONFLICT", "FIELD_NOT_ALLOWED", "CLIENT_ORDER_ID_INVALID", "IDEMPOTENCY_KEY_CONFLICT"),
+    403: ("LIVE_NOT_GRANTED",),
+    404: ("BROKER_NOT_FOUND",),
+    409: ("ORDER_VOID", "ORDER_IN_FLIGHT"),
+    422: (
+        "UNKNOWN_INSTRUMENT", "WRONG_VENUE", "NUMBER_TOO_LONG", "UNITS_NOT_POSITIVE", "UNITS_OFF_STEP", "UNITS_TOO_SMALL", "UNITS_TOO_LARGE",
+        "PRICE_NOT_POSITIVE", "PRICE_OFF_TICK", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE", "QUALITY_OUT_OF_RANGE", "TTL_OUT_OF_RANGE",
+        "IDEMPOTENCY_MISMATCH", "TRADING_HALTED", "TRADING_REDUCING",
+    ),
+    429: ("RATE_LIMITED",),
+    503: ("ADAPTER_DOWN", "STORE_LOW", "STREAM_RECONCILING", "SHUTTING_DOWN"),
+    504: ("EXPIRED",),
+}  # fmt: skip
+_CHANGE_CODES = {
+    403: ("NOT_YOUR_ORDER", "LIVE_NOT_GRANTED"),
+    404: ("BROKER_NOT_FOUND", "NOT_FOUND"),
+    409: ("STATE_CONFLICT",),
+    503: ("ADAPTER_DOWN", "SHUTTING_DOWN"),
+    504: ("EXPIRED",),
+}
+_READ_CODES = {404: ("BROKER_NOT_FOUND",), 503: ("ADAPTER_DOWN", "ADAPTER_SLOW")}
+_UNKNOWN = "Sent, and no answer came: code UNKNOWN, retry_safe says whether the same request may be sent again; Location is where to look"
+
+
+class OrderRoutes:
+    """The handlers and their table."""
+
+    def __init__(self, dispatcher: Dispatcher, accounts: Accounts, resolver: Resolver, metrics: GatewayMetrics) -> None:
+        self._dispatcher = dispatcher
+        self._accounts = accounts
+        self._resolver = resolver
+        self._metrics = metrics
+        self._settings = accounts.settings
+        self._rate = TokenBuckets(self._settings.auth.orders_per_s_max, self._settings.auth.orders_burst_max, time.monotonic)
+        self._placed: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+
+    def table(self) -> list[Route]:
+        orders, one = "/brokers/{broker}/orders", "/brokers/{broker}/orders/{order_id}"
+        return [
+            Route(
+                method="POST", path=orders, handler=self.place, summary="Place a bracket order", auth="trader", tag="orders", request=OrderTicket,
+                json_only=False, response=PlacedAnswer, status=201, also={200: "The same id and body again: the first answer, byte for byte"},
+                unknown=_UNKNOWN, codes=_PLACE_CODES, timeout_s=None,
+            ),
+            Route(
+                method="POST", path=f"{orders}/preview", handler=self.preview, summary="What an order would cost and risk; places nothing",
+                auth="viewer", tag="orders", request=OrderTicket, json_only=False, response=PreviewAnswer,
+                codes={**_PLACE_CODES, 409: (), 429: (), 504: ()},
+            ),
+            Route(
+                method="GET", path=orders, handler=self.page, summary="Orders of a broker, newest first", auth="read", tag="orders",
+                query=OrdersQuery, response=OrdersAnswer, codes=_READ_CODES,
+            ),
+            Route(
+                method="GET", path=one, handler=self.one, summary="An order, its legs and its events", auth="read", tag="orders",
+                response=OrderAnswer, codes={**_READ_CODES, 404: ("BROKER_NOT_FOUND", "NOT_FOUND")},
+            ),
+            Route(
+                method="PATCH", path=one, handler=self.modify, summary="Change prices or time to live", auth="trader", tag="orders",
+                request=ModifyBody, response=OrderAnswer, unknown=_UNKNOWN, timeout_s=None,
+                codes={**_CHANGE_CODES, 400: ("FIELD_FIXED", "NOTHING_TO_CHANGE"), 422: _PLACE_CODES[422][2:13]},
+            ),
+            Route(
+                method="DELETE", path=one, handler=self.cancel, summary="Cancel an order", auth="trader", tag="orders", response=OrderAnswer,
+                unknown=_UNKNOWN, codes=_CHANGE_CODES, timeout_s=None,
+            ),
+            Route(
+                method="DELETE", path=orders, handler=self.cancel_all, summary="Cancel all your unfilled entries (an admin: everybody's)",
+                auth="trader", tag="orders", query=CancelAllQuery, response=CancelledAnswer, status=207, unknown=_UNKNOWN, codes=_CHANGE_CODES,
+                timeout_s=None,
+            ),
+            Route(
+                method="GET", path="/orders", handler=self.everywhere, summary="Orders of all brokers; one that is down is named, the others answer",
+                auth="read", tag="orders", query=AllOrdersQuery, response=AllOrdersAnswer,
+            ),
+        ]  # fmt: skip
+
+    async def place(self, request: web.Request) -> web.StreamResponse:
+        started = time.perf_counter()
+        broker = request.match_info["broker"]
+        principal = request[PRINCIPAL]
+        client_order_id = uuid4().hex
+        outcome = "ok"
+        try:
+            self._dispatcher.check_broker(broker)
+            body = parse_object(await read_body(request, BODY_BYTES_MAX))
+            client_order_id = given_id(body, request.headers.get("Idempotency-Key")) or client_order_id
+            args = ticket_args(body, client_order_id)
+            return await self._place(broker, args, client_order_id, principal)
+        except OutcomeUnknown as error:
+            outcome = error.code
+            self._resolver.add(broker, client_order_id, actor_of(principal, broker) or {})
+            return unknown_answer(request, error, f"/brokers/{broker}/orders?client_order_id={client_order_id}", client_order_id=client_order_id)
+        except (ApiError, ArenaError) as error:
+            outcome = error.code
+            refusal = error if isinstance(error, ApiError) else api_error(error)
+            return error_answer(refusal, request[REQUEST_ID], extra={"client_order_id": client_order_id})
+        finally:
+            self._metrics.order_answered(broker, outcome, time.perf_counter() - started)
+            self._audit(request, principal, "order.place", f"{broker}/{client_order_id}", outcome)
+
+    async def _place(self, broker: str, args: Mapping[str, object], client_order_id: str, principal: Principal) -> web.StreamResponse:
+        key = (principal.user, broker, client_order_id)
+        is_repeat = key in self._placed
+        if not is_repeat:
+            wait_s = self._rate.take(principal.user)
+            if wait_s:
+                raise ApiError(
+                    429,
+                    "RATE_LIMITED",
+                    f"more than {self._settings.auth.orders_per_s_max} orders a second: slow down",
+                    headers={"Retry-After": str(wait_s)},
+                )
+            self._remember(key)
+        result = await self._dispatcher.command(broker, "order.place", args, principal)
+        replayed = result.get("replayed") is True
+        if replayed and not is_repeat:
+            self._rate.give_back(principal.user)
+        answer = {
+            "ok": True,
+            "order_id": result["order_id"],
+            "status": result["status"],
+            "mode": result["mode"],
+            "ttl_expires_at": result["ttl_expires_at"],
+            "client_order_id": result["client_order_id"],
+            "event_id": result["event_id"],
+        }
+        if replayed:
+            return json_answer(answer, 200, {"Idempotent-Replayed": "true", "Location": f"/brokers/{broker}/orders/{result['order_id']}"})
+        return json_answer(answer, 201, {"Location": f"/brokers/{broker}/orders/{result['order_id']}"})
+
+    async def preview(self, request: web.Request) -> web.StreamResponse:
+        broker = self._dispatcher.check_broker(request.match_info["broker"])
+        body = parse_object(await read_body(request, BODY_BYTES_MAX))
+        args = ticket_args(body, given_id(body, request.headers.get("Idempotency-Key")))
+        return json_answer({"ok": True, "preview": await self._dispatcher.read(broker, "order.preview", args, request[PRINCIPAL])})
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        broker = self._dispatcher.check_broker(request.match_info["broker"])
+        result = await self._dispatcher.read(broker, "order.list", orders_args(read_query(request, OrdersQuery)), request.get(PRINCIPAL))
+        return json_answer({"ok": True, "orders": result["orders"], "next": result["next"]})
+
+    async def everywhere(self, request: web.Request) -> web.StreamResponse:
+        query = read_query(request, AllOrdersQuery)
+        positions = read_positions(query.after, self._dispatcher.brokers)
+        args = orders_args(query)
+        asked = [broker for broker in self._dispatcher.brokers if query.after is None or broker in positions]
+        results = await asyncio.gather(
+            *(
+                self._dispatcher.read(
+                    broker, "order.list", {**args, **({"after": positions[broker]} if broker in positions else {})}, request.get(PRINCIPAL)
+                )
+                for broker in asked
+            ),
+            return_exceptions=True,
+        )
+        orders: list[dict[str, Any]] = []
+        following, unavailable = [], []
+        for broker, result in zip(asked, results, strict=True):
+            if isinstance(result, ArenaError) and api_error(result).status == web.HTTPServiceUnavailable.status_code:
+                unavailable.append(broker)
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                orders += result["orders"]
+                if result["next"] is not None:
+                    following.append(f"{broker}:{result['next']}")
+        orders.sort(key=lambda order: str(order["placed_at"]), reverse=True)
+        return json_answer({"ok": True, "orders": orders, "next": ",".join(following) or None, "unavailable": unavailable})
+
+    async def one(self, request: web.Request) -> web.StreamResponse:
+        broker = self._dispatcher.check_broker(request.match_info["broker"])
+        result = await self._dispatcher.read(broker, "order.get", {"order_id": order_id_of(request)}, request.get(PRINCIPAL))
+        return json_answer({"ok": True, "order": result["order"]})
+
+    async def modify(self, request: web.Request) -> web.StreamResponse:
+        body = parse_object(await read_body(request, BODY_BYTES_MAX))
+        fixed = sorted(_FIXED & set(body))
+        if fixed:
+            raise ApiError(400, "FIELD_FIXED", f"{fixed[0]} of a placed order is fixed: cancel it and place another", {"fields": fixed})
+        wanted = convert(body, ModifyBody)
+        changes = as_wire({name: value for name in ModifyBody.__struct_fields__ if (value := getattr(wanted, name)) is not msgspec.UNSET})
+        if not changes:
+            raise ApiError(400, "NOTHING_TO_CHANGE", f"name what to change: {', '.join(ModifyBody.__struct_fields__)}")
+        return await self._change(request, "order.modify", changes)
+
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        return await self._change(request, "order.cancel", {})
+
+    async def cancel_all(self, request: web.Request) -> web.StreamResponse:
+        broker = self._dispatcher.check_broker(request.match_info["broker"])
+        principal = request[PRINCIPAL]
+        args = query_args(read_query(request, CancelAllQuery))
+        try:
+            result = await self._dispatcher.command(broker, "order.cancel_all", args, principal)
+        except OutcomeUnknown as error:
+            self._audit(request, principal, "order.cancel_all", broker, error.code)
+            return unknown_answer(request, error, f"/brokers/{broker}/orders")
+        self._audit(request, principal, "order.cancel_all", broker, "ok")
+        body = {"ok": result["failed"] == 0, "results": result["results"], "cancelled": result["cancelled"], "failed": result["failed"]}
+        return json_answer(body, 207)
+
+    async def _change(self, request: web.Request, op: str, changes: Mapping[str, object]) -> web.StreamResponse:
+        broker = self._dispatcher.check_broker(request.match_info["broker"])
+        principal, order_id = request[PRINCIPAL], order_id_of(request)
+        outcome = "ok"
+        try:
+            result = await self._dispatcher.command(broker, op, {"order_id": order_id, **changes}, principal)
+            return json_answer({"ok": True, "order": result["order"]})
+        except OutcomeUnknown as error:
+            outcome = error.code
+            return unknown_answer(request, error, f"/brokers/{broker}/orders/{order_id}")
+        except (ApiError, ArenaError) as error:
+            outcome = error.code
+            raise
+        finally:
+            self._audit(request, principal, op, order_id, outcome)
+
+    def _remember(self, key: tuple[str, str, str]) -> None:
+        self._placed[key] = None
+        if len(self._placed) > REPEATS_MAX:
+            self._placed.popitem(last=False)
+
+    def _audit(self, request: web.Request, principal: Principal, action: str, subject: str, outcome: str) -> None:
+        address = client_address(request, self._settings)
+        self._accounts.audit_later(
+            AuditEntry(at_ns=self._accounts.clock.wall_ns(), actor=principal.user, action=action, subject=subject, outcome=outcome, address=address)
+        )

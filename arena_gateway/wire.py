@@ -1,0 +1,120 @@
+"""Between HTTP and the adapters: ids, numbers, queries, and the answer for what is not known yet."""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from arena_gateway.requests import AllOrdersQuery, OrdersQuery
+from bus.codec import to_wire
+from runtime.http import REQUEST_ID, ApiError, json_answer
+from runtime.http_body import convert
+from trading.errors import OutcomeUnknown
+from trading.orders import OrderTicket, ticket_fields
+
+_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,48}")
+_ORDER_ID_FORM = re.compile(r"[a-z0-9-]{1,64}")
+_TICKET_FIELDS = ticket_fields()
+
+
+def given_id(body: Mapping[str, Any], header: str | None) -> str | None:
+    """The id an order was sent under: ``client_order_id``, or ``Idempotency-Key``, which is the same thing; None when it has neither.
+
+    Raises:
+        ApiError: 400 for two that differ, or one of another form than 1-48 of ``[A-Za-z0-9_-]``.
+    """
+    in_body = body.get("client_order_id")
+    if header is not None:
+        header = header.strip('"')  # the draft standard writes it as a quoted string, most clients do not
+    if in_body is not None and header is not None and in_body != header:
+        raise ApiError(400, "IDEMPOTENCY_KEY_CONFLICT", "client_order_id and Idempotency-Key differ: they are the same thing, send one of them")
+    given = in_body if in_body is not None else header
+    if given is None:
+        return None
+    if type(given) is not str or not _ID_FORM.fullmatch(given):
+        raise ApiError(
+            400, "CLIENT_ORDER_ID_INVALID", "client_order_id must be 1 to 48 letters, digits, dashes or underscores", {"field": "client_order_id"}
+        )
+    return given
+
+
+def ticket_args(body: dict[str, Any], client_order_id: str | None) -> dict[str, object]:
+    """An order body as the adapter takes it: types checked, numbers ready to travel, what is absent left out.
+
+    Raises:
+        ApiError: 400 UNKNOWN_FIELD or INVALID_FIELD, 422 NUMBER_TOO_LONG.
+    """
+    ticket = convert(body, OrderTicket)
+    args = as_wire({name: value for name in _TICKET_FIELDS if name in body and (value := getattr(ticket, name)) is not None})
+    if client_order_id is not None:
+        args["client_order_id"] = client_order_id
+    return args
+
+
+def as_wire(values: Mapping[str, object]) -> dict[str, object]:
+    """``values`` with every Decimal as the number that travels; 422 NUMBER_TOO_LONG where none has its digits."""
+    args: dict[str, object] = {}
+    for name, value in values.items():
+        if type(value) is Decimal:
+            try:
+                args[name] = to_wire(value)
+            except ValueError:
+                code = "NUMBER_TOO_LONG" if value.is_finite() else "NUMBER_NOT_FINITE"
+                details = {"field": name, "value": str(value)[:64]}
+                raise ApiError(422, code, f"{name} must be a number of at most 15 significant digits", details) from None
+        else:
+            args[name] = str(value) if isinstance(value, str) else value
+    return args
+
+
+def query_args(query: msgspec.Struct) -> dict[str, object]:
+    """The parameters that were given, numbers ready to travel."""
+    return as_wire({name: value for name in query.__struct_fields__ if (value := getattr(query, name)) is not None})
+
+
+def orders_args(query: OrdersQuery | AllOrdersQuery) -> dict[str, object]:
+    """The arguments of ``order.list``; several statuses become a list. The cursor of all brokers is taken apart elsewhere."""
+    args = query_args(query)
+    if query.status is not None:
+        args["status"] = [status.strip() for status in query.status.split(",") if status.strip()]
+    if isinstance(query, AllOrdersQuery):
+        args.pop("after", None)
+    return args
+
+
+def read_positions(after: str | None, brokers: Sequence[str]) -> dict[str, str]:
+    """A cursor over all brokers, ``oanda:57,coinbase:12``, taken apart. ApiError 400 CURSOR_INVALID."""
+    positions: dict[str, str] = {}
+    for part in (after or "").split(",") if after else ():
+        broker, colon, position = part.partition(":")
+        if broker not in brokers or not colon or not position.isdigit() or broker in positions:
+            raise ApiError(400, "CURSOR_INVALID", "after must be what next was", {"parameter": "after"})
+        positions[broker] = position
+    return positions
+
+
+def order_id_of(request: web.Request) -> str:
+    """The order of the path. ApiError 404 NOT_FOUND for what no order is ever called."""
+    order_id = request.match_info["order_id"]
+    if not _ORDER_ID_FORM.fullmatch(order_id):
+        raise ApiError(404, "NOT_FOUND", "there is no such order")
+    return order_id
+
+
+def unknown_answer(request: web.Request, error: OutcomeUnknown, location: str, *, client_order_id: str | None = None) -> web.Response:
+    """202: it was sent and may have happened; ``location`` is where to look. The same placement may be sent again under the same id."""
+    body: dict[str, object] = {
+        "ok": False,
+        "status": "UNKNOWN",
+        "code": "UNKNOWN",
+        "message": f"{error.message}; look it up at Location",
+        "details": error.details,
+        "retry_safe": client_order_id is not None,
+        "request_id": request[REQUEST_ID],
+    }
+    if client_order_id is not None:
+        body["client_order_id"] = client_order_id
+    return json_answer(body, 202, {"Location": location, "Retry-After": "1"})
