@@ -10,7 +10,7 @@ import http.client
 import logging
 import socket
 import xmlrpc.client
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.parsers.expat import ExpatError
@@ -57,7 +57,12 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: object) -> http.client.HTTPConnection:  # noqa: ARG002 (xmlrpc's signature; there is one socket)
-        return _UnixConnection(self._path)
+        """One connection for all calls, where xmlrpc looks for it when it closes."""
+        connection = self._connection[1]
+        if connection is None:
+            connection = _UnixConnection(self._path)
+            self._connection = ("supervisor", connection)
+        return connection
 
 
 def read_processes(path: Path) -> dict[str, ProcessInfo] | None:
@@ -73,12 +78,24 @@ def read_processes(path: Path) -> dict[str, ProcessInfo] | None:
             listed = server.supervisor.getAllProcessInfo()
             processes = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
             names = [str(item.get("name")) for item in processes]
-            calls = [{"methodName": "supervisor.tailProcessStdoutLog", "params": [name, 0, LOG_BYTES]} for name in names]
-            tails = server.system.multicall(calls)
+            tails = _tails(server, names)
     except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:
         raise SupervisorUnreachable(str(error)) from error
-    logs = tails if isinstance(tails, list) and len(tails) == len(names) else [None] * len(names)
-    return {name: _process(name, item, tail) for name, item, tail in zip(names, processes, logs, strict=True)}
+    return {name: _process(name, item, tail) for name, item, tail in zip(names, processes, tails, strict=True)}
+
+
+def _tails(server: xmlrpc.client.ServerProxy, names: Sequence[str]) -> Sequence[object]:
+    """Each program's tail as supervisord answers it, in one call; None for all where a log holds bytes that no XML can carry.
+
+    supervisord does not wrap the results of a multicall in one-element lists as others do (read in its code).
+    """
+    calls = [{"methodName": "supervisor.tailProcessStdoutLog", "params": [name, 0, LOG_BYTES]} for name in names]
+    nothing = [None] * len(names)
+    try:
+        tails = server.system.multicall(calls)
+    except ExpatError:
+        return nothing
+    return tails if isinstance(tails, list) and len(tails) == len(names) else nothing
 
 
 def _process(name: str, item: Mapping[str, object], tail: object) -> ProcessInfo:
