@@ -68,7 +68,7 @@ async def _no_stream(_: web.Request) -> web.StreamResponse:
 @pytest.fixture
 def home() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="ar", dir="/tmp"))
-    (path / "run").mkdir()
+    (path / "run").mkdir(mode=0o700)
     yield path
     shutil.rmtree(path)
 
