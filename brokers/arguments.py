@@ -17,6 +17,7 @@ from trading.orders import OrderStatus, OrderTicket, refuse_unknown_fields
 PAGE_DEFAULT = 50
 PAGE_MAX = 200
 
+ValueT = TypeVar("ValueT")
 ArgsT = TypeVar("ArgsT", bound=msgspec.Struct)
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
@@ -134,6 +135,11 @@ class ResetRequest(_Args):
 
 class BackupRequest(_Args):
     path: Annotated[str, msgspec.Meta(min_length=2, max_length=4096)]
+
+
+def optional(value: ValueT | msgspec.UnsetType) -> ValueT | None:
+    """``value``, None where the argument was left out."""
+    return None if isinstance(value, msgspec.UnsetType) else value
 
 
 def read(args: Mapping[str, object], kind: type[ArgsT]) -> ArgsT:

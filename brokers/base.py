@@ -125,5 +125,11 @@ class Broker(Protocol):
 
     def preview(self, order: BracketOrder) -> Preview: ...
 
+    def reset(self, reset_by: str, now_ns: int) -> None:
+        """Paper alone: end every bracket and open the account anew."""
+
+    def adopt_feed(self, feed: str, now_ns: int) -> None:
+        """Paper alone: let open brackets go on with the quotes of ``feed``."""
+
     async def run(self, port: VenuePort) -> None:
         """The account's own task for as long as the process lives: streams, catch-up, reconciling. Paper has none and returns."""

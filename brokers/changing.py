@@ -8,11 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from brokers import ledger
 from brokers.actors import Actor, require_owner
-from brokers.arguments import CloseRequest, Modification
+from brokers.arguments import CloseRequest, Modification, optional
 from brokers.base import VenueCall
 from brokers.desk import Desk
 from brokers.placing import VOID_RESOLVED, kept_placement
@@ -22,6 +20,7 @@ from bus.txn import Txn
 from trading.brackets import Bracket
 from trading.errors import ArenaError, InvalidRequest, NotFound, StateConflict
 from trading.events import EventDraft, EventType
+from trading.quotes import Quote
 
 RESULTS_MAX = 500
 
@@ -31,6 +30,7 @@ class Changed:
     """The orders that were touched, in ascending n, what the venue must be asked, and the orders that could not be changed, with why."""
 
     ns: Sequence[int]
+    instruments: Sequence[str] = ()
     calls: Sequence[VenueCall] = ()
     refused: Sequence[tuple[str, ArenaError]] = ()
 
@@ -47,7 +47,7 @@ def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, now_
         raise InvalidRequest("name what to change: entry_price, stop_loss_price, take_profit_price, …", code="NOTHING_TO_CHANGE")
     progress = desk.broker.modify(bracket.order_id, changes, now_ns=now_ns)
     desk.record(txn)
-    return Changed(ns=[bracket.n], calls=_calls(progress.call))
+    return Changed(ns=[bracket.n], instruments=[bracket.instrument], calls=_calls(progress.call))
 
 
 def cancel_order(desk: Desk, txn: Txn, order_id: str, actor: Actor, now_ns: int) -> Changed:
@@ -77,7 +77,7 @@ def cancel_all(desk: Desk, txn: Txn, *, wanted: Callable[[Bracket], bool], reaso
     return Changed(ns=ns, calls=calls, refused=refused)
 
 
-def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, now_ns: int) -> Changed:
+def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *, standing: Sequence[Quote], now_ns: int) -> Changed:
     """Close a position, or part of it, oldest bracket first. An admin closes everybody's, others their own.
 
     Raises:
@@ -85,18 +85,19 @@ def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, no
     """
     if request.instrument not in desk.instruments.for_venue(desk.source):
         raise NotFound(f"{desk.source} has no instrument {request.instrument}", code="UNKNOWN_INSTRUMENT", details={"instrument": request.instrument})
-    side = _optional(request.side)
+    side = optional(request.side)
     held = [bracket for bracket in desk.broker.open_brackets() if bracket.position_units and bracket.instrument == request.instrument]
     held = [bracket for bracket in held if side is None or bracket.side is side]
     if not held:
         raise NotFound(f"there is no open position in {request.instrument}", code="NO_POSITION", details={"instrument": request.instrument})
     if not any(actor.is_admin or bracket.placed_by == actor.user for bracket in held):
         require_owner(actor, held[0].placed_by, held[0].order_id)
+    desk.broker.mark(standing)
     progress = desk.broker.close(
         request.instrument,
         side=side,
-        units=_optional(request.units),
-        percent=_optional(request.percent),
+        units=optional(request.units),
+        percent=optional(request.percent),
         placed_by=None if actor.is_admin else actor.user,
         reason="MANUAL",
         now_ns=now_ns,
@@ -105,9 +106,10 @@ def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, no
     return Changed(ns=[bracket.n for bracket in progress.brackets], calls=_calls(progress.call))
 
 
-def flatten(desk: Desk, txn: Txn, now_ns: int) -> Changed:
+def flatten(desk: Desk, txn: Txn, standing: Sequence[Quote], now_ns: int) -> Changed:
     """Close every position of the account, for the kill switch; one that cannot be closed now does not keep the others."""
     ns, calls, refused = [], [], []
+    desk.broker.mark(standing)
     for position in desk.broker.positions():
         try:
             progress = desk.broker.close(
@@ -173,7 +175,3 @@ def _resolved_void(desk: Desk, client_order_id: str, placed_by: str, now_ns: int
 
 def _calls(call: VenueCall | None) -> list[VenueCall]:
     return [] if call is None else [call]
-
-
-def _optional(value: Any) -> Any:
-    return None if value is msgspec.UNSET else value

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from brokers import ledger
 from brokers.base import Broker, Snapshot
-from brokers.trading_state import Brake
+from brokers.trading_state import Brake, TradingState, refuse_by_state
 from bus.txn import Txn
 from trading.brackets import Bracket
 from trading.changes import Changes
 from trading.events import EventDraft
 from trading.instruments import Instruments
+from trading.orders import BracketOrder
 
 ORDER_COUNTER = "orders"
 
@@ -79,6 +80,16 @@ class Desk:
             ledger.set_state(txn, "account", changes.account)
         self.equity_is_due = self.equity_is_due or bool(changes.fills)
         return changes
+
+    def refuse(self, order: BracketOrder, now_ns: int) -> None:
+        """The last door before an order: the brake, then the limits.
+
+        Raises:
+            OrderDenied: with the limit and the value.
+        """
+        if self.brake.state is not TradingState.ACTIVE:
+            resting = (bracket.order for bracket in self.broker.open_brackets() if bracket.remaining_units)
+            refuse_by_state(self.brake, order, self.broker.positions(), resting)
 
     def append(self, txn: Txn, draft: EventDraft) -> int:
         """Journal one event that is about no order in the book."""

@@ -185,6 +185,12 @@ class FakeBroker:
     def preview(self, order: BracketOrder) -> Preview:
         raise StateConflict(f"nothing is quoted here that could price {order.instrument}")
 
+    def reset(self, reset_by: str, now_ns: int) -> None:
+        raise StateConflict("this account is real", code="NOT_PAPER", details={"reset_by": reset_by, "now_ns": now_ns})
+
+    def adopt_feed(self, feed: str, now_ns: int) -> None:
+        raise StateConflict("this account is real", code="NOT_PAPER", details={"feed": feed, "now_ns": now_ns})
+
     async def run(self, port: VenuePort) -> None:
         for order_id in self._in_doubt_at_start:
             await port.apply(lambda _, order_id=order_id: self._look_up(order_id, looks=0))  # type: ignore[misc]

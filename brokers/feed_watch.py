@@ -69,6 +69,10 @@ class FeedWatch:
         received = self._standing.get(instrument)
         return None if received is None else received.quote
 
+    def standing_received(self, instrument: str) -> Received | None:
+        """The same, with when it was sent."""
+        return self._standing.get(instrument)
+
     def all_standing(self) -> list[Quote]:
         """The newest quote of every instrument."""
         return [received.quote for received in self._standing.values()]

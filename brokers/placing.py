@@ -5,7 +5,7 @@ that was used before is answered from the store; a request that is late becomes 
 asked. A refusal by our rules is journalled, so that it can be read and commented on, and leaves the id free. Source: RULES R4, R6, R7.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from brokers import ledger
 from brokers.actors import Actor
 from brokers.base import VenueCall
 from brokers.desk import Desk, NewOrder
-from brokers.trading_state import TradingState, refuse_by_state
 from bus.codec import REPLY_LIMITS, pack, unpack
 from bus.txn import Txn
 from trading.brackets import Bracket
@@ -21,7 +20,8 @@ from trading.errors import KINDS, ArenaError, DeadlinePassed, OrderDenied, Outco
 from trading.events import EventDraft, EventType
 from trading.money import fits_wire
 from trading.order_checks import check_ticket
-from trading.orders import BracketOrder, OrderStatus, OrderTicket, canonical_hash
+from trading.orders import OrderStatus, OrderTicket, canonical_hash
+from trading.quotes import Quote
 
 Result = dict[str, Any]
 
@@ -34,12 +34,14 @@ _IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceRequest:
-    """A ticket whose ``client_order_id`` is set, who sent it, and whether it is late by now."""
+    """A ticket and the id it goes by, who sent it, whether it is late or the store is short of room by now, and the newest quotes."""
 
     ticket: OrderTicket
     client_order_id: str
     actor: Actor
     is_late: Callable[[], bool]
+    store_is_low: Callable[[], bool]
+    standing: Sequence[Quote]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,10 @@ class Placed:
     refusal: ArenaError | None = None
     in_flight_n: int | None = None  # on its way to the venue: wait for the answer
     call: VenueCall | None = None
+    instrument: str | None = None  # of an order that is new
 
 
-def place(desk: Desk, txn: Txn, request: PlaceRequest, *, now_ns: int, refuse_by_risk: Callable[[BracketOrder], None]) -> Placed:
+def place(desk: Desk, txn: Txn, request: PlaceRequest, now_ns: int) -> Placed:
     """Place, refuse or repeat.
 
     Raises:
@@ -67,14 +70,14 @@ def place(desk: Desk, txn: Txn, request: PlaceRequest, *, now_ns: int, refuse_by
         return _repeat(desk, known, request)
     if request.is_late():
         return _refuse_late(desk, txn, request, now_ns)
+    if request.store_is_low():
+        raise Unavailable("the disk is nearly full and no new orders are taken: free some space", code="STORE_LOW")
     if not broker.is_reconciled:
         raise Unavailable("the account is being compared with the venue; try again shortly", code="STREAM_RECONCILING")
     try:
         order = check_ticket(request.ticket, desk.instruments, desk.source)
-        if desk.brake.state is not TradingState.ACTIVE:
-            resting = (bracket.order for bracket in broker.open_brackets() if bracket.remaining_units)
-            refuse_by_state(desk.brake, order, broker.positions(), resting)
-        refuse_by_risk(order)
+        broker.mark(request.standing)
+        desk.refuse(order, now_ns)
         progress = broker.place(order, placed_by=request.actor.user, now_ns=now_ns)
     except OrderDenied as denial:
         desk.append(txn, _rejected(desk, request, denial, now_ns))
@@ -82,10 +85,10 @@ def place(desk: Desk, txn: Txn, request: PlaceRequest, *, now_ns: int, refuse_by
     bracket = progress.brackets[0]
     if bracket.status in _IN_DOUBT:
         desk.record(txn, NewOrder(body_hash=canonical_hash(order)))
-        return Placed(in_flight_n=bracket.n, call=progress.call)
+        return Placed(in_flight_n=bracket.n, call=progress.call, instrument=order.instrument)
     answer = Answer()
     desk.record(txn, NewOrder(body_hash=canonical_hash(order), reply=answer))
-    return Placed(result=answer.result, call=progress.call)
+    return Placed(result=answer.result, call=progress.call, instrument=order.instrument)
 
 
 def settle(desk: Desk, txn: Txn, n: int) -> Placed:

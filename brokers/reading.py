@@ -6,14 +6,15 @@ its ``result`` map (``brokers.replies``).
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from brokers import ledger
 from brokers.actors import Actor
-from brokers.arguments import FillQuery, Modification, OrderLookup, OrderQuery, Page, PositionQuery, TradeQuery
+from brokers.arguments import FillQuery, Modification, OrderLookup, OrderQuery, Page, PositionQuery, TradeQuery, optional
 from brokers.desk import Desk
+from brokers.ledger import Db
 from brokers.views import View, account_view, fill_view, instrument_view, order_view, position_view, trade_view, void_view
 from bus.envelope import decode_event
 from runtime.timestamps import to_text
@@ -21,8 +22,7 @@ from trading.brackets import Bracket, Protection
 from trading.errors import NotFound
 from trading.instruments import Side
 from trading.orders import EntryType
-
-ValueT = TypeVar("ValueT")
+from trading.quotes import Quote
 
 # An order's own events: the first and the newest; a trailing stop alone may have thousands.
 EVENTS_MAX = 200
@@ -30,7 +30,7 @@ EVENTS_MAX = 200
 CLIENT_ORDER_ID_CHARS_MAX = 48
 
 
-def get_order(desk: Desk, db: ledger.Db, lookup: OrderLookup, actor: Actor) -> View:
+def get_order(desk: Desk, db: Db, lookup: OrderLookup, actor: Actor) -> View:
     """``OneOrder``."""
     if not isinstance(lookup.order_id, msgspec.UnsetType):
         return {"order": order_with_events(desk, db, find_order(desk, db, lookup.order_id))}
@@ -46,7 +46,7 @@ def get_order(desk: Desk, db: ledger.Db, lookup: OrderLookup, actor: Actor) -> V
     return {"order": order_with_events(desk, db, bracket)}
 
 
-def find_order(desk: Desk, db: ledger.Db, order_id: str) -> Bracket:
+def find_order(desk: Desk, db: Db, order_id: str) -> Bracket:
     """The order called ``order_id``, final or not.
 
     Raises:
@@ -59,9 +59,21 @@ def find_order(desk: Desk, db: ledger.Db, order_id: str) -> Bracket:
     return bracket
 
 
-def order_with_events(desk: Desk, db: ledger.Db, bracket: Bracket) -> View:
+def order_with_events(desk: Desk, db: Db, bracket: Bracket) -> View:
     """An ``OrderWithEvents``."""
     return {**order_view(bracket, desk.source), "events": [_event_view(body) for body in ledger.order_events(db, bracket.n, EVENTS_MAX)]}
+
+
+def order_with_events_by_n(desk: Desk, db: Db, n: int) -> View:
+    """The same of order ``n``, which exists."""
+    bracket = ledger.order(db, n)
+    assert bracket is not None
+    return order_with_events(desk, db, bracket)
+
+
+def orders_by_n(db: Db, ns: Sequence[int]) -> list[Bracket]:
+    """Those orders as they stand."""
+    return [bracket for n in ns if (bracket := ledger.order(db, n)) is not None]
 
 
 def _event_view(body: bytes) -> View:
@@ -69,9 +81,9 @@ def _event_view(body: bytes) -> View:
     return {"id": f"{event.source}@{event.epoch}:{event.seq}", "type": event.type, "ts": event.ts, "seq": event.seq, "payload": event.payload}
 
 
-def list_orders(desk: Desk, db: ledger.Db, query: OrderQuery) -> View:
+def list_orders(desk: Desk, db: Db, query: OrderQuery) -> View:
     """``OrderPage``."""
-    below_n, statuses, instrument = _row(query.after), query.statuses(), _optional(query.instrument)
+    below_n, statuses, instrument = _row(query.after), query.statuses(), optional(query.instrument)
     if isinstance(query.client_order_id, msgspec.UnsetType):
         found = ledger.list_orders(db, instrument=instrument, statuses=statuses, below_n=below_n, limit=query.limit + 1)
         page = [order_view(bracket, desk.source) for bracket in found[: query.limit]]
@@ -87,15 +99,15 @@ def list_orders(desk: Desk, db: ledger.Db, query: OrderQuery) -> View:
     return {"orders": wanted[: query.limit], "next": None}
 
 
-def list_trades(db: ledger.Db, query: TradeQuery) -> View:
+def list_trades(db: Db, query: TradeQuery) -> View:
     """``TradePage``."""
-    found = ledger.list_trades(db, instrument=_optional(query.instrument), below_id=_row(query.after), limit=query.limit + 1)
+    found = ledger.list_trades(db, instrument=optional(query.instrument), below_id=_row(query.after), limit=query.limit + 1)
     return {"trades": [trade_view(trade) for _, trade in found[: query.limit]], "next": _next(found, query.limit)}
 
 
-def list_fills(desk: Desk, db: ledger.Db, query: FillQuery) -> View:
+def list_fills(desk: Desk, db: Db, query: FillQuery) -> View:
     """``FillPage``."""
-    n, instrument = None, _optional(query.instrument)
+    n, instrument = None, optional(query.instrument)
     if not isinstance(query.order_id, msgspec.UnsetType):
         bracket = find_order(desk, db, query.order_id)
         if instrument is not None and bracket.instrument != instrument:
@@ -105,7 +117,7 @@ def list_fills(desk: Desk, db: ledger.Db, query: FillQuery) -> View:
     return {"fills": [fill_view(fill) for _, fill in found[: query.limit]], "next": _next(found, query.limit)}
 
 
-def list_equity(db: ledger.Db, query: Page) -> View:
+def list_equity(db: Db, query: Page) -> View:
     """``EquityPage``."""
     found = ledger.list_equity(db, below_id=_row(query.after), limit=query.limit + 1)
     points = [
@@ -115,14 +127,15 @@ def list_equity(db: ledger.Db, query: Page) -> View:
     return {"equity": points, "next": _next(found, query.limit)}
 
 
-def list_positions(desk: Desk, query: PositionQuery) -> View:
-    """``PositionList``."""
+def list_positions(desk: Desk, query: PositionQuery, standing: Sequence[Quote]) -> View:
+    """``PositionList``, valued by ``standing``."""
+    desk.broker.mark(standing)
     weakest: dict[tuple[str, Side], Protection] = {}
     for bracket in desk.broker.open_brackets():
         if bracket.position_units:
             key = (bracket.instrument, bracket.side)
             weakest[key] = min(weakest.get(key, bracket.protection), bracket.protection, key=_STRENGTH.__getitem__)
-    wanted = _optional(query.instrument)
+    wanted = optional(query.instrument)
     return {
         "positions": [
             position_view(position, str(weakest.get((position.instrument, position.side), Protection.NONE)))
@@ -132,8 +145,9 @@ def list_positions(desk: Desk, query: PositionQuery) -> View:
     }
 
 
-def get_account(desk: Desk, now_ns: int) -> View:
-    """``OneAccount``."""
+def get_account(desk: Desk, standing: Sequence[Quote], now_ns: int) -> View:
+    """``OneAccount``, valued by ``standing``."""
+    desk.broker.mark(standing)
     return {"account": account_view(desk.broker.account(now_ns), desk.broker.account_id)}
 
 
@@ -157,10 +171,6 @@ def get_capabilities(desk: Desk, feed: str | None) -> View:
         "instruments": list(desk.instruments.for_venue(desk.source)),
         "feed": feed,
     }
-
-
-def _optional(value: ValueT | msgspec.UnsetType) -> ValueT | None:
-    return None if isinstance(value, msgspec.UnsetType) else value
 
 
 def _row(cursor: str | msgspec.UnsetType) -> int | None:

@@ -3,6 +3,8 @@
 Numbers stay Decimals here; the codec turns them into wire numbers when a reply leaves, the same way for every reader.
 """
 
+from collections.abc import Sequence
+
 from runtime.timestamps import to_text
 from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Fill, Trade, legs_of
@@ -183,7 +185,7 @@ def position_view(position: Position, protection: str) -> View:
     }
 
 
-def preview_view(preview: Preview, quote: Quote | None, *, stale: bool) -> View:
+def preview_view(preview: Preview, quote: Quote | None, warnings: Sequence[str], *, stale: bool) -> View:
     """A ``Previewed``."""
     return {
         "instrument": preview.instrument,
@@ -202,7 +204,7 @@ def preview_view(preview: Preview, quote: Quote | None, *, stale: bool) -> View:
         "loss_at_stop": preview.loss_at_stop,
         "gain_at_target": preview.gain_at_target,
         "reward_risk": preview.reward_risk,
-        "warnings": list(preview.warnings),
+        "warnings": list(warnings),
         "stale": stale,
     }
 

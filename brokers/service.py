@@ -1,0 +1,59 @@
+"""The operations of an adapter, by name: what a ``RequestServer`` hands its requests to.
+
+DESIGN section 4 lists them, ``brokers.replies`` says what each takes and answers. Who asks is believed: the socket's file permission has asked already.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from brokers.actors import Actor, actor_of
+from brokers.context import Answer, Context
+from brokers.desk_operations import DeskOperations
+from brokers.order_operations import OrderOperations
+from bus.requests import Request
+from trading.errors import NotFound
+
+# Whether a placement was late is written down, so it is checked in the transaction that writes it; the others are checked there too, at the last moment.
+LATE_OPS = frozenset({"order.place"})
+
+Operation = Callable[[Request, Actor], Awaitable[Answer]]
+
+
+class Service:
+    """Answers requests for one desk."""
+
+    def __init__(self, context: Context) -> None:
+        self.orders = orders = OrderOperations(context)
+        desk = DeskOperations(context)
+        self._operations: Mapping[str, Operation] = {
+            "order.place": orders.place,
+            "order.preview": orders.preview,
+            "order.modify": orders.modify,
+            "order.cancel": orders.cancel,
+            "order.cancel_all": orders.cancel_all,
+            "order.get": orders.get,
+            "order.list": orders.page,
+            "order.resolve": orders.resolve,
+            "position.close": orders.close,
+            "position.list": orders.positions,
+            "trade.list": orders.trades,
+            "fill.list": orders.fills,
+            "equity.list": desk.equity,
+            "account.get": desk.account,
+            "instrument.list": desk.instruments,
+            "capabilities.get": desk.capabilities,
+            "trading_state.get": desk.state,
+            "trading_state.set": desk.set_state,
+            "paper.reset": desk.reset,
+            "store.backup": desk.backup,
+        }
+
+    async def handle(self, request: Request) -> Answer:
+        """``{result, last_event}`` of one request.
+
+        Raises:
+            ArenaError: the refusal.
+        """
+        operation = self._operations.get(request.op)
+        if operation is None:
+            raise NotFound(f"there is no operation {request.op}", code="UNKNOWN_OP", details={"op": request.op, "known": sorted(self._operations)})
+        return await operation(request, actor_of(request.actor))
