@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 FETCH_S_MAX = 5.0  # an owner answers within milliseconds; a frozen one costs this long once and is then asked again
+CONNECT_S_MAX = 0.1  # a socket file that is there answers within a few milliseconds; without the wait the very first page would be refused
 HISTORY_BYTES_MAX = 32 * 1024 * 1024  # a page of 500 events in JSON, however large they are
 
 
@@ -52,6 +53,7 @@ class OwnerFetcher:
             client = ReplayClient(f"ipc://{self._run_dir / f'{fetch.source}-replay.sock'}")
             self._clients[fetch.source] = client
             await self._open.enter_async_context(client)
+            await client.wait_connected(CONNECT_S_MAX)
         page = await client.fetch(fetch.epoch, fetch.after, fetch.limit)
         return FetchedPage(epoch=page.epoch, first_seq=page.first_seq, last_seq=page.last_seq, events=page.events)
 

@@ -12,10 +12,12 @@ from bus.proxy import Proxy
 
 @pytest.fixture
 def run_dir() -> Iterator[Path]:
-    """A private directory whose path leaves room for socket names: a Unix socket path has at most 107 bytes."""
-    path = Path(tempfile.mkdtemp(prefix="ar", dir="/tmp"))
+    """``run/`` below a private home whose path leaves room for socket names: a Unix socket path has at most 107 bytes."""
+    home = Path(tempfile.mkdtemp(prefix="ar", dir="/tmp"))
+    path = home / "run"
+    path.mkdir(mode=0o700)
     yield path
-    shutil.rmtree(path)
+    shutil.rmtree(home)
 
 
 @pytest.fixture
