@@ -25,7 +25,7 @@ from bus.envelope import Event
 from bus.epoch import JournalState
 from bus.jobs import Backup, Future, Outcome, Read, Stop, StoreFailed, Work
 from bus.store import Trouble, free_bytes
-from bus.tail import PAGE_EVENTS_MAX, Page, Tail, page_of, start_of_page
+from bus.tail import PAGE_EVENTS_MAX, TAIL_EVENTS_MAX, Page, Tail, page_of, start_of_page
 from bus.txn import Txn
 from bus.writer import Writer
 from runtime.clock import Clock
@@ -71,6 +71,8 @@ class Journal:
         self._instance_id = ""
         self._first_seq = 1
         self._tail = Tail([], last_seq=0)
+        self._tail_events_max = TAIL_EVENTS_MAX
+        self._work_s_max = WORK_S_MAX
         self._writer: Writer
         self._watch: asyncio.TimerHandle | None = None
 
@@ -86,6 +88,8 @@ class Journal:
         on_events: OnEvents | None = None,
         on_rollback: OnRollback | None = None,
         on_failure: Callable[[StoreFailed], None] = end_process,
+        tail_events_max: int = TAIL_EVENTS_MAX,
+        work_s_max: float = WORK_S_MAX,
     ) -> Self:
         """Take the lock, open or make the database at ``path``, bring its tables up to date, and settle the epoch.
 
@@ -94,10 +98,13 @@ class Journal:
             on_events: gets what was committed, on the loop, in seq order. A ``source_reset`` written by this start comes right after ``open``.
             on_rollback: reloads the owner's memory from the store after a group was taken back; on the writer thread.
             on_failure: what to do when the journal can't go on; ends the process when absent.
+            tail_events_max: how many of the newest events are kept in memory.
+            work_s_max: how long a group may run and sync before its callers are told OutcomeUnknown.
         Raises:
             CannotStart: held by another process, damaged, newer than this program, or on a filesystem that loses commits.
         """
         journal = cls(path, source, settings, on_events, on_failure)
+        journal._tail_events_max, journal._work_s_max = tail_events_max, work_s_max
         journal._writer = Writer(
             path,
             source,
@@ -107,6 +114,7 @@ class Journal:
             listener=journal,
             loop=journal._loop,
             on_rollback=on_rollback,
+            tail_events_max=tail_events_max,
         )
         journal._writer.start()
         try:
@@ -255,7 +263,7 @@ class Journal:
 
     def _is_stalled(self) -> bool:
         since = self._writer.busy_since
-        return since is not None and time.monotonic() - since > WORK_S_MAX
+        return since is not None and time.monotonic() - since > self._work_s_max
 
     def _watch_writer(self) -> None:
         """Each second: a writer that hangs in a sync must not keep its callers for ever."""
@@ -272,7 +280,7 @@ class Journal:
     def on_opened(self, state: JournalState, tail: list[bytes]) -> None:
         self._epoch, self._instance_id = state.epoch, state.instance_id
         self._first_seq = state.first_seq
-        self._tail = Tail(tail, state.last_seq)
+        self._tail = Tail(tail, state.last_seq, self._tail_events_max)
         if state.reset is not None:
             self._loop.call_soon(self._hand_out, [state.reset])
         if not self._opened.done():

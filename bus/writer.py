@@ -1,8 +1,8 @@
 """The writer: the thread that owns a journal's only connection.
 
 Works come first, in groups (bus/group.py). Between two groups it reads one old page, prunes or copies a few pages of a backup, so that an order
-never waits long behind any of them. When nothing has come for a second it checkpoints, and tries a write where the last one had failed. Every second
-it writes the high-water file and looks at the size of the log.
+never waits long behind any of them. When nothing has come for a second it checkpoints, and tries a write where the last one had failed. Every second,
+busy or not, it writes the high-water file, looks at the size of the log and prunes a little.
 
 The thread tells its listener everything through the loop, and never waits for it. A broken disk is left as it is: closing the connection would
 checkpoint, and that is not for a process that has just been told that its writes are lost.
@@ -55,6 +55,7 @@ class Writer(threading.Thread):
         listener: Listener,
         loop: asyncio.AbstractEventLoop,
         on_rollback: OnRollback | None,
+        tail_events_max: int = TAIL_EVENTS_MAX,
     ) -> None:
         # A daemon: a disk that hangs for ever must not keep a process from ending.
         super().__init__(name=f"journal-{source}", daemon=True)
@@ -66,6 +67,7 @@ class Writer(threading.Thread):
         self._listener = listener
         self._loop = loop
         self._on_rollback = on_rollback
+        self._tail_events_max = tail_events_max
         self._inbox: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._reads: deque[Read | Backup] = deque()
         self._stopping = False
@@ -124,7 +126,7 @@ class Writer(threading.Thread):
         self._high_water = self._group.high_water
         self._looked_at = time.monotonic()
         query = "SELECT body FROM events WHERE epoch_n = ? AND seq > ? ORDER BY seq"
-        return [body for (body,) in connection.execute(query, (self._state.epoch_n, self._state.last_seq - TAIL_EVENTS_MAX))]
+        return [body for (body,) in connection.execute(query, (self._state.epoch_n, self._state.last_seq - self._tail_events_max))]
 
     def _turn(self) -> None:
         """Wait for a job and do it, then one of the reads; or, when no job comes, what is done at leisure."""
@@ -222,7 +224,8 @@ class Writer(threading.Thread):
             self._tolerating(self._try_a_write)
         if self._checkpointer.has_work:
             self._tolerating(self._checkpoint)
-        self._pruning = self._tolerating(self._prune)
+        if self._pruning:
+            self._pruning = self._tolerating(self._prune)
 
     def _each_second(self) -> None:
         self._looked_at = time.monotonic()
@@ -235,8 +238,7 @@ class Writer(threading.Thread):
                 _log.warning("the high-water file cannot be written", extra={"reason": str(error)})
         self._checkpointer.measure()
         self.wal_bytes = self._checkpointer.wal_bytes
-        if self.waiting:  # never idle: a step now and then keeps the file from growing
-            self._pruning = self._tolerating(self._prune)
+        self._pruning = self._tolerating(self._prune)
 
     def _checkpoint(self) -> bool:
         self._checkpointer.run()
