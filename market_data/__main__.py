@@ -23,7 +23,7 @@ from market_data.pump import Pump
 from market_data.recorder import Recorder
 from market_data.stream import QuoteStream
 from runtime.clock import SystemClock
-from runtime.http import Listener, serve
+from runtime.http import Listener, listening
 from runtime.introspection import Introspector
 from runtime.program import CannotStart, run
 from runtime.settings import Settings
@@ -73,8 +73,10 @@ async def main(settings: Settings, stop: asyncio.Event, *, listener: "asyncio.Fu
             pump = Pump(feed, instruments, publisher=quotes, book=book, candles=builder, clock=clock)
             beat = HeartbeatTask(PROGRAM, facts, say, clock, float(settings.bus.heartbeat_s))
             app = market_app(settings, parts, introspector)
-            async with _running(pump, recorder, beat):
-                await serve(app, settings.market_data.host, settings.market_data.port, stop, ready=listener.set_result if listener else None)
+            async with listening(app, settings.market_data.host, settings.market_data.port) as where, _running(pump, recorder, beat):
+                if listener is not None:
+                    listener.set_result(where)
+                await stop.wait()
 
 
 @asynccontextmanager

@@ -10,10 +10,9 @@ import msgspec
 
 from market_data.book import QuoteBook, Standing
 from market_data.candles import Candle, Ohlc
+from runtime.clock import NS_PER_S
 from runtime.timestamps import to_text
 from trading.instruments import Instrument
-
-NS_PER_S = 1_000_000_000
 
 
 class QuoteAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,9 +6,9 @@ Age is measured from receipt by the boot clock, never from the quote's own time:
 from dataclasses import dataclass
 from decimal import Decimal
 
+from runtime.clock import NS_PER_S
 from trading.quotes import Quote
 
-NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 
 

@@ -153,11 +153,13 @@ class CandleStore:
                 self._unpruned_rows = 0
                 self._prune(connection)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:
             if connection.in_transaction:  # a full disk rolls back by itself
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
-            raise CandlesNotKept(str(error)) from error
+            if isinstance(error, sqlite3.OperationalError):  # a full disk or an I/O error; anything else is a bug or a damaged file
+                raise CandlesNotKept(str(error)) from error
+            raise
 
     def _prune(self, connection: sqlite3.Connection) -> None:
         newest = connection.execute("SELECT instrument, granularity, MAX(start_s) FROM candle WHERE feed = ? GROUP BY 1, 2", (self._feed,)).fetchall()

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from runtime.clock import NS_PER_S
 from trading.quotes import Quote
-
-NS_PER_S = 1_000_000_000
 
 
 class Granularity(StrEnum):
@@ -173,6 +172,7 @@ class CandleBuilder:
             finished = series.shortest()
             if finished is not None:
                 self._finish(series, finished)
+            self._leave(series, start_s)
             series.begin(start_s, quote)
             return
         series.count += 1
@@ -202,13 +202,17 @@ class CandleBuilder:
         return self._series.setdefault(instrument, _Series(instrument))
 
     def _finish(self, series: _Series, finished: Candle) -> None:
+        """Fold a finished 5-second candle into the longer ones around it."""
         self._finished.append(finished)
         for granularity in _LONGER:
-            part = finished.as_part_of(granularity)
-            before = series.longer.get(granularity)
-            if before is not None and before.start_s != part.start_s:
-                self._finished.append(before)
-            series.longer[granularity] = _joined(before, part)
+            series.longer[granularity] = _joined(series.longer.get(granularity), finished.as_part_of(granularity))
+
+    def _leave(self, series: _Series, start_s: int) -> None:
+        """Let go of the longer candles that ``start_s`` does not lie in: they are finished."""
+        for granularity, candle in list(series.longer.items()):
+            if candle.start_s != granularity.start_of(start_s):
+                self._finished.append(candle)
+                del series.longer[granularity]
 
 
 def _joined(before: Candle | None, part: Candle) -> Candle:

@@ -14,7 +14,8 @@ from random import Random
 
 from market_data.candles import Candle, Granularity, Ohlc, fold
 from market_data.feeds.market_model import HOUR_S, PROFILES
-from market_data.feeds.simulation import NS_PER_S, Market, MarketState, mid_price, usual_spread
+from market_data.feeds.simulation import Market, MarketState, mid_price, usual_spread
+from runtime.clock import NS_PER_S
 from trading.instruments import Instrument
 
 # How far back each step length reaches. A day of minutes is what a chart opens on; the hours before it cost little and fill the long charts.

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from market_data.feeds.base import FeedState, FeedStatus, Sleep
-from market_data.feeds.simulation import NS_PER_S, Market, MarketState
-from runtime.clock import Clock
+from market_data.feeds.simulation import Market, MarketState
+from runtime.clock import NS_PER_S, Clock
 from trading.quotes import Quote
 
 NAME = "simulated"

@@ -17,10 +17,9 @@ from decimal import Decimal
 from random import Random
 
 from market_data.feeds.market_model import DAY_S, MARKETS, PROFILES, MarketClass, Mood, Profile, at_hour, new_york_hour
+from runtime.clock import NS_PER_S
 from trading.instruments import Instrument, Instruments
 from trading.quotes import Quote
-
-NS_PER_S = 1_000_000_000
 
 # A first market begins calm (in standard deviations of each mood): a first bracket has time to be looked at.
 CALM = -1.0
