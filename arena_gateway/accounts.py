@@ -108,6 +108,8 @@ class Accounts:
             if needs_rehash(stored):
                 hashed = await self._hashing.run(hash_password, password)
                 await self._on_store(lambda: self._users.rehash(email, hashed))
+        if self.directory.user(user.user_id) != user:
+            await self.reload()  # added or changed elsewhere a moment ago: the token must be good at once
         return self._tokens(user, session)
 
     async def refresh(self, token: str) -> dict[str, object]:
@@ -119,6 +121,7 @@ class Accounts:
                 await self.reload()
                 log.warning("a refresh token was used twice: its session is ended")
             raise ApiError(401, "REFRESH_INVALID", "this refresh token is not valid (any more): log in again") from None
+        await self.reload()
         user = self.directory.user(session.user_id)
         if user is None or user.disabled:
             raise ApiError(401, "REFRESH_INVALID", "this refresh token is not valid (any more): log in again")

@@ -134,7 +134,8 @@ class OrderRoutes:
             refusal = error if isinstance(error, ApiError) else api_error(error)
             return error_answer(refusal, request[REQUEST_ID], extra={"client_order_id": client_order_id})
         finally:
-            self._metrics.order_answered(broker, outcome, time.perf_counter() - started)
+            if broker in self._dispatcher.brokers:
+                self._metrics.order_answered(broker, outcome, time.perf_counter() - started)
             self._audit(request, principal, "order.place", f"{broker}/{client_order_id}", outcome)
 
     async def _place(self, broker: str, args: Mapping[str, object], client_order_id: str, principal: Principal) -> web.StreamResponse:

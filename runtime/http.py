@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from runtime.http_answers import GUARD_HEADERS, REQUEST_ID, ApiError, error_answer, file_answer, json_answer, json_bytes
 from runtime.http_body import read_body, read_json, read_object, read_query
@@ -190,6 +190,7 @@ class _Entry:
 
     def _check_head(self, request: web.BaseRequest, headers: Mapping[str, str]) -> None:
         if request.version not in _VERSIONS:
+            request._cache["version"] = HttpVersion11  # noqa: SLF001 - an answer speaks our version, not the one that was asked for
             raise ApiError(505, "HTTP_VERSION_NOT_SUPPORTED", "only HTTP/1.0 and HTTP/1.1 are spoken here", close=True)
         if not self._server.guard.host_is_ours(headers.get("Host")):
             raise ApiError(421, "HOST_NOT_ALLOWED", "this server does not answer to that Host; name it in ARENA_HTTP__ALLOWED_HOSTS", close=True)

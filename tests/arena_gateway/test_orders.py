@@ -1,8 +1,10 @@
 """Orders over HTTP: what is sent on, what comes back, and every refusal on the way."""
 
+import asyncio
 import io
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -139,7 +141,7 @@ async def test_ten_megabytes_are_413_and_not_a_broken_connection(desk: Desk) -> 
     assert answer.status == 413
 
 
-async def _chunks(piece: bytes, count: int):
+async def _chunks(piece: bytes, count: int) -> AsyncIterator[bytes]:
     for _ in range(count):
         yield piece
 
@@ -195,8 +197,6 @@ async def test_no_answer_in_time_is_202_with_where_to_look_and_is_asked_for_unti
 
 
 async def _turn() -> None:
-    import asyncio
-
     await asyncio.sleep(0.01)
 
 
