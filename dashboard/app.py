@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
+from dashboard.export import ExportApi
+from dashboard.narration import SOURCE as RICK
 from dashboard.narration import NarrationApi, Replay
 from dashboard.proxy import ARENA, MARKET, Proxy
 from dashboard.session_api import SessionApi
@@ -37,14 +39,15 @@ class Health(msgspec.Struct):
 class Parts:
     """What the server is made of, open and ready.
 
-    ``stream`` answers ``/arena/events``; ``heard`` gives the latest heartbeats by program, ``seen`` how far this dashboard has come in each source.
+    ``replays`` are the sources' journals by name, ``rick`` among them; ``stream`` answers ``/arena/events``; ``heard`` gives the latest heartbeats by
+    program, ``seen`` how far this dashboard has come in each source.
     """
 
     static: StaticFiles
     gateway: Upstream
     market_data: Upstream
     introspector: Introspector
-    replay: Replay
+    replays: Mapping[str, Replay]
     stream: Handler
     heard: Callable[[], Mapping[str, Heard]]
     seen: Callable[[], Mapping[str, tuple[str, int]]]
@@ -60,7 +63,8 @@ def dashboard_app(settings: Settings, parts: Parts) -> web.Application:
     routes = [
         *parts.static.routes(),
         _stream_route(parts.stream),
-        *NarrationApi(parts.replay).routes(),
+        *NarrationApi(parts.replays[RICK]).routes(),
+        *ExportApi(parts.replays, parts.clock).routes(),
         *SessionApi(
             sessions,
             brokers=BROKERS,

@@ -86,7 +86,12 @@ def settings_for(home: Path, *, read: str = "auto", http: HttpSettings | None = 
 
 @contextlib.asynccontextmanager
 async def running_desk(
-    home: Path, *, settings: Settings | None = None, replay: Replay | None = None, static: StaticFiles | None = None
+    home: Path,
+    *,
+    settings: Settings | None = None,
+    replay: Replay | None = None,
+    replays: Mapping[str, Replay] | None = None,
+    static: StaticFiles | None = None,
 ) -> AsyncIterator[Desk]:
     the_settings = settings or settings_for(home)
     heard: dict[str, Heard] = {}
@@ -99,7 +104,7 @@ async def running_desk(
             gateway=await stack.enter_async_context(Upstream("gateway", gateway.url, the_settings.http)),
             market_data=await stack.enter_async_context(Upstream("market_data", market.url, the_settings.http)),
             introspector=await stack.enter_async_context(Introspector(gateway.url)),
-            replay=replay or NoReplay(),
+            replays={"oanda": NoReplay(), "coinbase": NoReplay(), "rick": replay or NoReplay(), **(replays or {})},
             stream=_no_stream,
             heard=lambda: heard,
             seen=lambda: seen,
