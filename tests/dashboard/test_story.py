@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashboard.narrator.rules import RULES
 from dashboard.narrator.state import ORDERS_MAX, Story, order_from_json, order_to_json
 from dashboard.narrator.story import TEXT_CHARS_MAX
 from tests.dashboard.stories import EPOCH, ORDER, closed, filled, hostile_events, journal, placed, sensible_events, tell, texts
+from trading.events import CancelReason, EventType
+from trading.orders import CloseReason
 
 # Advice has a verb in the second person or the imperative; Rick reports.
 _ADVICE = re.compile(r"\b(you|should|must|recommend|consider|better to|try|buy now|sell now|take profit now|wait for|don't)\b", re.IGNORECASE)
@@ -281,3 +284,17 @@ def test_a_remembered_order_of_another_shape_is_refused() -> None:
     for values in ({"order_id": "x"}, {"order_id": "x", "instrument": "y", "side": "BUY", "units": "abc"}, {"nonsense": 1}):
         with pytest.raises(ValueError, match="not a remembered order"):
             order_from_json(values)
+
+
+def test_every_type_of_the_closed_set_has_a_rule_of_its_own() -> None:
+    """But for narration, on which nobody comments."""
+    assert {str(kind) for kind in EventType if kind.is_journalled} - {"narration"} == set(RULES)
+
+
+def test_every_reason_and_every_leg_of_the_closed_sets_has_words() -> None:
+    """A new one in trading shows up here, before it shows up in the feed as a code."""
+    for reason in CancelReason:
+        assert str(reason) not in tell(journal([("order_cancelled", {**ORDER, "leg": "entry", "reason": str(reason)})]))[1][0].text.split()
+    for reason in CloseReason:
+        (text,) = texts(closed(1, close_reason=str(reason)))
+        assert "EUR_USD is done after" not in text, reason
