@@ -70,6 +70,7 @@ class Journal:
         self._epoch = ""
         self._instance_id = ""
         self._first_seq = 1
+        self._reset: Event | None = None
         self._tail = Tail([], last_seq=0)
         self._tail_events_max = TAIL_EVENTS_MAX
         self._work_s_max = WORK_S_MAX
@@ -126,6 +127,8 @@ class Journal:
         except BaseException:
             journal._stop_writer()
             raise
+        if journal._reset is not None:
+            journal._loop.call_soon(journal._hand_out, [journal._reset])
         journal._watch_writer()
         return journal
 
@@ -281,8 +284,7 @@ class Journal:
         self._epoch, self._instance_id = state.epoch, state.instance_id
         self._first_seq = state.first_seq
         self._tail = Tail(tail, state.last_seq, self._tail_events_max)
-        if state.reset is not None:
-            self._loop.call_soon(self._hand_out, [state.reset])
+        self._reset = state.reset
         if not self._opened.done():
             self._opened.set_result(None)
 

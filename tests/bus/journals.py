@@ -1,6 +1,9 @@
 """What the tests of the journal share: opening one that reports its failures, and reading everything that it holds."""
 
+import asyncio
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,25 @@ async def open_journal(
         on_failure=on_failure,
         **options,
     )
+
+
+class Gate:
+    """A work that holds the writer until it is opened, so that what is queued meanwhile shares the next groups."""
+
+    def __init__(self) -> None:
+        self._entered = threading.Event()
+        self._open = threading.Event()
+
+    def __call__(self, txn: Txn) -> None:
+        self._entered.set()
+        assert self._open.wait(20)
+        time.sleep(0.005)  # longer than a group is kept open, so that what waits comes in groups of its own
+
+    async def entered(self) -> None:
+        assert await asyncio.to_thread(self._entered.wait, 20)
+
+    def open(self) -> None:
+        self._open.set()
 
 
 def place(order_id: str, body: str = "x") -> Callable[[Txn], int]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import threading
 from pathlib import Path
 
 import pytest
@@ -14,26 +13,8 @@ from bus.store import Trouble
 from bus.txn import Txn
 from runtime.clock import ManualClock
 from runtime.settings import StoreSettings
-from tests.bus.journals import all_events, check_chain, deny_after_writing, open_journal, order_ids, place, stored_orders
+from tests.bus.journals import Gate, all_events, check_chain, deny_after_writing, open_journal, order_ids, place, stored_orders
 from trading.errors import OrderDenied, OutcomeUnknown, Unavailable
-
-
-class Gate:
-    """A work that holds the writer until it is opened, so that what is queued meanwhile shares the next groups."""
-
-    def __init__(self) -> None:
-        self._entered = threading.Event()
-        self._open = threading.Event()
-
-    def __call__(self, txn: Txn) -> None:
-        self._entered.set()
-        assert self._open.wait(20)
-
-    async def entered(self) -> None:
-        assert await asyncio.to_thread(self._entered.wait, 20)
-
-    def open(self) -> None:
-        self._open.set()
 
 
 async def test_a_work_is_committed_and_its_event_published_before_it_is_answered(run_dir: Path) -> None:
