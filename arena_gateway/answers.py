@@ -23,18 +23,25 @@ class PlacedAnswer(TypedDict):
 
 
 class LegView(TypedDict):
+    """One part of a bracket: entry, stop_loss, take_profit. ``units`` of an exit are those it covers now; ``price`` of a stop is where it stands now.
+
+    ``status`` of an entry: PENDING, PARTIALLY_FILLED, FILLED, CANCELLED; of an exit: WAITING (nothing is filled), WORKING, FILLED, CANCELLED.
+    """
+
     leg: str
-    type: str
+    type: str  # limit | stop | market
     side: str
-    price: Number | None
     units: Number
-    filled_units: Number
-    average_price: Number | None
+    price: Number | None
+    filled_units: NotRequired[Number]  # of the entry
+    trailing_distance: NotRequired[Number | None]  # of the stop loss
     status: str
 
 
 class EventView(TypedDict):
-    id: str
+    """An event of the order, as in /events."""
+
+    id: str  # "oanda@<epoch>:57"
     type: str
     ts: str
     seq: int
@@ -42,9 +49,9 @@ class EventView(TypedDict):
 
 
 class OrderView(TypedDict):
-    """``order_id`` is null only for a voided client_order_id, which never became an order. ``protection`` says who guards the position."""
+    """An order as it stands."""
 
-    order_id: str | None
+    order_id: str | None  # null only for a VOID client_order_id, which never became an order
     client_order_id: str
     broker: str
     mode: str
@@ -62,7 +69,8 @@ class OrderView(TypedDict):
     ttl_min: Number | None
     ttl_expires_at: float | None
     protection: str
-    placed_at: str
+    placed_at: str | None
+    updated_at: str | None
     opened_at: str | None
     closed_at: str | None
     filled_units: Number
@@ -72,14 +80,13 @@ class OrderView(TypedDict):
     realized_pnl: Number
     fees: Number
     close_reason: str | None
-    held_because: str | None
+    cancel_reason: str | None
+    feed: str | None  # the feed it was placed on; another one than that holds its fills
     legs: list[LegView]
 
 
 class OrderWithEvents(OrderView):
-    """The order and its events, oldest first."""
-
-    events: list[EventView]
+    events: list[EventView]  # oldest first, the newest 200; those below the journal's floor are gone
 
 
 class OrderAnswer(TypedDict):
@@ -128,17 +135,22 @@ class ClosedAnswer(TypedDict):
 
 
 class PositionView(TypedDict):
+    """What one side of an instrument holds over all its brackets.
+
+    ``mark_price`` is what closing would get per unit now (bid for a long, ask for a short); ``protection`` is that of the worst guarded bracket.
+    """
+
+    broker: str
     instrument: str
     side: str
     units: Number
     average_price: Number
-    price: Number | None
-    unrealized_pnl: Number | None
-    currency: str
+    mark_price: Number | None
+    open_pnl: Number
     margin_used: Number
     protection: str
-    order_ids: list[str]
-    as_of: str | None
+    order_ids: list[str]  # the oldest 200
+    as_of: str | None  # the quote's time
     stale: bool
 
 
@@ -148,17 +160,21 @@ class PositionsAnswer(TypedDict):
 
 
 class TradeView(TypedDict):
+    """A closed bracket's result. ``realized_pnl`` is before fees, ``net_pnl`` after; ``r_multiple`` is net over what was at risk at the entry."""
+
     order_id: str
     client_order_id: str
     placed_by: str
+    mode: str
     instrument: str
     side: str
     units: Number
-    mode: str
     entry_price: Number
     exit_price: Number
     realized_pnl: Number
     fees: Number
+    net_pnl: Number
+    risk_money: Number
     r_multiple: Number | None
     quality_score: Number | None
     close_reason: str
@@ -174,16 +190,23 @@ class TradesAnswer(TypedDict):
 
 
 class FillView(TypedDict):
+    """One execution; ``side`` is the way it traded, ``bid`` and ``ask`` what was quoted then."""
+
     fill_id: str
     order_id: str
+    client_order_id: str
+    placed_by: str
+    mode: str
     leg: str
     instrument: str
     side: str
     units: Number
     price: Number
+    bid: Number
+    ask: Number
     fee: Number
     realized_pnl: Number
-    liquidity: str | None
+    liquidity: str  # maker | taker
     filled_at: str
 
 
@@ -197,7 +220,7 @@ class EquityPoint(TypedDict):
     at: str
     balance: Number
     equity: Number
-    unrealized_pnl: Number
+    open_pnl: Number
 
 
 class EquityAnswer(TypedDict):
@@ -207,21 +230,26 @@ class EquityAnswer(TypedDict):
 
 
 class AccountView(TypedDict):
+    """Money, ``currency`` is what they are in."""
+
     broker: str
     account: str
     mode: str
     currency: str
     balance: Number
+    cash: Number
+    reserved: Number
+    open_pnl: Number
     equity: Number
-    unrealized_pnl: Number
-    realized_pnl: Number
-    fees: Number
     margin_used: Number
     margin_available: Number
     holdings: dict[str, Number]
-    open_orders: int
-    open_positions: int
-    as_of: str
+    holdings_value: Number
+    realized_pnl: Number
+    fees: Number
+    pending_orders: int
+    open_trades: int
+    as_of: str | None
     stale: bool
 
 
@@ -253,13 +281,15 @@ class InstrumentsAnswer(TypedDict):
 
 
 class Capabilities(TypedDict):
+    """What this adapter can do, so that nobody has to guess."""
+
     broker: str
     mode: str
     account: str
     entry_types: list[str]
     trailing_stop: bool
     protection: str
-    ttl: str
+    ttl: str  # venue | adapter: who ends an unfilled entry
     modify: list[str]
     client_order_id_chars_max: int
     instruments: list[str]
@@ -272,6 +302,8 @@ class CapabilitiesAnswer(TypedDict):
 
 
 class Previewed(TypedDict):
+    """order.preview: nothing is placed, null where no quote says."""
+
     instrument: str
     side: str
     units: Number
@@ -281,14 +313,15 @@ class Previewed(TypedDict):
     ask: Number | None
     spread: Number | None
     notional: Number | None
-    margin_required: Number | None
-    fees: Number | None
+    cost: Number | None
+    available: Number
+    entry_fee: Number | None
+    exit_fee: Number | None
     loss_at_stop: Number | None
-    profit_at_target: Number | None
+    gain_at_target: Number | None
     reward_risk: Number | None
-    equity: Number
-    stale: bool
     warnings: list[str]
+    stale: bool
 
 
 class PreviewAnswer(TypedDict):
@@ -297,7 +330,7 @@ class PreviewAnswer(TypedDict):
 
 
 class TradingStateView(TypedDict):
-    state: str
+    state: str  # ACTIVE | REDUCING | HALTED
     reason: str
     set_by: str
     set_at: str
@@ -312,6 +345,8 @@ class TradingStateAnswer(TypedDict):
 
 
 class TradingStateSet(TradingStateView):
+    """What was done besides, and what is still open."""
+
     cancelled: list[ItemResult]
     closed: list[ItemResult]
     open_orders: int

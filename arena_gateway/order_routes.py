@@ -204,7 +204,7 @@ class OrderRoutes:
                 orders += result["orders"]
                 if result["next"] is not None:
                     following.append(f"{broker}:{result['next']}")
-        orders.sort(key=lambda order: str(order["placed_at"]), reverse=True)
+        orders.sort(key=lambda order: str(order["placed_at"] or ""), reverse=True)
         return json_answer({"ok": True, "orders": orders, "next": ",".join(following) or None, "unavailable": unavailable})
 
     async def one(self, request: web.Request) -> web.StreamResponse:

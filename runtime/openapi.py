@@ -171,7 +171,8 @@ def _numbers(schema: Any) -> Any:
     """msgspec describes a Decimal as text; on our wire it is a number, and input takes both."""
     if isinstance(schema, dict):
         if schema.get("format") == "decimal":
-            return {**{key: value for key, value in schema.items() if key not in {"type", "format"}}, "type": "number"}
+            rest = {key: value for key, value in schema.items() if key not in {"type", "format"}}
+            return {**rest, "type": "number", **({"default": float(rest["default"])} if isinstance(rest.get("default"), str) else {})}
         return {key: _numbers(value) for key, value in schema.items()}
     if isinstance(schema, list):
         return [_numbers(item) for item in schema]

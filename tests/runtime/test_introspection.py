@@ -71,20 +71,23 @@ async def test_what_is_remembered_is_bounded(tmp_path: Path, monkeypatch: pytest
 
 async def test_as_an_authenticator_it_lets_in_and_turns_away(tmp_path: Path) -> None:
     gateway = FakeGateway()
-    async with gateway.open(tmp_path) as listener, Introspector(listener.url, cookie="session") as introspector:
-        async with serving(Example(), tmp_path, tokens=introspector) as server:
-            for headers, path, status in (
-                ({}, "/viewer", 401),
-                ({"Authorization": "Bearer good"}, "/viewer", 200),
-                ({"Authorization": "Bearer bad"}, "/viewer", 401),
-                ({"Authorization": "Basic good"}, "/viewer", 401),
-                ({"Authorization": "Bearer bad"}, "/read", 401),
-                ({"Cookie": "session=good"}, "/viewer", 200),
-                ({"Cookie": "session=bad"}, "/viewer", 401),
-            ):
-                assert (await exchange(server.port, head("GET", path, server.port, headers)))[0] == status, headers
-            changed = await exchange(server.port, head("POST", "/trader", server.port, {"Cookie": "session=good"}, b'{"units":1}'))
-            assert changed[0] == 401, "a cookie alone changes nothing"
+    async with (
+        gateway.open(tmp_path) as listener,
+        Introspector(listener.url, cookie="session") as introspector,
+        serving(Example(), tmp_path, tokens=introspector) as server,
+    ):
+        for headers, path, status in (
+            ({}, "/viewer", 401),
+            ({"Authorization": "Bearer good"}, "/viewer", 200),
+            ({"Authorization": "Bearer bad"}, "/viewer", 401),
+            ({"Authorization": "Basic good"}, "/viewer", 401),
+            ({"Authorization": "Bearer bad"}, "/read", 401),
+            ({"Cookie": "session=good"}, "/viewer", 200),
+            ({"Cookie": "session=bad"}, "/viewer", 401),
+        ):
+            assert (await exchange(server.port, head("GET", path, server.port, headers)))[0] == status, headers
+        changed = await exchange(server.port, head("POST", "/trader", server.port, {"Cookie": "session=good"}, b'{"units":1}'))
+        assert changed[0] == 401, "a cookie alone changes nothing"
 
 
 async def test_a_gateway_that_cannot_be_asked_is_503(tmp_path: Path) -> None:
