@@ -142,9 +142,9 @@ async def test_a_bug_in_a_work_stops_the_journal_and_nothing_of_its_group_is_kep
     gate = Gate()
     async with await open_journal(run_dir, on_failure=failures.append) as journal:
         await journal.run(place("before"))
-        waiting = [journal.submit(gate)]
+        journal.submit(gate)
         await gate.entered()
-        waiting += [journal.submit(place("a")), journal.submit(lambda txn: 1 // 0), journal.submit(place("b"))]
+        waiting = [journal.submit(place("a")), journal.submit(lambda txn: 1 // 0), journal.submit(place("b"))]
         gate.open()
         for result in await asyncio.gather(*waiting, return_exceptions=True):
             assert isinstance(result, OutcomeUnknown)
