@@ -82,6 +82,14 @@ class Broker(Protocol):
     def next_expiry_ns(self) -> int | None:
         """When ``on_time`` has something to end next. Read on the event loop."""
 
+    @property
+    def open_count(self) -> int:
+        """How many brackets are not final. Cheap: asked after every change."""
+
+    @property
+    def position_count(self) -> int:
+        """How many of those hold something."""
+
     def restore(self, snapshot: Snapshot, now_ns: int) -> None:
         """Forget everything and go on from ``snapshot``. A bracket found SUBMITTING is UNKNOWN from here on."""
 

@@ -15,7 +15,7 @@ from trading.brackets import Bracket
 from trading.changes import Changes
 from trading.events import EventDraft
 from trading.instruments import Instruments
-from trading.orders import BracketOrder
+from trading.orders import BracketOrder, OrderStatus
 
 ORDER_COUNTER = "orders"
 
@@ -41,7 +41,11 @@ class Desk:
         self.broker = broker
         self.instruments = instruments
         self.brake = Brake()
+        # Read by the event loop, written here; each is one word.
         self.equity_is_due = False
+        self.has_open_orders = False
+        self.has_positions = False
+        self.unknown_ns: set[int] = set()
         self._last_n = 0
 
     def boot(self, txn: Txn, now_ns: int) -> None:
@@ -60,6 +64,8 @@ class Desk:
         self.brake = Brake.from_record(ledger.get_state(db, "brake"))
         snapshot = Snapshot(brackets=list(ledger.orders_not_final(db)), account=ledger.get_state(db, "account") or {}, next_n=self._last_n + 1)
         self.broker.restore(snapshot, now_ns)
+        self.unknown_ns = {bracket.n for bracket in snapshot.brackets if bracket.status is OrderStatus.UNKNOWN}
+        self._note_open()
 
     def record(self, txn: Txn, new: NewOrder | None = None) -> Changes:
         """Write what the Broker changed since the last time, and return it."""
@@ -72,6 +78,7 @@ class Desk:
                 self._insert(txn, bracket, first_seqs.get(bracket.n, 0), new)
             else:
                 ledger.update_order(txn, bracket)
+            self._note_unknown(bracket)
         for fill in changes.fills:
             ledger.add_fill(txn, fill, _n(fill.order_id))
         for trade in changes.trades:
@@ -79,7 +86,18 @@ class Desk:
         if changes.account is not None:
             ledger.set_state(txn, "account", changes.account)
         self.equity_is_due = self.equity_is_due or bool(changes.fills)
+        self._note_open()
         return changes
+
+    def _note_unknown(self, bracket: Bracket) -> None:
+        if bracket.status is OrderStatus.UNKNOWN:
+            self.unknown_ns.add(bracket.n)
+        else:
+            self.unknown_ns.discard(bracket.n)
+
+    def _note_open(self) -> None:
+        self.has_open_orders = self.broker.open_count > 0
+        self.has_positions = self.broker.position_count > 0
 
     def refuse(self, order: BracketOrder, now_ns: int) -> None:
         """The last door before an order: the brake, then the limits.

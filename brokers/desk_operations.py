@@ -1,5 +1,6 @@
 """The operations on the account as a whole: its money, what it can do, the brake, starting over, and a copy of its store."""
 
+import asyncio
 from pathlib import Path
 
 from brokers import changing, ledger, reading
@@ -110,12 +111,11 @@ class DeskOperations:
         require_host(actor)
         target = Path(read(request.args, BackupRequest).path)
         if not target.is_absolute():
-            raise InvalidRequest(
-                "path must be absolute: the adapter runs in another directory than you", code="INVALID_FIELD", details={"field": "path"}
-            )
+            raise InvalidRequest("path must be absolute: the adapter has its own directory", code="INVALID_FIELD", details={"field": "path"})
         journal = self._context.journal
         await journal.backup(target)
-        return self._context.answer({"path": str(target), "bytes": target.stat().st_size, "epoch": journal.epoch, "last_seq": journal.last_seq})
+        size = await asyncio.to_thread(target.stat)
+        return self._context.answer({"path": str(target), "bytes": size.st_size, "epoch": journal.epoch, "last_seq": journal.last_seq})
 
     def _set_brake(self, txn: Txn, state: TradingState, reason: str, user: str, now_ns: int) -> None:
         before = self._desk.brake

@@ -87,6 +87,14 @@ class FakeBroker:
         self._in_doubt_at_start: list[str] = []
         self.is_reconciled = False
 
+    @property
+    def open_count(self) -> int:
+        return len(self._open)
+
+    @property
+    def position_count(self) -> int:
+        return 0
+
     def restore(self, snapshot: Snapshot, now_ns: int) -> None:
         self._touched, self._events = {}, []
         self._next_n = snapshot.next_n

@@ -60,10 +60,12 @@ class OrderOperations:
         placed, last_event = await context.journal.run(lambda txn: (place(self._desk, txn, placing, context.steady.now_ns()), txn.last_event))
         if placed.call is not None:
             context.calls.start(placed.call, placed.in_flight_n)
+        is_repeat = placed.in_flight_n is not None and placed.call is None
         if placed.in_flight_n is not None:
             placed = await context.calls.placement(placed.in_flight_n, context.seconds_left(request.deadline))
             last_event = context.last_event
-        return {"result": self._told(placed), "last_event": last_event}
+        result = self._told(placed)
+        return {"result": {**result, "replayed": True} if is_repeat else result, "last_event": last_event}
 
     def _told(self, placed: Placed) -> Mapping[str, object]:
         if placed.refusal is not None:

@@ -1,6 +1,6 @@
 """The operations of an adapter, by name: what a ``RequestServer`` hands its requests to.
 
-DESIGN section 4 lists them, ``brokers.replies`` says what each takes and answers. Who asks is believed: the socket's file permission has asked already.
+DESIGN section 4 lists them, ``brokers.replies`` says what each takes and answers. Who asks is believed: the socket's file permission is the guard.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +12,7 @@ from brokers.order_operations import OrderOperations
 from bus.requests import Request
 from trading.errors import NotFound
 
-# Whether a placement was late is written down, so it is checked in the transaction that writes it; the others are checked there too, at the last moment.
+# A placement that comes too late is written down, so it is not refused before it gets here.
 LATE_OPS = frozenset({"order.place"})
 
 Operation = Callable[[Request, Actor], Awaitable[Answer]]
