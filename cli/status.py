@@ -47,7 +47,8 @@ def status(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
         print_json({"ok": all(row["state"] == "RUNNING" for row in rows), "programs": rows})
     else:
         columns = ("program", "state", "pid", "uptime_s", "mode", "trading_state", "age_s", "last_seq")
-        print_table("arena", columns, ([row[column] for column in columns] for row in rows), empty="nothing runs")
+        heads = ("program", "state", "pid", "up s", "mode", "trading", "age s", "last seq")
+        print_table("arena", heads, ([row[column] for column in columns] for row in rows), empty="nothing runs")
         for row in rows:
             if row["reason"]:
                 print(f"{row['program']}: {row['reason']}")
