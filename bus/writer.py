@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bus.backup import back_up
 from bus.checkpoint import Checkpointer
-from bus.epoch import SCHEMA, JournalState, load_state, write_high_water
+from bus.epoch import SCHEMA, JournalState, load_state, read_high_water, write_high_water
 from bus.group import SECONDS_MAX, WORKS_MAX, run_group
 from bus.jobs import Backup, Job, Listener, Outcome, Read, Stop, StoreFailed, Work
 from bus.retention import Retention
@@ -29,6 +29,7 @@ from bus.store import StoreLock, Trouble, classify, migrate, open_connection
 from bus.tail import TAIL_EVENTS_MAX
 from bus.txn import Group
 from runtime.clock import Clock
+from runtime.program import CannotStart
 from runtime.settings import StoreSettings
 from trading.errors import ArenaError, Unavailable
 
@@ -101,7 +102,7 @@ class Writer(threading.Thread):
                 tail = self._open()
             except BaseException as error:  # noqa: BLE001 (told to the loop, which raises it)
                 opened.close()
-                self._post(self._listener.on_refused, error)
+                self._post(self._listener.on_refused, _refusal(error, self._database))
                 return
             self._post(self._listener.on_opened, self._state, tail)
             try:
@@ -123,8 +124,8 @@ class Writer(threading.Thread):
         self._group = Group(connection, self._state, self._clock)
         self._checkpointer = Checkpointer(connection, self._database)
         self._retention = Retention(connection, self._state, self._settings, self._clock)
-        self._high_water = self._group.high_water
-        self._looked_at = time.monotonic()
+        self._high_water = read_high_water(self._database)
+        self._each_second()  # a process that crashes within its first second, again and again, must leave its mark too
         query = "SELECT body FROM events WHERE epoch_n = ? AND seq > ? ORDER BY seq"
         return [body for (body,) in connection.execute(query, (self._state.epoch_n, self._state.last_seq - self._tail_events_max))]
 
@@ -287,6 +288,15 @@ class Writer(threading.Thread):
         # A loop that is closed has nobody left to tell.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(tell, *values)
+
+
+def _refusal(error: BaseException, database: Path) -> BaseException:
+    """Trouble with the disk is a sentence for a person; anything else stays what it is."""
+    if classify(error) is Trouble.BUG and not isinstance(error, OSError):
+        return error
+    refusal = CannotStart(f"cannot use {database}: {error}; is there room, and is the disk well?")
+    refusal.__cause__ = error
+    return refusal
 
 
 def _failure(error: BaseException) -> StoreFailed:

@@ -109,6 +109,21 @@ async def test_a_clean_stop_leaves_the_high_water_file_up_to_date(run_dir: Path)
     assert (run_dir / "oanda.high-water").stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_start_brings_a_high_water_file_that_is_behind_up_to_date_at_once(run_dir: Path) -> None:
+    """Else a process that lives for less than a second, again and again, would never leave a mark."""
+    epoch, last = await grow(run_dir, "a", 3)
+    write_high_water(run_dir / "oanda.db", HighWater(epoch=epoch, last_seq=1))
+    async with await open_journal(run_dir):
+        mark = read_high_water(run_dir / "oanda.db")
+        assert mark is not None
+        assert mark.last_seq == last
+
+
+async def test_a_path_that_cannot_be_used_is_a_refusal_in_one_sentence(run_dir: Path) -> None:
+    with pytest.raises(CannotStart, match=r"cannot use .* is the disk well"):
+        await open_journal(run_dir / "oanda.db")
+
+
 async def test_the_journal_of_another_source_is_refused(run_dir: Path) -> None:
     await grow(run_dir, "a", 1)
     (run_dir / "oanda.db").rename(run_dir / "coinbase.db")
