@@ -21,6 +21,7 @@ class Step(StrEnum):
     LOST = "lost"  # sent, and no answer came
     ENTRY_PARTIAL = "entry_partial"  # some of the entry traded, more may
     ENTRY_DONE = "entry_done"  # there is a position and no more of the entry to come
+    REDUCED = "reduced"  # some of the position is out, some still in
     CANCEL_SENT = "cancel_sent"
     CANCEL_REFUSED = "cancel_refused"  # too late, or the venue would not: it works on
     CANCELLED = "cancelled"  # nothing traded and nothing will
@@ -49,8 +50,10 @@ TRANSITIONS: dict[tuple[OrderStatus, Step], OrderStatus] = {
     (_S.PARTIALLY_FILLED, Step.LOST): _S.UNKNOWN,
     (_S.PARTIALLY_FILLED, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
     (_S.PARTIALLY_FILLED, Step.ENTRY_DONE): _S.OPEN,
+    (_S.PARTIALLY_FILLED, Step.REDUCED): _S.PARTIALLY_FILLED,
     (_S.PARTIALLY_FILLED, Step.CANCEL_SENT): _S.CANCEL_PENDING,
     (_S.PARTIALLY_FILLED, Step.CLOSED): _S.CLOSED,
+    (_S.OPEN, Step.REDUCED): _S.OPEN,
     (_S.OPEN, Step.LOST): _S.UNKNOWN,
     (_S.OPEN, Step.CLOSED): _S.CLOSED,
     (_S.CANCEL_PENDING, Step.LOST): _S.UNKNOWN,
