@@ -1,5 +1,6 @@
 """What the fake arena answers to the page's questions: a desk of two accounts with an order or two, in the shapes of the real servers."""
 
+from copy import deepcopy
 from typing import Any
 
 SESSION: dict[str, Any] = {
@@ -159,7 +160,7 @@ def status() -> dict[str, Any]:
 def defaults() -> dict[tuple[str, str], Any]:
     """Every answer that the page asks for by itself, for a desk without orders."""
     answers: dict[tuple[str, str], Any] = {
-        ("GET", "/api/session"): dict(SESSION),
+        ("GET", "/api/session"): deepcopy(SESSION),
         ("GET", "/api/status"): status(),
         ("GET", "/api/market/instruments"): {"ok": True, "instruments": INSTRUMENTS},
         ("GET", "/api/market/quotes"): {"ok": True, "quotes": []},

@@ -2,13 +2,20 @@
 
 import { render } from 'preact';
 import { keepFilterInAddress } from './app/feed-view';
+import { listenToKeys } from './app/keys';
 import { applyAppearance } from './app/settings';
 import { startSync } from './app/sync';
+import { keepTitle } from './app/tab-title';
+import { followForm } from './app/ticket-state';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/panels.css';
+import './styles/chart.css';
+import './styles/ticket.css';
+import './styles/book.css';
 import './styles/feed.css';
+import './styles/dialogs.css';
 import { App } from './views/App';
 
 applyAppearance();
@@ -18,4 +25,7 @@ if (page) {
   render(<App />, page);
 }
 keepFilterInAddress();
+listenToKeys();
+followForm();
+keepTitle();
 void startSync();

@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals';
 
-export type DialogName = 'programs' | 'settings' | 'help' | 'login';
+export type DialogName = 'programs' | 'settings' | 'help' | 'login' | 'halt';
 
 export const dialog = signal<DialogName | null>(null);
 

@@ -140,7 +140,7 @@ async function loadQuotes(): Promise<void> {
   for (const entry of Array.isArray(list) ? list : []) {
     if (!isRecord(entry)) continue;
     const age = entry['age_ms'];
-    const quote = quoteOf(entry, now - (typeof age === 'number' ? age : 0));
+    const quote = quoteOf(entry, now - (typeof age === 'number' ? age : 0), oneLine(entry['ts'], 40));
     if (quote) heard.push(quote);
   }
   dispatch({ kind: 'quotes', quotes: heard });

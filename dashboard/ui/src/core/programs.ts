@@ -102,7 +102,8 @@ export type Health = 'ok' | 'degraded' | 'down' | 'unknown';
 export function healthOf(name: string, programs: Programs): Health {
   const listed = programs.status?.programs.find((program) => program.name === name);
   if (listed && /^(FATAL|STOPPED|EXITED|BACKOFF)$/.test(listed.state)) return 'down';
-  const beat = programs.beats.get(name);
+  // The narrator beats under the name of the source it owns.
+  const beat = programs.beats.get(name) ?? (name === 'narrator' ? programs.beats.get('rick') : undefined);
   // The composed heartbeat comes each 5 s and names ages; 3 s of silence at the program is trouble.
   if (beat) return programs.heardAt - beat.at > 3_000 ? 'down' : /^(ok|starting)$/.test(beat.status) ? 'ok' : 'degraded';
   if (listed?.ageMs != null) return listed.isStale ? 'down' : listed.status === 'ok' ? 'ok' : 'degraded';

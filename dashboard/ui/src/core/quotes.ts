@@ -19,6 +19,8 @@ export interface Quote {
   readonly feed: string;
   /** When it was heard, ms since 1970 by this machine's clock. */
   readonly at: number;
+  /** The market's own time, ms since 1970: where the quote stands on a chart. A recorded market has a time of its own. */
+  readonly marketAt: number;
   /** Which way the middle moved against the quote before. */
   readonly move: -1 | 0 | 1;
 }
@@ -33,16 +35,26 @@ export function readQuote(frame: Frame): Quote | null {
   if (!record) return null;
   const payload = isRecord(record['payload']) ? record['payload'] : record;
   const age = payload['age_ms'];
-  return quoteOf(payload, frame.at - (typeof age === 'number' && age > 0 ? age : 0));
+  return quoteOf(payload, frame.at - (typeof age === 'number' && age > 0 ? age : 0), oneLine(record['ts'], 40));
 }
 
-/** The quote in a payload that was heard at `at`. */
-export function quoteOf(payload: Record<string, unknown>, at: number): Quote | null {
+/** The quote in a payload that was heard at `at`; `ts` is its market time, RFC 3339. */
+export function quoteOf(payload: Record<string, unknown>, at: number, ts: string): Quote | null {
   const instrument = oneLine(payload['instrument'], 40);
   const bid = fromWire(payload['bid']);
   const ask = fromWire(payload['ask']);
   if (!instrument || bid === null || ask === null) return null;
-  return { instrument, bid, ask, synthetic: payload['synthetic'] === true, feed: oneLine(payload['feed'] ?? payload['source'], 24), at, move: 0 };
+  const marketAt = Date.parse(ts);
+  return {
+    instrument,
+    bid,
+    ask,
+    synthetic: payload['synthetic'] === true,
+    feed: oneLine(payload['feed'], 24),
+    at,
+    marketAt: Number.isFinite(marketAt) ? marketAt : at,
+    move: 0,
+  };
 }
 
 /** The prices after some new ones. An older quote than the one that stands changes nothing. */

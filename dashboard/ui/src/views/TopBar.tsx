@@ -24,6 +24,7 @@ export function TopBar(): JSX.Element {
       <Figures />
       <TradingState />
       <span class="topbar-gap" />
+      <HaltButton />
       <Tiles />
       <ConnectionBadge />
       <Clock />
@@ -50,15 +51,15 @@ function Figures(): JSX.Element | null {
   if (accounts.list.length === 0) return null;
   const old = accounts.fetched !== 'ok';
   return (
-    <dl class="figures" data-old={old}>
+    <dl class="figures">
       {accounts.list.map((account) => (
-        <div key={account.broker} class="figure" data-old={account.isStale}>
+        <div key={account.broker} class="figure" data-old={old || account.isStale}>
           <dt>{account.broker}</dt>
-          <dd>
-            <span class="figure-main" title={`Equity, ${account.currency}`}>
+          <dd title={`Equity at ${account.broker}, and open profit or loss in it`}>
+            <span class="figure-main">
               {money(account.equity, account.currency)} <span class="unit">{account.currency}</span>
             </span>
-            <span class="figure-sub" data-sign={signOf(account.unrealizedPnl)} title="Open profit or loss">
+            <span class="figure-sub" data-sign={signOf(account.unrealizedPnl)}>
               {signedMoney(account.unrealizedPnl, account.currency)} open
             </span>
           </dd>
@@ -77,6 +78,19 @@ function TradingState(): JSX.Element | null {
       <Drawing name="power" size={13} />
       {stopped.map(([name, state]) => `${name} ${state}`).join(', ')}
     </span>
+  );
+}
+
+/** The way to stop, and back; only for those who may. */
+function HaltButton(): JSX.Element | null {
+  const known = session.value;
+  if (!known?.mayTrade) return null;
+  const isStopped = [...known.tradingStates.values()].some((state) => state !== 'ACTIVE');
+  return (
+    <button type="button" class="button halt" aria-label={isStopped ? 'Trading is stopped' : 'Stop trading'} data-kind={isStopped ? undefined : 'danger'} onClick={() => openDialog('halt')}>
+      <Drawing name="power" size={13} />
+      {isStopped ? 'Stopped' : 'Stop'}
+    </button>
   );
 }
 

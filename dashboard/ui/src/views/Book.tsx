@@ -1,0 +1,362 @@
+/** Positions, orders, fills and closed trades, as the servers tell them; each row with what can be done about it. */
+
+import type { ComponentChildren, JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { closing, modifying } from '../app/modifying';
+import { openOrder } from '../app/order-detail';
+import { cancel } from '../app/orders';
+import { bookTab, selectedInstrument, zoneOf, zoneSetting } from '../app/settings';
+import { desk, instruments, now, quotes, session } from '../app/store';
+import { loadDesk } from '../app/sync';
+import { type Fetched, type Fill, isCancellable, isWorking, type Order, type Part, type Position, type Trade } from '../core/desk';
+import { age, countdown, dateTime, plain, price, signedMoney, signOf, timeOfDay } from '../core/format';
+import { assetClassOf, usualDecimals } from '../core/narrate';
+import { isStale } from '../core/quotes';
+import { capital, words } from '../core/text';
+import { type Column, Table } from './Table';
+
+type Tab = 'positions' | 'orders' | 'fills' | 'trades';
+
+export function Book(): JSX.Element {
+  const { positions, orders } = desk.value;
+  const tab = bookTab.value;
+  const counts = { positions: positions.list.length, orders: orders.list.filter(isWorking).length };
+  return (
+    <section class="panel book" aria-labelledby="book-title">
+      <h2 id="book-title" class="unseen">
+        Positions and orders
+      </h2>
+      <div class="panel-head book-head" role="tablist" aria-label="The book" onKeyDown={moveTab}>
+        {(['positions', 'orders', 'fills', 'trades'] as const).map((one) => (
+          <button
+            key={one}
+            type="button"
+            role="tab"
+            id={`tab-${one}`}
+            class="tab"
+            aria-selected={tab === one}
+            aria-controls="book-body"
+            tabIndex={tab === one ? 0 : -1}
+            onClick={() => choose(one)}
+          >
+            {capital(one)}
+            {(one === 'positions' || one === 'orders') && counts[one] > 0 && <span class="tab-count">{counts[one]}</span>}
+          </button>
+        ))}
+      </div>
+      <div id="book-body" class="book-body" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
+        {tab === 'positions' && <Positions />}
+        {tab === 'orders' && <Orders />}
+        {tab === 'fills' && <Fills />}
+        {tab === 'trades' && <Trades />}
+      </div>
+    </section>
+  );
+}
+
+function choose(tab: Tab): void {
+  bookTab.value = tab;
+  loadDesk();
+}
+
+function moveTab(event: KeyboardEvent): void {
+  const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+  if (!step) return;
+  const tabs = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('[role=tab]')];
+  const next = tabs[(tabs.indexOf(document.activeElement as HTMLElement) + step + tabs.length) % tabs.length];
+  next?.click();
+  next?.focus();
+}
+
+function decimalsOf(name: string): number {
+  return instruments.value.get(name)?.decimals ?? usualDecimals(name);
+}
+
+function Name({ name, sub }: { name: string; sub: ComponentChildren }): JSX.Element {
+  return (
+    <>
+      <button type="button" class="cell-name" data-class={assetClassOf(name)} onClick={() => (selectedInstrument.value = name)} title={`Show ${name} on the chart`}>
+        {name}
+      </button>
+      <span class="cell-sub">{sub}</span>
+    </>
+  );
+}
+
+function SideWord({ side, units, long = false }: { side: string; units: string; long?: boolean }): JSX.Element {
+  const word = long ? (side === 'SELL' ? 'Short' : 'Long') : side;
+  return (
+    <span class={side === 'SELL' ? 'part-sell' : 'part-buy'}>
+      {word} <span class="cell-units">{plain(units)}</span>
+    </span>
+  );
+}
+
+/** Why a list is empty or old, and what to do about it. */
+function Trouble<T>({ part, what }: { part: Part<T>; what: string }): JSX.Element | null {
+  const said: Record<Fetched, string> = {
+    never: `Asking for ${what} …`,
+    ok: part.unavailable.length ? `${part.unavailable.join(' and ')} does not answer: its ${what} are missing here, not gone.` : '',
+    locked: `Log in to see ${what}.`,
+    absent: `This arena does not offer ${what} yet.`,
+    down: `The gateway does not answer.${part.at ? ` What stands here is ${age(now.value - part.at)} old.` : ''}`,
+  };
+  return said[part.fetched] ? (
+    <p class="book-trouble" data-kind={part.fetched === 'never' ? 'quiet' : 'warn'}>
+      {said[part.fetched]}
+    </p>
+  ) : null;
+}
+
+const GUARDS: ReadonlyMap<string, string> = new Map([
+  ['venue', 'at the venue'],
+  ['adapter', 'by the adapter'],
+]);
+
+function Guard({ protection }: { protection: string }): JSX.Element {
+  const by = GUARDS.get(protection);
+  return by ? (
+    <span class="tag" title="Who guards its stop">
+      {by}
+    </span>
+  ) : (
+    <span class="tag" data-kind="alarm" title="Nobody guards its stop">
+      NO STOP
+    </span>
+  );
+}
+
+function Positions(): JSX.Element {
+  const { positions } = desk.value;
+  const mayTrade = session.value?.mayTrade ?? false;
+  const columns: Column<Position>[] = [
+    {
+      name: 'Instrument',
+      sort: (a) => a.instrument,
+      cell: (one) => <Name name={one.instrument} sub={<SideWord side={one.side} units={one.units} long />} />,
+    },
+    {
+      name: 'Price',
+      kind: 'num',
+      cell: (one) => (
+        <>
+          <span class="cell-main">{price(one.price, decimalsOf(one.instrument))}</span>
+          <span class="cell-sub">avg {price(one.averagePrice, decimalsOf(one.instrument))}</span>
+        </>
+      ),
+    },
+    { name: 'Open P&L', kind: 'num', sort: (a) => Number(a.unrealizedPnl), cell: (one) => <OpenProfit position={one} /> },
+    { name: 'Stop guarded', kind: 'wide', sort: (a) => a.protection, cell: (one) => <Guard protection={one.protection} /> },
+  ];
+  if (mayTrade) {
+    columns.push({
+      name: 'Actions',
+      kind: 'actions',
+      cell: (one) => (
+        <button type="button" class="tool row-tool" onClick={() => (closing.value = one)} aria-label={`Close ${one.instrument}`}>
+          Close
+        </button>
+      ),
+    });
+  }
+  return (
+    <>
+      <Trouble part={positions} what="positions" />
+      {positions.list.length > 0 ? (
+        <Table label="Positions" columns={columns} rows={positions.list} keyOf={(one) => `${one.broker} ${one.instrument} ${one.side}`} />
+      ) : (
+        positions.fetched === 'ok' && <p class="empty">Flat: no open position.</p>
+      )}
+    </>
+  );
+}
+
+/** Profit at an old price is an old profit, and looks it. */
+function OpenProfit({ position }: { position: Position }): JSX.Element {
+  const quote = quotes.value.get(position.instrument);
+  const old = position.isStale || !quote || isStale(quote, now.value) || desk.value.positions.fetched !== 'ok';
+  return (
+    <>
+      <span class="cell-main" data-sign={signOf(position.unrealizedPnl)} data-old={old}>
+        {signedMoney(position.unrealizedPnl, position.currency)}
+      </span>
+      <span class="cell-sub">{old ? `${position.currency}, old price` : position.currency}</span>
+    </>
+  );
+}
+
+function Orders(): JSX.Element {
+  const { orders } = desk.value;
+  const [all, setAll] = useState(false);
+  const mayTrade = session.value?.mayTrade ?? false;
+  const rows = all ? orders.list : orders.list.filter(isWorking);
+  const columns: Column<Order>[] = [
+    {
+      name: 'Order',
+      sort: (a) => a.instrument,
+      cell: (one) => (
+        <Name
+          name={one.instrument}
+          sub={
+            <button type="button" class="cell-link" onClick={() => openOrder(one.broker, one.orderId)}>
+              {one.orderId || one.clientOrderId}
+            </button>
+          }
+        />
+      ),
+    },
+    {
+      name: 'Entry',
+      cell: (one) => (
+        <>
+          <SideWord side={one.side} units={one.units} />
+          <span class="cell-sub">{entryWords(one)}</span>
+        </>
+      ),
+    },
+    {
+      name: 'Stop / target',
+      kind: 'num',
+      cell: (one) => (
+        <>
+          <span class="cell-main cell-stop">{price(one.stop, decimalsOf(one.instrument))}</span>
+          <span class="cell-sub cell-target">{price(one.target, decimalsOf(one.instrument))}</span>
+        </>
+      ),
+    },
+    { name: 'Status', sort: (a) => a.status, cell: (one) => <Status order={one} /> },
+    { name: 'By', kind: 'wide', sort: (a) => a.placedBy, cell: (one) => <span class="cell-by">{one.placedBy}</span> },
+  ];
+  if (mayTrade) columns.push({ name: 'Actions', kind: 'actions', cell: (one) => <OrderActions order={one} /> });
+  return (
+    <>
+      <Trouble part={orders} what="orders" />
+      {rows.length > 0 ? (
+        <Table label="Orders" columns={columns} rows={rows} keyOf={(one) => one.orderId || one.clientOrderId} />
+      ) : (
+        orders.fetched === 'ok' && <p class="empty">No {all ? '' : 'working '}order.</p>
+      )}
+      {orders.list.length > 0 && (
+        <p class="book-more">
+          <button type="button" class="tool" aria-pressed={all} onClick={() => setAll(!all)}>
+            {all ? 'Only working orders' : 'Also ended orders'}
+          </button>
+        </p>
+      )}
+    </>
+  );
+}
+
+function entryWords(order: Order): string {
+  if (order.status === 'OPEN' && order.averageEntry) return `in at ${price(order.averageEntry, decimalsOf(order.instrument))}`;
+  return order.entry === null ? order.entryType : `${order.entryType} ${price(order.entry, decimalsOf(order.instrument))}`;
+}
+
+function Status({ order }: { order: Order }): JSX.Element {
+  const left = order.ttlExpiresAt === null ? 0 : order.ttlExpiresAt * 1000 - now.value;
+  const sub = order.heldBecause
+    ? `held: ${words(order.heldBecause)}`
+    : order.status === 'PENDING' && left > 0
+      ? `${left > 86_400_000 ? age(left) : countdown(left)} left`
+      : order.closeReason
+        ? words(order.closeReason)
+        : '';
+  return (
+    <>
+      <span class="status" data-status={order.status}>
+        {order.status.replaceAll('_', ' ')}
+      </span>
+      {order.status === 'OPEN' && <Guard protection={order.protection} />}
+      {sub && <span class="cell-sub">{sub}</span>}
+    </>
+  );
+}
+
+function OrderActions({ order }: { order: Order }): JSX.Element | null {
+  const me = session.value;
+  if (!isWorking(order) || (order.placedBy !== me?.user?.email && !me?.mayAdmin)) return null;
+  return (
+    <>
+      <button type="button" class="tool row-tool" onClick={() => (modifying.value = { order, changes: {} })} aria-label={`Change ${order.orderId}`}>
+        Change
+      </button>
+      {isCancellable(order) && (
+        <button type="button" class="tool row-tool" onClick={() => void cancel(order)} aria-label={`Cancel ${order.orderId}`}>
+          Cancel
+        </button>
+      )}
+    </>
+  );
+}
+
+function Fills(): JSX.Element {
+  const { fills } = desk.value;
+  const zone = zoneOf(zoneSetting.value);
+  const columns: Column<Fill>[] = [
+    { name: 'Time', sort: (a) => a.at, cell: (one) => <time title={one.at}>{timeOfDay(one.at, zone)}</time> },
+    { name: 'Instrument', sort: (a) => a.instrument, cell: (one) => <Name name={one.instrument} sub={<OrderLink orderId={one.orderId} />} /> },
+    { name: 'Leg', cell: (one) => capital(words(one.leg)) },
+    { name: 'Units', kind: 'num', cell: (one) => <SideWord side={one.side} units={one.units} /> },
+    { name: 'Price', kind: 'num', cell: (one) => price(one.price, decimalsOf(one.instrument)) },
+    { name: 'P&L', kind: 'num', sort: (a) => Number(a.realizedPnl), cell: (one) => <span data-sign={signOf(one.realizedPnl)}>{signedMoney(one.realizedPnl)}</span> },
+    { name: 'Fee', kind: 'wide', cell: (one) => plain(one.fee) },
+  ];
+  return (
+    <>
+      <Trouble part={fills} what="fills" />
+      {fills.list.length > 0 ? <Table label="Fills" columns={columns} rows={fills.list} keyOf={(one) => one.fillId} /> : fills.fetched === 'ok' && <p class="empty">No fill yet.</p>}
+    </>
+  );
+}
+
+function OrderLink({ orderId }: { orderId: string }): JSX.Element {
+  return (
+    <button type="button" class="cell-link" onClick={() => openOrder(orderId.split('-')[1] ?? '', orderId)}>
+      {orderId}
+    </button>
+  );
+}
+
+function Trades(): JSX.Element {
+  const { trades } = desk.value;
+  const zone = zoneOf(zoneSetting.value);
+  const columns: Column<Trade>[] = [
+    { name: 'Closed', sort: (a) => a.closedAt, cell: (one) => <time title={one.closedAt}>{dateTime(one.closedAt, zone)}</time> },
+    { name: 'Instrument', sort: (a) => a.instrument, cell: (one) => <Name name={one.instrument} sub={<OrderLink orderId={one.orderId} />} /> },
+    { name: 'Units', kind: 'num', cell: (one) => <SideWord side={one.side} units={one.units} /> },
+    {
+      name: 'In / out',
+      kind: 'num',
+      cell: (one) => (
+        <>
+          <span class="cell-main">{price(one.entry, decimalsOf(one.instrument))}</span>
+          <span class="cell-sub">{price(one.exit, decimalsOf(one.instrument))}</span>
+        </>
+      ),
+    },
+    {
+      name: 'P&L',
+      kind: 'num',
+      sort: (a) => Number(a.realizedPnl),
+      cell: (one) => (
+        <>
+          <span class="cell-main" data-sign={signOf(one.realizedPnl)}>
+            {signedMoney(one.realizedPnl)}
+          </span>
+          <span class="cell-sub">{one.rMultiple === null ? '' : `${signedMoney(one.rMultiple)} R`}</span>
+        </>
+      ),
+    },
+    { name: 'Why', kind: 'wide', sort: (a) => a.closeReason, cell: (one) => capital(words(one.closeReason)) },
+  ];
+  return (
+    <>
+      <Trouble part={trades} what="closed trades" />
+      {trades.list.length > 0 ? (
+        <Table label="Closed trades" columns={columns} rows={trades.list} keyOf={(one) => one.orderId} />
+      ) : (
+        trades.fetched === 'ok' && <p class="empty">No closed trade yet.</p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,127 @@
+/**
+ * The kill switch. Held for a second and a half, by pointer or by key, so that nobody stops a desk by leaning on it; afterwards it says what is
+ * still open, because stopping new orders closes nothing by itself.
+ */
+
+import type { JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Answer } from '../app/api';
+import { closeDialog } from '../app/dialogs';
+import { halt, resume } from '../app/orders';
+import { session } from '../app/store';
+import { loadDesk, loadSession } from '../app/sync';
+import { oneLine } from '../core/text';
+import { isRecord } from '../core/wire';
+import { Dialog } from './Dialog';
+
+const HOLD_MS = 1_500;
+
+export function HaltDialog(): JSX.Element {
+  const known = session.value;
+  const [flatten, setFlatten] = useState(false);
+  const [told, setTold] = useState<readonly string[]>([]);
+  const [isBusy, setBusy] = useState(false);
+  const isStopped = [...(known?.tradingStates.values() ?? [])].some((state) => state !== 'ACTIVE');
+  const isLive = known?.mode === 'live';
+
+  const send = async (what: Promise<Answer>): Promise<void> => {
+    setBusy(true);
+    const answer = await what;
+    setBusy(false);
+    setTold(wordsOf(answer));
+    void loadSession();
+    loadDesk();
+  };
+
+  return (
+    <Dialog title={isStopped ? 'Trading is stopped' : 'Stop trading'} kind={isLive ? 'live' : undefined} onClose={closeDialog}>
+      <div class="dialog-text">
+        {told.length > 0 ? (
+          <ul class="told" role="status">
+            {told.map((line) => (
+              <li key={line}>{line}</li>
+            ))}
+          </ul>
+        ) : isStopped ? (
+          <p>No broker takes new orders that are stopped. Resuming lets orders in again; nothing that was cancelled comes back.</p>
+        ) : (
+          <>
+            <p>At every broker: no new orders, and resting entries are cancelled. Stops and targets of open positions stay.</p>
+            <label class="check">
+              <input type="checkbox" checked={flatten} onChange={(event) => setFlatten(event.currentTarget.checked)} />
+              Also close every position at the market
+            </label>
+          </>
+        )}
+        <footer class="dialog-foot">
+          <button type="button" class="button" autofocus onClick={closeDialog}>
+            {told.length ? 'Close' : 'Leave it'}
+          </button>
+          {told.length === 0 &&
+            (isStopped ? (
+              <button type="button" class="button" data-kind="main" disabled={isBusy} onClick={() => void send(resume())}>
+                Resume trading
+              </button>
+            ) : (
+              <HoldButton label={flatten ? 'Hold to stop and close all' : 'Hold to stop'} disabled={isBusy} onHeld={() => void send(halt(flatten))} />
+            ))}
+        </footer>
+      </div>
+    </Dialog>
+  );
+}
+
+function HoldButton({ label, disabled, onHeld }: { label: string; disabled: boolean; onHeld: () => void }): JSX.Element {
+  const timer = useRef<number | undefined>(undefined);
+  const [isHeld, setHeld] = useState(false);
+  const start = (): void => {
+    if (timer.current !== undefined || disabled) return;
+    setHeld(true);
+    timer.current = window.setTimeout(() => {
+      stop();
+      onHeld();
+    }, HOLD_MS);
+  };
+  const stop = (): void => {
+    clearTimeout(timer.current);
+    timer.current = undefined;
+    setHeld(false);
+  };
+  useEffect(() => stop, []);
+  const isHoldKey = (event: KeyboardEvent): boolean => event.key === 'Enter' || event.key === ' ';
+  return (
+    <button
+      type="button"
+      class="button hold"
+      data-kind="danger"
+      data-held={isHeld}
+      disabled={disabled}
+      onPointerDown={start}
+      onPointerUp={stop}
+      onPointerLeave={stop}
+      onKeyDown={(event) => isHoldKey(event) && start()}
+      onKeyUp={(event) => isHoldKey(event) && stop()}
+      onBlur={stop}
+    >
+      {label}
+    </button>
+  );
+}
+
+/** What each broker did, and what is still open there. */
+function wordsOf(answer: Answer): string[] {
+  if (answer.kind === 'unknown') return [`It is not known whether trading is stopped. ${answer.message}`];
+  if (answer.kind !== 'ok') return [answer.kind === 'refused' && answer.status === 404 ? 'This arena does not offer this yet. On the host: arena halt.' : answer.message];
+  const { brokers, failed } = answer.body;
+  const lines = Object.entries(isRecord(brokers) ? brokers : {}).map(([name, state]) => {
+    const said = isRecord(state) ? state : {};
+    const open = [count(said['open_positions'], 'position'), count(said['open_orders'], 'order')].filter(Boolean).join(' and ');
+    return `${oneLine(name, 24)}: ${oneLine(said['state'], 16)}; ${open ? `still open: ${open}` : 'nothing is open'}`;
+  });
+  const failures = Object.entries(isRecord(failed) ? failed : {}).map(([name, code]) => `${oneLine(name, 24)} did not: ${oneLine(code, 60)}`);
+  return [...lines, ...failures];
+}
+
+function count(value: unknown, what: string): string {
+  return typeof value === 'number' && value > 0 ? `${value} ${what}${value === 1 ? '' : 's'}` : '';
+}
