@@ -7,6 +7,7 @@ Times are integer nanoseconds since 1970; whoever calls makes sure that they nev
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from brokers.paper import commands, idle, views
@@ -27,9 +28,6 @@ from trading.order_state import Step, apply
 from trading.orders import BracketOrder, CloseReason
 from trading.quotes import Quote
 
-# While orders are open the account's record says at least this often that the market was watched, so that a restart can tell how long it was not.
-_SEEN_EVERY_NS = 5_000_000_000
-
 _NO_TRIGGERS = Triggers()
 
 
@@ -47,9 +45,6 @@ class PaperEngine:
         self.venue = venue
         self._state = State(venue=venue, instruments=instruments, config=account, mode=mode_prefix)
         self._ranges: dict[str, IdleRange] = {}
-        self._blind_since_ns: dict[str, int] = {}
-        self._seen_ns = 0
-        self._recorded_seen_ns = 0
 
     # ── commands: each checks everything first and changes nothing when it refuses ──
 
@@ -90,7 +85,6 @@ class PaperEngine:
         config = state.config
         state.books.start(config.currency, config.balance, config.holdings)
         state.account_changed = state.is_dirty = True
-        self._blind_since_ns.clear()
         state.tell(
             events.paper_reset(
                 venue=self.venue,
@@ -104,14 +98,16 @@ class PaperEngine:
         )
         return len(open_brackets)
 
-    def adopt_feed(self, *, now_ns: int) -> list[str]:
-        """Let open orders go on with the feed that held them up. Returns the instruments concerned."""
-        adopted = dict(self._state.held_by_feed)
-        for instrument, feed in adopted.items():
-            self._state.stamp_feed(instrument, feed)
-            del self._state.held_by_feed[instrument]
-            self._state.tell(events.feed_recovered(instruments=[instrument], feed=feed, ts_ns=now_ns))
-        return sorted(adopted)
+    def adopt_feed(self, feed: str, *, now_ns: int) -> list[str]:
+        """Let all open orders go on with the quotes of ``feed``. Returns the instruments that belonged to another."""
+        state = self._state
+        adopted = sorted(name for name, ours in state.feeds.items() if ours != feed)
+        for instrument in adopted:
+            state.stamp_feed(instrument, feed)
+            state.held_by_feed.pop(instrument, None)
+        if adopted:
+            state.tell(events.feed_recovered(instruments=adopted, feed=feed, ts_ns=now_ns))
+        return adopted
 
     # ── the market ──
 
@@ -124,7 +120,6 @@ class PaperEngine:
             return
         idle_range = self.idle_range(quote.instrument)
         if now_ns < idle_range.until_ns and idle_range.feed in {None, quote.feed} and idle_range.holds(quote.bid, quote.ask):
-            self._seen_ns = now_ns
             self._state.market.note(quote, fresh=fresh)
             return
         self.on_time(now_ns)
@@ -140,12 +135,8 @@ class PaperEngine:
     def on_time(self, now_ns: int) -> None:
         """End the entries whose time to live is over. A position that came of one stays, with its exits."""
         state = self._state
-        self._seen_ns = now_ns
         while (at_ns := state.next_expiry_ns()) is not None and at_ns <= now_ns:
             state.end_entry(state.brackets[state.expiries[0][1]], CancelReason.TTL_EXPIRED, now_ns)
-        if state.brackets and now_ns - self._recorded_seen_ns >= _SEEN_EVERY_NS:
-            self._recorded_seen_ns = now_ns
-            state.account_changed = True
 
     def idle_range(self, instrument: str) -> IdleRange:
         """Between which prices a quote of ``instrument`` changes nothing but what positions are worth, as things stand now.
@@ -158,8 +149,21 @@ class PaperEngine:
         return self._ranges.get(instrument, ALWAYS_IDLE)
 
     def mark(self, quote: Quote, *, fresh: bool = True) -> None:
-        """Make ``quote``, which lies in the idle range, the standing one."""
-        self._state.market.note(quote, fresh=fresh)
+        """Value the account by ``quote`` from now on, and decide nothing by it; quotes of a feed that open orders do not belong to are left out."""
+        state = self._state
+        if quote.instrument not in state.instruments or state.feeds.get(quote.instrument, quote.feed) != quote.feed:
+            return
+        if not self.idle_range(quote.instrument).holds(quote.bid, quote.ask):
+            state.is_dirty = True  # the ranges of all instruments rest on what this one was worth
+        state.market.note(quote, fresh=fresh)
+
+    def shift_expiries(self, step_ns: int) -> None:
+        """Move the end of every unfilled entry's time to live by ``step_ns``: the clock that it is written in was moved as much."""
+        for bracket in self.open_brackets():
+            if bracket.remaining_units:
+                moved = replace(bracket, ttl_expires_ns=bracket.ttl_expires_ns + step_ns)
+                self._state.put(moved)
+                self._state.expect(moved)
 
     # ── what there is ──
 
@@ -182,6 +186,26 @@ class PaperEngine:
         return views.preview(self._state, order)
 
     @property
+    def open_count(self) -> int:
+        """How many brackets are not final."""
+        return len(self._state.brackets)
+
+    @property
+    def position_count(self) -> int:
+        """How many of them hold something."""
+        return sum(share.open_trades for share in self._state.books.shares.values())
+
+    @property
+    def next_expiry_ns(self) -> int | None:
+        """When the time to live of an unfilled entry ends next."""
+        return self._state.next_expiry_ns()
+
+    @property
+    def held_by_feed(self) -> Mapping[str, str]:
+        """Instruments whose open orders belong to another feed than the one that quotes, and which that is."""
+        return self._state.held_by_feed
+
+    @property
     def next_n(self) -> int:
         return self._state.next_n
 
@@ -194,7 +218,7 @@ class PaperEngine:
 
     def drain(self) -> Changes:
         """What changed since the last call."""
-        return self._state.drain({**self._state.books.record(), "seen_ns": max(self._seen_ns, self._recorded_seen_ns)})
+        return self._state.drain()
 
     def restore(self, brackets: Iterable[Bracket], account: Mapping[str, object] | None, next_n: int, *, market: Market | None = None) -> None:
         """Forget everything but the market's quotes and go on from what was drained and stored.
@@ -203,24 +227,18 @@ class PaperEngine:
             brackets: all that are not final.
             account: the last account record; None or empty for a new account.
             next_n: the n of the next placement.
-            market: another engine's, to go on from its standing quotes; without it an instrument with open orders and no quote yet counts as not
-                watched since the record was written, and its first quote that decides says so by ``reconciled``.
+            market: another engine's, to go on from its standing quotes; without it this one's stay, and the first quote decides where there is none.
         """
         state = self._state
         state.clear()
         state.next_n = next_n
         if market is not None:
             state.market.take_over(market)
-        record = dict(account or {})
-        seen_ns = record.pop("seen_ns", 0)
-        state.books.restore(record)
+        state.books.restore(account or {})
         for bracket in sorted(brackets, key=lambda each: each.n):
             state.load(bracket)
             if bracket.remaining_units:
                 state.expect(bracket)
-        self._seen_ns = self._recorded_seen_ns = seen_ns if isinstance(seen_ns, int) else 0
-        watched = state.market.standing
-        self._blind_since_ns = {name: self._seen_ns for name, numbers in state.by_instrument.items() if numbers and watched(name) is None}
 
     # ── inside ──
 
@@ -249,10 +267,6 @@ class PaperEngine:
         rate = state.market.rate(instrument.quote, state.books.currency)
         if rate is None or not state.market.decides(standing):
             return
-        blind_since_ns = self._blind_since_ns.pop(name, None)
-        if blind_since_ns is not None and state.by_instrument.get(name):
-            blind_s = events.seconds(max(0, now_ns - blind_since_ns)) if blind_since_ns else ZERO
-            state.tell(events.reconciled(instrument=name, blind_s=blind_s, orders=len(state.by_instrument[name]), ts_ns=now_ns))
         Turn(state, instrument, standing, rate, now_ns).run()
 
     def _work_out_ranges(self) -> dict[str, IdleRange]:
@@ -261,7 +275,7 @@ class PaperEngine:
         reach = idle.closeout_reach(state.books, state.market, state.instruments)
         ranges: dict[str, IdleRange] = {}
         for name in state.instruments:
-            if name in self._blind_since_ns or not self._may_be_idle(name):
+            if not self._may_be_idle(name):
                 ranges[name] = NEVER_IDLE
                 continue
             bid_above, bid_below, ask_above, ask_below = state.triggers.get(name, _NO_TRIGGERS).bounds()

@@ -145,14 +145,14 @@ class State:
     def tell(self, event: EventDraft) -> None:
         self._events.append(event)
 
-    def drain(self, record: dict[str, object]) -> Changes:
-        """Everything since the last call; ``record`` goes along when the account changed."""
+    def drain(self) -> Changes:
+        """Everything since the last call."""
         changes = Changes(
             brackets=list(self._touched.values()),
             events=self._events,
             fills=self._fills,
             trades=self._trades,
-            account=record if self.account_changed else None,
+            account=self.books.record() if self.account_changed else None,
         )
         self._forget_changes()
         return changes

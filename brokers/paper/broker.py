@@ -1,0 +1,143 @@
+"""The paper engine as a ``Broker``: the venue whose every answer is there at once, so that no command leaves a call to be made.
+
+The engine lives on the writer thread. What the event loop asks for every quote (``wants``) and every tick (``next_expiry_ns``) is answered from
+values that ``drain``, the last act of every change, puts in place whole.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from brokers.base import Progress, Snapshot, VenuePort
+from brokers.paper.config import PaperAccountConfig
+from brokers.paper.engine import PaperEngine
+from brokers.paper.idle import NEVER_IDLE, IdleRange
+from trading.accounts import Account, Position, Preview
+from trading.brackets import Bracket, Protection
+from trading.changes import Changes
+from trading.instruments import Instruments, Side
+from trading.orders import BracketOrder, CloseReason
+from trading.quotes import Quote
+
+
+class PaperBroker:
+    """One venue's paper account; see ``brokers.base.Broker``."""
+
+    mode = "paper"
+    account_id = "paper"
+    protection = Protection.ADAPTER
+    is_reconciled = True
+
+    def __init__(self, *, venue: str, instruments: Instruments, account: PaperAccountConfig) -> None:
+        self._engine = PaperEngine(venue=venue, instruments=instruments, account=account, mode_prefix=self.mode)
+        self._names = tuple(instruments.for_venue(venue))
+        # The newest quote of each instrument that was wanted and has not decided yet; both threads write it, under the lock.
+        self._wanted: dict[str, Quote] = {}
+        self._decided: list[Quote] = []
+        self._lock = threading.Lock()
+        self._ranges: Mapping[str, IdleRange] = {}
+        self._next_expiry_ns: int | None = None
+        self._publish()
+
+    @property
+    def next_expiry_ns(self) -> int | None:
+        return self._next_expiry_ns
+
+    @property
+    def open_count(self) -> int:
+        return self._engine.open_count
+
+    @property
+    def position_count(self) -> int:
+        return self._engine.position_count
+
+    def restore(self, snapshot: Snapshot, now_ns: int) -> None:  # noqa: ARG002  (nothing a paper order waits for depends on when it is taken up)
+        """Orders of a live account that share the store are not ours and stay untouched."""
+        ours = [bracket for bracket in snapshot.brackets if bracket.mode == self.mode]
+        self._engine.restore(ours, snapshot.account, snapshot.next_n)
+        self._decided.clear()
+        self._publish()
+
+    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int) -> Progress:
+        return Progress(brackets=[self._engine.place(order, placed_by=placed_by, now_ns=now_ns)])
+
+    def modify(self, order_id: str, changes: Mapping[str, object], *, now_ns: int) -> Progress:
+        return Progress(brackets=[self._engine.modify(order_id, changes, now_ns=now_ns)])
+
+    def cancel(self, order_id: str, *, reason: str, now_ns: int) -> Progress:
+        return Progress(brackets=[self._engine.cancel(order_id, reason=reason, now_ns=now_ns)])
+
+    def close(
+        self, instrument: str, *, side: Side | None, units: Decimal | None, percent: Decimal | None, placed_by: str | None, reason: str, now_ns: int
+    ) -> Progress:
+        closing = self._engine.close(
+            instrument, side=side, units=units, percent=percent, placed_by=placed_by, reason=CloseReason(reason), now_ns=now_ns
+        )
+        return Progress(brackets=closing)
+
+    def wants(self, quote: Quote) -> bool:
+        """Whether ``quote`` could change anything. One that comes behind a wanted quote is wanted too: what that one does is not known yet."""
+        # In this order: who finds no wanted quote reads the ranges that the last one left behind (``drain`` writes them in the other order).
+        if quote.instrument not in self._wanted and self._is_idle(quote):
+            return False
+        with self._lock:
+            self._wanted[quote.instrument] = quote
+        return True
+
+    def on_quote(self, quote: Quote, *, now_ns: int, fresh: bool) -> None:
+        self._engine.on_quote(quote, now_ns=now_ns, fresh=fresh)
+        self._decided.append(quote)
+
+    def mark(self, quotes: Iterable[Quote]) -> None:
+        for quote in quotes:
+            self._engine.mark(quote)
+
+    def on_time(self, now_ns: int) -> None:
+        self._engine.on_time(now_ns)
+
+    def shift_expiries(self, step_ns: int) -> None:
+        self._engine.shift_expiries(step_ns)
+
+    def drain(self) -> Changes:
+        changes = self._engine.drain()
+        self._publish()
+        with self._lock:
+            for quote in self._decided:
+                if self._wanted.get(quote.instrument) is quote:
+                    del self._wanted[quote.instrument]
+        self._decided.clear()
+        return changes
+
+    def bracket(self, order_id: str) -> Bracket | None:
+        return self._engine.bracket(order_id)
+
+    def open_brackets(self) -> Sequence[Bracket]:
+        return self._engine.open_brackets()
+
+    def positions(self) -> Sequence[Position]:
+        return self._engine.positions()
+
+    def account(self, now_ns: int) -> Account:
+        return self._engine.account(now_ns)
+
+    def preview(self, order: BracketOrder) -> Preview:
+        return self._engine.preview(order)
+
+    def reset(self, reset_by: str, now_ns: int) -> None:
+        self._engine.reset(reset_by=reset_by, now_ns=now_ns)
+
+    def adopt_feed(self, feed: str, now_ns: int) -> None:
+        self._engine.adopt_feed(feed, now_ns=now_ns)
+
+    async def run(self, port: VenuePort) -> None:
+        """Nothing to do: the quotes that the service hands in are all there is to this venue."""
+
+    def _is_idle(self, quote: Quote) -> bool:
+        idle_range = self._ranges.get(quote.instrument, NEVER_IDLE)
+        if idle_range.feed not in {None, quote.feed}:
+            return self._engine.held_by_feed.get(quote.instrument) == quote.feed  # held up, and told of already
+        return idle_range.holds(quote.bid, quote.ask)
+
+    def _publish(self) -> None:
+        self._ranges = {name: self._engine.idle_range(name) for name in self._names}
+        self._next_expiry_ns = self._engine.next_expiry_ns
