@@ -9,6 +9,7 @@ Source: docs/protocol.md, section 5; RULES R7, R8, R9, S-Z1, S-Z3, S-Z5.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,8 @@ QUEUE_MESSAGES_MAX = 1000  # a peer
 HANDSHAKE_MS_MAX = 5000
 LINGER_MS = 1000  # for the last replies at a stop
 DRAIN_S_MAX = 5.0
+# A client with IMMEDIATE set loses what it has received but not read when the connection breaks (measured), so the last replies get time to be read.
+FAREWELL_S = 0.1
 
 ADAPTER_BUSY = "ADAPTER_BUSY"
 
@@ -76,13 +79,14 @@ class RequestServer:
         self._malformed = Complaints(f"malformed requests at {name}")
         self._unsent = 0
         self._requests = 0
+        self._replied_at = 0.0  # monotonic
         self._context: Context
         self._socket: Socket
         self._drain: Drain
 
     async def __aenter__(self) -> Self:
         path = socket_path(self._address)
-        # A context of its own: ending it waits until the socket file is gone, so that the next owner's is not the one that is removed.
+        # A context of its own: ending it waits until the last replies are out.
         self._context = zmq.Context()
         try:
             self._socket = self._context.socket(zmq.ROUTER)
@@ -106,6 +110,7 @@ class RequestServer:
                 task.cancel()
             if left:
                 await asyncio.wait(left, timeout=DRAIN_S_MAX)
+        await asyncio.sleep(self._replied_at + FAREWELL_S - time.monotonic())
         self._socket.close()
         await asyncio.to_thread(self._context.term)  # at most LINGER_MS
 
@@ -170,6 +175,7 @@ class RequestServer:
     def _send(self, envelope: Sequence[bytes], body: bytes) -> None:
         try:
             self._socket.send_multipart([*envelope, body], zmq.NOBLOCK)
+            self._replied_at = time.monotonic()
         except zmq.ZMQError:
             self._unsent += 1  # the caller is gone, or does not read: it looks its request up
         self._drain.look()
