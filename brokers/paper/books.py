@@ -8,7 +8,7 @@ So the sums never drift from the brackets, a restart rebuilds them by adding up,
     equity  = balance + Σ open P&L + what is held besides, at mid
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
@@ -215,11 +215,22 @@ class Books:
         after = self.margin(instrument, share.long_units + more_long, share.short_units + more_short, price)
         return None if before is None or after is None else after - before
 
-    def rebuild(self, brackets: Iterable[Bracket]) -> None:
-        """The sums of ``brackets``, from nothing."""
-        self.shares = {}
-        for bracket in brackets:
-            self.change(None, bracket)
+    def units(self, name: str) -> Decimal:
+        """What is held and what rests in one instrument, both sides added up."""
+        share = self.share(name)
+        return share.long_units + share.short_units + share.buy_pending + share.sell_pending
+
+    def notional(self, name: str) -> Decimal | None:
+        """The same as money: what is held at mid, what rests at its price; None while no quote converts."""
+        share, standing = self.share(name), self._market.standing(name)
+        held = share.long_units + share.short_units
+        if not held and not share.pending_value:
+            return ZERO
+        rate = self._market.rate(self._instruments[name].quote, self.currency)
+        if rate is None:
+            return None
+        value = held * standing.quote.mid if standing is not None else share.long_cost + share.short_cost
+        return (value + share.pending_value) * rate
 
     def record(self) -> dict[str, object]:
         """What a store keeps; everything else follows from the brackets."""

@@ -18,6 +18,7 @@ from trading.changes import Changes
 from trading.instruments import Instruments, Side
 from trading.orders import BracketOrder, CloseReason
 from trading.quotes import Quote
+from trading.risk import Exposure
 
 
 class PaperBroker:
@@ -122,6 +123,10 @@ class PaperBroker:
 
     def preview(self, order: BracketOrder) -> Preview:
         return self._engine.preview(order)
+
+    def exposure(self, instrument: str) -> Exposure:
+        """What the risk limits look at before an order in ``instrument``."""
+        return self._engine.exposure(instrument)
 
     def reset(self, reset_by: str, now_ns: int) -> None:
         self._engine.reset(reset_by=reset_by, now_ns=now_ns)

@@ -27,6 +27,7 @@ from trading.money import ZERO
 from trading.order_state import Step, apply
 from trading.orders import BracketOrder, CloseReason
 from trading.quotes import Quote
+from trading.risk import Exposure
 
 _NO_TRIGGERS = Triggers()
 
@@ -184,6 +185,10 @@ class PaperEngine:
     def preview(self, order: BracketOrder) -> Preview:
         """What ``order`` would cost and could lose; places nothing."""
         return views.preview(self._state, order)
+
+    def exposure(self, instrument: str) -> Exposure:
+        """What the risk limits look at before an order in ``instrument``, which must be one of the venue's."""
+        return views.exposure(self._state, instrument)
 
     @property
     def open_count(self) -> int:

@@ -10,6 +10,7 @@ from trading.brackets import Bracket
 from trading.instruments import Instrument, Side
 from trading.money import ZERO, book, plain
 from trading.orders import BracketOrder, EntryType
+from trading.risk import Exposure
 
 _AVERAGE = Decimal("0.0000001")
 _RATIO = Decimal("0.01")
@@ -103,6 +104,21 @@ def preview(state: State, order: BracketOrder) -> Preview:
         gain_at_target=plain(gain),
         reward_risk=plain((gain / loss).quantize(_RATIO)) if loss > 0 else None,
         warnings=warnings,
+    )
+
+
+def exposure(state: State, name: str) -> Exposure:
+    """What the risk limits look at before an order in instrument ``name``; costs the same however many orders rest."""
+    books = state.books
+    notionals = [books.notional(each) for each in books.shares]
+    return Exposure(
+        currency=books.currency,
+        equity=books.valuation().equity,
+        rate=state.market.rate(state.instruments[name].quote, books.currency),
+        open_orders=sum(share.pending_orders for share in books.shares.values()),
+        instrument_units=books.units(name),
+        instrument_notional=books.notional(name),
+        total_notional=None if None in notionals else sum((value for value in notionals if value is not None), ZERO),
     )
 
 

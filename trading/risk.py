@@ -1,0 +1,328 @@
+"""Risk limits: what an order must respect besides making sense. Pure; the adapter asks last before an order counts, in paper and live alike.
+
+A limit is a setting of ``[risk]``; its code is its name in capitals, and every refusal says the limit and the value that broke it. A limit that is
+not set does not exist. Money is in the account's currency; units and notional count what is held and what still rests, both ways, so that an order
+cannot get past a limit in slices. What nothing is known about counts at its worst: a market entry without a quote is reckoned across both its
+exits.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from trading.errors import OrderDenied
+from trading.instruments import Instrument
+from trading.money import ZERO, plain
+from trading.orders import BracketOrder, EntryType
+from trading.quotes import Quote
+
+_TURN_LENGTH = len("17:00")
+
+
+class RiskSettingsError(ValueError):
+    """A limit that cannot be; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskLimits:
+    """The limits in force; None, or no entry for an instrument, is no limit.
+
+    ``…_notional_max`` are money, ``…_units_max`` units by instrument, ``…_pct_max`` percent of equity, ``price_collar_pct`` percent of the mid. Daily
+    loss is realised and unrealised since the day turned at ``day_turn`` in ``day_zone``; ``daily_loss_total_max`` is over all brokers.
+    """
+
+    order_units_max: Mapping[str, Decimal] = field(default_factory=dict)
+    instrument_units_max: Mapping[str, Decimal] = field(default_factory=dict)
+    order_notional_max: Decimal | None = None
+    instrument_notional_max: Decimal | None = None
+    total_notional_max: Decimal | None = None
+    # More resting orders than this are a program gone wild; a person or a grid bot stays far below.
+    open_orders_max: Decimal | None = Decimal(100_000)
+    orders_per_minute_max: Decimal | None = None
+    price_collar_pct: Decimal | None = None
+    duplicate_window_s: Decimal | None = None
+    quality_min: Decimal | None = None
+    quote_age_s_max: Decimal | None = None
+    risk_per_trade_max: Decimal | None = None
+    # A fifth of the account on one trade is a slip of the decimal point: five such losses and nothing is left.
+    risk_per_trade_pct_max: Decimal | None = Decimal(20)
+    daily_loss_max: Decimal | None = None
+    daily_loss_pct_max: Decimal | None = None
+    daily_loss_total_max: Decimal | None = None
+    day_zone: str = "America/New_York"
+    day_turn: str = "17:00"
+
+    def __post_init__(self) -> None:
+        for name in _SINGLE:
+            _check_limit(name, getattr(self, name))
+        for name in _BY_INSTRUMENT:
+            for instrument, value in getattr(self, name).items():
+                _check_limit(f"{name}.{instrument}", value)
+        try:
+            ZoneInfo(self.day_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise RiskSettingsError(f"risk.day_zone {self.day_zone!r} is no time zone; write one like America/New_York or UTC") from None
+        hours, _, minutes = self.day_turn.partition(":")
+        is_time = len(self.day_turn) == _TURN_LENGTH and hours.isdecimal() and minutes.isdecimal() and int(hours) < 24 and int(minutes) < 60
+        if not is_time:
+            raise RiskSettingsError(f"risk.day_turn {self.day_turn!r} is no time of day; write it like 17:00")
+
+    @classmethod
+    def from_settings(cls, table: Mapping[str, object]) -> "RiskLimits":
+        """The limits of ``[risk]``: numbers, or text from the environment; an empty text or ``none`` removes a default.
+
+        Raises:
+            RiskSettingsError: an unknown key, or a value that is no limit.
+        """
+        unknown = set(table) - set(_ALL)
+        if unknown:
+            raise RiskSettingsError(f"unknown setting risk.{min(unknown)}; known are {', '.join(_ALL)}")
+        return cls(**{name: _read(name, value) for name, value in table.items()})
+
+    def record(self) -> dict[str, object]:
+        """What a journal says when limits change: text for what is set, None for what is not."""
+        return {name: _written(getattr(self, name)) for name in _ALL}
+
+
+_BY_INSTRUMENT = ("order_units_max", "instrument_units_max")
+_TEXTS = ("day_zone", "day_turn")
+_ALL = tuple(each.name for each in fields(RiskLimits))
+_SINGLE = tuple(name for name in _ALL if name not in {*_BY_INSTRUMENT, *_TEXTS})
+_PERCENT = frozenset({"price_collar_pct", "risk_per_trade_pct_max", "daily_loss_pct_max", "quality_min"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """What an account holds and has resting before the order at hand. Money in the account's currency, None where no quote converts.
+
+    ``rate`` is what one unit of the instrument's quote currency is worth. Units are of the order's instrument, both sides added up.
+    """
+
+    currency: str
+    equity: Decimal
+    rate: Decimal | None
+    open_orders: int
+    instrument_units: Decimal
+    instrument_notional: Decimal | None
+    total_notional: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskState:
+    """Everything the limits look at.
+
+    ``quote`` is the standing one and ``quote_age_s`` how long ago it came. ``orders_last_minute`` counts the orders taken in the last 60 s without
+    this one; ``same_order_s`` is how long ago the same user sent the same order. ``day_pnl`` is this broker's since the day turned,
+    ``day_pnl_total`` over all brokers, None while that is not known.
+    """
+
+    instrument: Instrument
+    exposure: Exposure
+    quote: Quote | None = None
+    quote_age_s: Decimal | None = None
+    orders_last_minute: int = 0
+    same_order_s: Decimal | None = None
+    day_pnl: Decimal = ZERO
+    day_pnl_total: Decimal | None = None
+
+
+def check(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
+    """Let ``order`` pass, or say which limit it breaks: the first in the order of ``CHECKS``.
+
+    Raises:
+        OrderDenied: the limit's name in capitals, details ``limit`` and ``value``; QUOTE_NEEDED when a money limit is set and nothing converts.
+    """
+    for each in CHECKS:
+        each(order, state, limits)
+
+
+def risk_money(order: BracketOrder, state: RiskState) -> Decimal | None:
+    """What is lost when the stop fills at its price, both fees included; None while nothing converts."""
+    rate = _rate(order, state)
+    if rate is None:
+        return None
+    entry = _entry_price(order, state)
+    distance = abs(entry - order.stop_loss_price) if entry is not None else abs(order.take_profit_price - order.stop_loss_price)
+    fees = ((entry or order.take_profit_price) + order.stop_loss_price) * state.instrument.taker_fee_rate
+    return (distance + fees) * order.units * rate
+
+
+def notional(order: BracketOrder, state: RiskState) -> Decimal | None:
+    """What the order's units are worth in the account's currency at its entry price, or at the market's; None while nothing converts."""
+    rate = _rate(order, state)
+    if rate is None:
+        return None
+    entry = _entry_price(order, state)
+    return order.units * (entry if entry is not None else max(order.take_profit_price, order.stop_loss_price)) * rate
+
+
+def _units(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
+    _at_most("order_units_max", order.units, limits.order_units_max.get(order.instrument), "units in one order")
+    total = order.units + state.exposure.instrument_units
+    _at_most("instrument_units_max", total, limits.instrument_units_max.get(order.instrument), f"units of {order.instrument}, held and resting,")
+
+
+def _notional(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
+    value, currency, exposure = notional(order, state), state.exposure.currency, state.exposure
+    _money_at_most("order_notional_max", value, limits.order_notional_max, f"{currency} in one order")
+    in_instrument = _plus(value, exposure.instrument_notional)
+    _money_at_most("instrument_notional_max", in_instrument, limits.instrument_notional_max, f"{currency} in {order.instrument}, held and resting,")
+    _money_at_most("total_notional_max", _plus(value, exposure.total_notional), limits.total_notional_max, f"{currency} held and resting")
+
+
+def _orders(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
+    _at_most("open_orders_max", Decimal(state.exposure.open_orders + 1), limits.open_orders_max, "open orders")
+    _at_most("orders_per_minute_max", Decimal(state.orders_last_minute + 1), limits.orders_per_minute_max, "orders a minute")
+    window = limits.duplicate_window_s
+    if window and state.same_order_s is not None and state.same_order_s < window:
+        raise _denied(
+            "duplicate_window_s",
+            state.same_order_s,
+            window,
+            f"the same order in {order.instrument} was sent {state.same_order_s:.3f} s ago; wait {window} s",
+        )
+
+
+def _quality(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:  # noqa: ARG001  (every check is called alike)
+    least = limits.quality_min
+    if least is not None and (order.quality_score is None or order.quality_score < least):
+        given = "none" if order.quality_score is None else order.quality_score
+        raise _denied("quality_min", order.quality_score, least, f"quality_score must be at least {least}; this order has {given}")
+
+
+def _quote(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
+    oldest = limits.quote_age_s_max
+    if oldest is not None and (state.quote_age_s is None or state.quote_age_s > oldest):
+        seen = "there is none" if state.quote_age_s is None else f"it is {state.quote_age_s:.1f} s old"
+        raise _denied("quote_age_s_max", state.quote_age_s, oldest, f"no new orders without a quote of the last {oldest} s, and {seen}")
+    collar = limits.price_collar_pct
+    if collar is None or order.entry_price is None or state.quote is None:
+        return
+    away = abs(order.entry_price - state.quote.mid) / state.quote.mid * 100
+    if away > collar:
+        raise _denied(
+            "price_collar_pct",
+            round(away, 2),
+            collar,
+            f"entry_price is {away:.1f}% away from the market ({plain(state.quote.mid)}); at most {collar}% is allowed",
+        )
+
+
+def _per_trade(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
+    risk, currency = risk_money(order, state), state.exposure.currency
+    _money_at_most("risk_per_trade_max", risk, limits.risk_per_trade_max, f"{currency} at risk in one trade")
+    percent = limits.risk_per_trade_pct_max
+    if percent is None:
+        return
+    of_equity = _of_equity(risk, state.exposure.equity)
+    _money_at_most("risk_per_trade_pct_max", of_equity, percent, "percent of equity at risk in one trade")
+
+
+def _daily_loss(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:  # noqa: ARG001  (every check is called alike)
+    for name, value, limit in daily_losses(state.day_pnl, state.day_pnl_total, state.exposure.equity, limits):
+        if value >= limit:
+            raise _denied(
+                name, round(value, 2), limit, f"today's loss has reached {value:.2f}, and the day ends at {limit}: no new orders until tomorrow"
+            )
+
+
+def daily_losses(day_pnl: Decimal, day_pnl_total: Decimal | None, equity: Decimal, limits: RiskLimits) -> list[tuple[str, Decimal, Decimal]]:
+    """Each daily limit that is set: its name, the loss so far (positive), the limit. The percentage is of the equity the day began with."""
+    found: list[tuple[str, Decimal, Decimal]] = []
+    if limits.daily_loss_max is not None:
+        found.append(("daily_loss_max", -day_pnl, limits.daily_loss_max))
+    began_with = equity - day_pnl
+    if limits.daily_loss_pct_max is not None and began_with > 0:
+        found.append(("daily_loss_pct_max", -day_pnl / began_with * 100, limits.daily_loss_pct_max))
+    if limits.daily_loss_total_max is not None and day_pnl_total is not None:
+        found.append(("daily_loss_total_max", -day_pnl_total, limits.daily_loss_total_max))
+    return found
+
+
+# Cheap and plain ones first, so that the reason given is the one easiest to mend.
+CHECKS: tuple[Callable[[BracketOrder, RiskState, RiskLimits], None], ...] = (_quality, _units, _orders, _quote, _notional, _per_trade, _daily_loss)
+
+
+def _entry_price(order: BracketOrder, state: RiskState) -> Decimal | None:
+    if order.entry_type is not EntryType.MARKET:
+        return order.entry_price
+    if state.quote is None:
+        return None
+    return state.quote.ask if order.side.sign > 0 else state.quote.bid
+
+
+def _rate(order: BracketOrder, state: RiskState) -> Decimal | None:
+    """The account's rate; before the first quote, that of the order itself where the account's money is what the instrument trades."""
+    if state.exposure.rate is not None or state.instrument.base != state.exposure.currency:
+        return state.exposure.rate
+    return 1 / (order.entry_price or order.take_profit_price)
+
+
+def _of_equity(money: Decimal | None, equity: Decimal) -> Decimal | None:
+    if money is None:
+        return None
+    return money / equity * 100 if equity > 0 else Decimal("Infinity")
+
+
+def _plus(value: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if value is None or other is None else value + other
+
+
+def _money_at_most(name: str, value: Decimal | None, limit: Decimal | None, what: str) -> None:
+    if limit is not None and value is None:
+        raise OrderDenied(
+            f"risk.{name} cannot be checked before a quote says what the money is worth: try again when prices run",
+            code="QUOTE_NEEDED",
+            details={"limit": limit, "value": None, "setting": name},
+        )
+    _at_most(name, value, limit, what)
+
+
+def _at_most(name: str, value: Decimal | None, limit: Decimal | None, what: str) -> None:
+    if limit is not None and value is not None and value > limit:
+        shown = value if not value.is_finite() or value == value.to_integral_value() else round(value, 2)
+        raise _denied(
+            name, shown if shown.is_finite() else None, limit, f"{shown} {what} {'is' if shown == 1 else 'are'} more than the {limit} allowed"
+        )
+
+
+def _denied(name: str, value: Decimal | None, limit: Decimal, message: str) -> OrderDenied:
+    return OrderDenied(
+        message, code=name.upper(), details={"limit": limit, "value": None if value is None else plain(value), "setting": f"risk.{name}"}
+    )
+
+
+def _check_limit(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Decimal) or not value.is_finite() or value < 0:
+        raise RiskSettingsError(f"risk.{name} is {value}; a limit is a number that is not negative")
+    if name in _PERCENT and value > 100:
+        raise RiskSettingsError(f"risk.{name} is {value}; it is a percentage of at most 100")
+
+
+def _read(name: str, value: object) -> Any:
+    if name in _TEXTS:
+        return str(value)
+    if name in _BY_INSTRUMENT:
+        if not isinstance(value, Mapping):
+            raise RiskSettingsError(f"risk.{name} is a table of units by instrument, as in [risk.{name}]")
+        return {str(instrument): _number(f"{name}.{instrument}", units) for instrument, units in value.items()}
+    return None if isinstance(value, str) and value.strip().lower() in {"", "none"} else _number(name, value)
+
+
+def _number(name: str, value: object) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise RiskSettingsError(f"risk.{name} must be a number")
+    try:
+        return Decimal(value)
+    except InvalidOperation:
+        raise RiskSettingsError(f"risk.{name} is {value!r}; it must be a number") from None
+
+
+def _written(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(name): str(units) for name, units in value.items()}
+    return str(value) if isinstance(value, Decimal) else value
