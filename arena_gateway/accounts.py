@@ -25,6 +25,7 @@ from arena_gateway.sessions import RefreshRefused, Session
 from arena_gateway.tokens import SigningKey, load_signing_key
 from arena_gateway.users import User, Users, check_email, check_role, open_users, refuse_weak
 from runtime.clock import Clock, SystemClock
+from runtime.http import client_address
 from runtime.http_answers import ApiError
 from runtime.introspection import bearer_token
 from runtime.routes import Principal
@@ -170,9 +171,10 @@ class Accounts:
         await self._on_store(self._write_collected)
         return await self._on_store(lambda: audit.page(self._store, before=before, limit=limit, actor=actor, action=action))
 
-    def audit_later(self, entry: AuditEntry) -> None:
-        """Write ``entry`` within a second; for what is too frequent for a transaction of its own."""
-        self.collected.add(entry)
+    def audit(self, request: web.Request, principal: Principal, action: str, *, subject: str, outcome: str) -> None:
+        """Note who did what from where; written within a second, as a transaction each would be too slow."""
+        address = client_address(request, self.settings)
+        self.collected.add(self.clock.wall_ns(), principal.user, action, subject=subject, outcome=outcome, address=address)
 
     async def reload(self) -> None:
         """Read the store again and answer from that."""
@@ -236,8 +238,8 @@ class Accounts:
             throttles.forgive(db, email, address)
             record(db, AuditEntry(at_ns=now_ns, actor=email.lower(), action="login", outcome="PASSWORD_CHANGE_REQUIRED", address=address))
 
-    def _write_collected(self) -> int:
-        return self.collected.write(self._store)
+    def _write_collected(self) -> None:
+        self.collected.write(self._store)
 
     async def _change(self, work: Callable[[], T]) -> T:
         """``work`` on the store, shown in the directory before its caller goes on."""

@@ -10,12 +10,11 @@ from aiohttp import web
 
 from arena_gateway.accounts import Accounts
 from arena_gateway.answers import AuditAnswer, TradingStateAnswer, TradingStateSetAnswer, UsersAnswer
-from arena_gateway.audit import AuditEntry
 from arena_gateway.auth_routes import user_view
 from arena_gateway.dispatch import Dispatcher
 from arena_gateway.errors import api_error
 from arena_gateway.requests import AuditQuery, TradingStateBody
-from runtime.http import ApiError, client_address, json_answer, read_json, read_query
+from runtime.http import ApiError, json_answer, read_json, read_query
 from runtime.routes import PRINCIPAL, Route
 from trading.errors import ArenaError
 
@@ -82,17 +81,10 @@ class AdminRoutes:
                 raise result
             else:
                 done[broker] = result
-        self._accounts.audit_later(  # a full disk must not keep anybody from braking
-            AuditEntry(
-                at_ns=self._accounts.clock.wall_ns(),
-                actor=principal.user,
-                action="trading_state.set",
-                subject=body.state,
-                outcome="ok" if not failed else ",".join(sorted(set(failed.values()))),
-                address=client_address(request, self._accounts.settings),
-                details={**args, "brokers": list(brokers), "failed": failed},
-            )
-        )
+        # Collected, not in a transaction of its own: a full disk must not keep anybody from braking.
+        subject = " ".join([body.state, *(["cancel"] if body.cancel else []), *(["flatten"] if body.flatten else []), "at", ",".join(brokers)])
+        outcome = "ok" if not failed else " ".join(f"{broker}:{code}" for broker, code in failed.items())
+        self._accounts.audit(request, principal, "trading_state.set", subject=subject, outcome=outcome)
         return json_answer({"ok": not failed, "brokers": done, "failed": failed}, 207 if failed else 200)
 
     async def users(self, _: web.Request) -> web.StreamResponse:

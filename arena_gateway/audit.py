@@ -1,20 +1,20 @@
 """The audit log: who did what from where, in the users store, append-only (two triggers refuse changes).
 
-Security events are written in the transaction they are about. Orders are many and are already in their adapter's journal under ``placed_by``; their
-entries (with the address they came from) are collected and written a few times a second. Newest first when read.
+Security events are written in the transaction they are about. Orders are many and are already in their adapter's journal under ``placed_by``; what
+the log adds is the address they came from and what was refused, collected and written once a second. Newest first when read.
 """
 
 import json
 import sqlite3
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arena_gateway.store import Store
 from runtime.timestamps import to_text
 
 PAGE_MAX = 200
-COLLECTED_MAX = 20_000
+COLLECTED_MAX = 1_000
+SUBJECTS_MAX = 20
 
 _INSERT = "INSERT INTO audit (at_ns, actor, action, subject, outcome, address, details) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
@@ -33,7 +33,7 @@ class AuditEntry:
 
     def row(self) -> tuple[object, ...]:
         details = json.dumps(self.details or {}, default=str, sort_keys=True)
-        return (self.at_ns, _printable(self.actor), self.action, _printable(self.subject), self.outcome, self.address, details[:2000])
+        return (self.at_ns, _printable(self.actor), self.action, _printable(self.subject), self.outcome, self.address, details[:4000])
 
 
 def _printable(text: str) -> str:
@@ -47,26 +47,47 @@ def record(db: sqlite3.Connection, entry: AuditEntry) -> None:
 
 
 class Collected:
-    """Entries waiting to be written together; a full queue drops the oldest and counts it (the journal still has the order)."""
+    """What is too frequent for an entry each: the same thing done from the same place within a second is one entry with its count.
+
+    A few ids are kept in it; all of them are in the journal. A flood of different things beyond ``COLLECTED_MAX`` is counted as one more kind.
+    """
 
     def __init__(self) -> None:
-        self._entries: deque[AuditEntry] = deque(maxlen=COLLECTED_MAX)
-        self.dropped = 0
+        self._kinds: dict[tuple[str, str, str, str], _Kind] = {}
 
-    def add(self, entry: AuditEntry) -> None:
-        if len(self._entries) == COLLECTED_MAX:
-            self.dropped += 1
-        self._entries.append(entry)
+    def add(self, now_ns: int, actor: str, action: str, *, subject: str, outcome: str, address: str) -> None:
+        """``actor`` did ``action`` to ``subject``; written within a second or so."""
+        key = (actor, action, outcome, address)
+        kind = self._kinds.get(key)
+        if kind is None:
+            if len(self._kinds) >= COLLECTED_MAX:
+                key = ("(many)", action, outcome, "")
+            kind = self._kinds.setdefault(key, _Kind(now_ns))
+        kind.count += 1
+        if len(kind.subjects) < SUBJECTS_MAX:
+            kind.subjects.append(subject)
 
-    def write(self, store: Store) -> int:
-        """Write what has come together; how many entries that was."""
+    def write(self, store: Store) -> None:
+        """Write what has come together."""
+        if not self._kinds:
+            return
+        kinds, self._kinds = self._kinds, {}
         rows = []
-        while self._entries:
-            rows.append(self._entries.popleft().row())
-        if rows:
-            with store.write() as db:
-                db.executemany(_INSERT, rows)
-        return len(rows)
+        for (actor, action, outcome, address), kind in kinds.items():
+            details = {} if kind.count == 1 else {"count": kind.count, "subjects": kind.subjects}
+            entry = AuditEntry(
+                at_ns=kind.at_ns, actor=actor, action=action, subject=kind.subjects[0], outcome=outcome, address=address, details=details
+            )
+            rows.append(entry.row())
+        with store.write() as db:
+            db.executemany(_INSERT, rows)
+
+
+@dataclass(slots=True)
+class _Kind:
+    at_ns: int
+    count: int = 0
+    subjects: list[str] = field(default_factory=list)
 
 
 def page(store: Store, *, before: int | None = None, limit: int = 50, actor: str | None = None, action: str | None = None) -> dict[str, object]:

@@ -20,11 +20,10 @@ from arena_gateway.answers import (
     PositionsAnswer,
     TradesAnswer,
 )
-from arena_gateway.audit import AuditEntry
 from arena_gateway.dispatch import Dispatcher
 from arena_gateway.requests import CloseQuery, EquityQuery, FillsQuery, PositionsQuery, TradesQuery
 from arena_gateway.wire import query_args, unknown_answer
-from runtime.http import ApiError, client_address, json_answer, read_query
+from runtime.http import ApiError, json_answer, read_query
 from runtime.routes import PRINCIPAL, Route
 from trading.errors import ArenaError, OutcomeUnknown
 
@@ -92,15 +91,6 @@ class DeskRoutes:
             outcome = error.code
             raise
         finally:
-            self._accounts.audit_later(
-                AuditEntry(
-                    at_ns=self._accounts.clock.wall_ns(),
-                    actor=principal.user,
-                    action="position.close",
-                    subject=f"{broker}/{instrument}",
-                    outcome=outcome,
-                    address=client_address(request, self._accounts.settings),
-                )
-            )
+            self._accounts.audit(request, principal, "position.close", subject=f"{broker}/{instrument}", outcome=outcome)
         ok = all(item["ok"] for item in result["results"])
         return json_answer({"ok": ok, "instrument": result["instrument"], "orders": result["orders"], "results": result["results"]})

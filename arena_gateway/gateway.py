@@ -45,9 +45,9 @@ class Gateway:
 
     def snapshot(self) -> dict[str, object]:
         """What the gateway's heartbeat says."""
-        self.metrics.note_unknown(len(self.resolver))
+        self.metrics.unknown = len(self.resolver)
         mode = "live" if self.accounts.settings.execution_enabled else "paper"
-        return {"mode": mode, "metrics": {**self.metrics.flat(), "arena_orders_unknown": len(self.resolver)}}
+        return {"mode": mode, "metrics": self.metrics.flat()}
 
 
 def _mode(beat: Beat | None) -> str | None:

@@ -6,25 +6,24 @@ no answer in time is 202 UNKNOWN, and the resolver asks until it is known.
 """
 
 import asyncio
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 from aiohttp import web
 
 from arena_gateway.accounts import Accounts
 from arena_gateway.answers import AllOrdersAnswer, CancelledAnswer, OrderAnswer, OrdersAnswer, PlacedAnswer, PreviewAnswer
-from arena_gateway.audit import AuditEntry
 from arena_gateway.dispatch import Dispatcher, actor_of
 from arena_gateway.errors import api_error
 from arena_gateway.metrics import GatewayMetrics
 from arena_gateway.requests import AllOrdersQuery, CancelAllQuery, ModifyBody, OrdersQuery
 from arena_gateway.resolver import Resolver
 from arena_gateway.wire import as_wire, given_id, order_id_of, orders_args, query_args, read_positions, ticket_args, unknown_answer
-from runtime.http import REQUEST_ID, ApiError, client_address, error_answer, json_answer, read_query
+from runtime.http import REQUEST_ID, ApiError, error_answer, json_answer, read_query
 from runtime.http_body import BODY_BYTES_MAX, convert, parse_object, read_body
 from runtime.limits import TokenBuckets
 from runtime.routes import PRINCIPAL, Principal, Route
@@ -117,7 +116,7 @@ class OrderRoutes:
         started = time.perf_counter()
         broker = request.match_info["broker"]
         principal = request[PRINCIPAL]
-        client_order_id = uuid4().hex
+        client_order_id = secrets.token_hex(16)
         outcome = "ok"
         try:
             self._dispatcher.check_broker(broker)
@@ -136,7 +135,7 @@ class OrderRoutes:
         finally:
             if broker in self._dispatcher.brokers:
                 self._metrics.order_answered(broker, outcome, time.perf_counter() - started)
-            self._audit(request, principal, "order.place", f"{broker}/{client_order_id}", outcome)
+            self._accounts.audit(request, principal, "order.place", subject=f"{broker}/{client_order_id}", outcome=outcome)
 
     async def _place(self, broker: str, args: Mapping[str, object], client_order_id: str, principal: Principal) -> web.StreamResponse:
         key = (principal.user, broker, client_order_id)
@@ -233,9 +232,9 @@ class OrderRoutes:
         try:
             result = await self._dispatcher.command(broker, "order.cancel_all", args, principal)
         except OutcomeUnknown as error:
-            self._audit(request, principal, "order.cancel_all", broker, error.code)
+            self._accounts.audit(request, principal, "order.cancel_all", subject=broker, outcome=error.code)
             return unknown_answer(request, error, f"/brokers/{broker}/orders")
-        self._audit(request, principal, "order.cancel_all", broker, "ok")
+        self._accounts.audit(request, principal, "order.cancel_all", subject=broker, outcome="ok")
         body = {"ok": result["failed"] == 0, "results": result["results"], "cancelled": result["cancelled"], "failed": result["failed"]}
         return json_answer(body, 207)
 
@@ -253,15 +252,9 @@ class OrderRoutes:
             outcome = error.code
             raise
         finally:
-            self._audit(request, principal, op, order_id, outcome)
+            self._accounts.audit(request, principal, op, subject=order_id, outcome=outcome)
 
     def _remember(self, key: tuple[str, str, str]) -> None:
         self._placed[key] = None
         if len(self._placed) > REPEATS_MAX:
             self._placed.popitem(last=False)
-
-    def _audit(self, request: web.Request, principal: Principal, action: str, subject: str, outcome: str) -> None:
-        address = client_address(request, self._settings)
-        self._accounts.audit_later(
-            AuditEntry(at_ns=self._accounts.clock.wall_ns(), actor=principal.user, action=action, subject=subject, outcome=outcome, address=address)
-        )

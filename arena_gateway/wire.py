@@ -13,11 +13,10 @@ from bus.codec import to_wire
 from runtime.http import REQUEST_ID, ApiError, json_answer
 from runtime.http_body import convert
 from trading.errors import OutcomeUnknown
-from trading.orders import OrderTicket, ticket_fields
+from trading.orders import OrderTicket
 
 _ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,48}")
 _ORDER_ID_FORM = re.compile(r"[a-z0-9-]{1,64}")
-_TICKET_FIELDS = ticket_fields()
 
 
 def given_id(body: Mapping[str, Any], header: str | None) -> str | None:
@@ -48,7 +47,7 @@ def ticket_args(body: dict[str, Any], client_order_id: str | None) -> dict[str, 
         ApiError: 400 UNKNOWN_FIELD or INVALID_FIELD, 422 NUMBER_TOO_LONG.
     """
     ticket = convert(body, OrderTicket)
-    args = as_wire({name: value for name in _TICKET_FIELDS if name in body and (value := getattr(ticket, name)) is not None})
+    args = as_wire({name: value for name in body if (value := getattr(ticket, name)) is not None})
     if client_order_id is not None:
         args["client_order_id"] = client_order_id
     return args

@@ -29,6 +29,7 @@ STRING_CHARS_MAX = 256
 LIST_ITEMS_MAX = 100
 # The powers of ten a float64 holds with all its digits; beyond them a number is no price, size or time.
 NUMBER_EXPONENT_MAX = 30
+_INTEGER_MAX = 10**NUMBER_EXPONENT_MAX
 
 
 async def read_body(request: web.Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
@@ -77,7 +78,7 @@ def parse_object(body: bytes, *, string_max: int = STRING_CHARS_MAX) -> dict[str
         ApiError: 400, with the code of what is wrong.
     """
     try:
-        value = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_read_decimal, object_pairs_hook=_read_pairs)
+        value = _DECODER.decode(body.decode())
     except ApiError:
         raise
     except RecursionError:
@@ -145,15 +146,6 @@ def _refuse_constant(text: str) -> NoReturn:
     raise ApiError(400, "NUMBER_NOT_FINITE", f"{text} is no number JSON knows")
 
 
-def _read_decimal(text: str) -> Decimal:
-    if len(text) > STRING_CHARS_MAX:
-        raise ApiError(400, "NUMBER_OUT_OF_RANGE", "a number has too many digits")
-    value = Decimal(text)
-    if not -NUMBER_EXPONENT_MAX <= value.adjusted() <= NUMBER_EXPONENT_MAX and value:
-        raise ApiError(400, "NUMBER_OUT_OF_RANGE", f"{text[:40]} is out of range")
-    return value
-
-
 def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
@@ -165,8 +157,12 @@ def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+# Made once: json.loads would make one a call. A byte order mark is no whitespace to it, so such a body is malformed, as the standard has it.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Decimal, object_pairs_hook=_read_pairs)
+
+
 def _measure(value: Any, depth: int, string_max: int) -> None:
-    """Check what the parser cannot: depth, lengths, and whole numbers as wide as fractions."""
+    """Check what the parser cannot: depth, lengths, and how large or small a number is."""
     if depth > DEPTH_MAX:
         raise ApiError(400, "JSON_TOO_DEEP", f"the body nests deeper than {DEPTH_MAX} levels")
     if type(value) is dict:
@@ -186,8 +182,11 @@ def _measure(value: Any, depth: int, string_max: int) -> None:
             if not item.isascii() and any("\ud800" <= char <= "\udfff" for char in item):
                 raise ApiError(400, "JSON_MALFORMED", "a string holds half a surrogate pair, which no text can hold")
         elif kind is int:
-            if item.bit_length() > 3.33 * NUMBER_EXPONENT_MAX:
+            if not -_INTEGER_MAX <= item <= _INTEGER_MAX:
                 raise ApiError(400, "NUMBER_OUT_OF_RANGE", "a whole number is out of range")
+        elif kind is Decimal:
+            if not -NUMBER_EXPONENT_MAX <= item.adjusted() <= NUMBER_EXPONENT_MAX and item:
+                raise ApiError(400, "NUMBER_OUT_OF_RANGE", f"{str(item)[:40]} is out of range")
         elif kind is dict or kind is list:
             _measure(item, depth + 1, string_max)
 

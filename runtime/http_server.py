@@ -65,6 +65,9 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if not data:  # aiohttp looks again at what it has
+            super().data_received(data)
+            return
         requests = self._request_count
         super().data_received(data)
         if self._request_count != requests:

@@ -78,6 +78,7 @@ async def test_the_audit_log_says_who_did_what_from_where_and_cannot_be_changed(
     await desk.login("trader@test", "wrong")
     await desk.login("evil\x1b[2J@test", "wrong")
     answer = await desk.call("GET", "/admin/audit?limit=200", token=await desk.token("admin"))
+    assert {(row["action"], row["outcome"]): row["details"] for row in answer.body["entries"]}["order.place", "ok"] == {}
     rows = {(row["actor"], row["action"], row["subject"], row["outcome"], row["address"]) for row in answer.body["entries"]}
     assert ("trader@test", "order.place", "oanda/audited", "ok", "127.0.0.1") in rows
     assert ("trader@test", "order.place", "oanda/refused", "STORE_LOW", "127.0.0.1") in rows
@@ -86,10 +87,15 @@ async def test_the_audit_log_says_who_did_what_from_where_and_cannot_be_changed(
     assert ("evil?[2j@test", "login", "", "LOGIN_FAILED", "127.0.0.1") in rows
     assert ("trader@test", "user.add", "trader@test", "ok", "127.0.0.1") in rows
     assert b"pass" not in answer.raw.replace(b"user.passwd", b"")
+    desk.oanda.answers.pop("order.place")
+    for n in range(30):
+        await desk.place({**SEED_ORDER, "client_order_id": f"many-{n}"})
+    many = await desk.call("GET", "/admin/audit?limit=1", token=await desk.token("admin"))
+    assert many.body["entries"][0]["details"] == {"count": 30, "subjects": [f"oanda/many-{n}" for n in range(20)]}
     only = await desk.call("GET", "/admin/audit?action=order.place&limit=1", token=await desk.token("admin"))
-    assert [row["subject"] for row in only.body["entries"]] == ["oanda/refused"]
+    assert [row["subject"] for row in only.body["entries"]] == ["oanda/many-0"]
     older = await desk.call("GET", f"/admin/audit?action=order.place&before={only.body['next']}", token=await desk.token("admin"))
-    assert [row["subject"] for row in older.body["entries"]] == ["oanda/audited"]
+    assert [row["subject"] for row in older.body["entries"]] == ["oanda/refused", "oanda/audited"]
     with open_users(settings_at(tmp_path)) as users, users.store.write() as db:
         for statement in ("DELETE FROM audit", "UPDATE audit SET actor = 'nobody'"):
             with pytest.raises(Exception, match="append-only"):
