@@ -50,7 +50,8 @@ async def watch() -> Watch:
 
 
 @pytest.fixture
-async def context(browser: Browser, watch: Watch) -> AsyncIterator[BrowserContext]:
+async def context(browser: Browser, arena: FakeArena, watch: Watch) -> AsyncIterator[BrowserContext]:
+    """A browser profile of its own; it asks for the arena so that it ends first."""
     context = await browser.new_context(
         viewport={"width": 1280, "height": 800}, timezone_id="UTC", locale="en-US", color_scheme="dark", reduced_motion="reduce"
     )

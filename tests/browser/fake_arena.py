@@ -160,13 +160,21 @@ class FakeArena:
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.text()
         self.requests.append((request.method, request.path_qs, json.loads(body) if body else None))
-        found = self.answers.get((request.method, request.path))
+        found = self.answers.get((request.method, request.path)) or self._order(request)
         if found is None:
             return web.json_response({"ok": False, "code": "NOT_FOUND", "message": "there is no such thing"}, status=404)
         if callable(found):
             found = found(request, json.loads(body) if body else None)
         status, data = found if isinstance(found, tuple) else (200, found)
         return web.json_response(data, status=status)
+
+    def _order(self, request: web.Request) -> dict[str, Any] | None:
+        """An order that the journal knows, with its events, as ``GET …/orders/{order_id}`` tells it."""
+        order_id = request.path.rpartition("/orders/")[2]
+        events = [event for event in self.journal if event["payload"].get("order_id") == order_id]
+        if request.method != "GET" or not events:
+            return None
+        return {"ok": True, "order": {**fake_answers.order(order_id), "events": [{**event, "id": "-"} for event in events]}}
 
     async def file(self, request: web.Request) -> web.Response:
         name = request.path.lstrip("/") or "index.html"
