@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.paper import commands, idle, views
+from brokers.paper import changing, closing, idle, placing, views
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.idle import ALWAYS_IDLE, NEVER_IDLE, NEVER_NS, IdleRange
 from brokers.paper.market import Market, Standing
@@ -50,16 +50,16 @@ class PaperEngine:
     # ── commands: each checks everything first and changes nothing when it refuses ──
 
     def place(self, order: BracketOrder, *, placed_by: str, now_ns: int) -> Bracket:
-        """Accept a bracket order; it is matched by the next ``match`` or quote. See ``commands.place`` for the refusals."""
-        return commands.place(self._state, order, placed_by=placed_by, now_ns=now_ns)
+        """Accept a bracket order; it is matched by the next ``match`` or quote. See ``placing.place`` for the refusals."""
+        return placing.place(self._state, order, placed_by=placed_by, now_ns=now_ns)
 
     def cancel(self, order_id: str, *, reason: str = CancelReason.USER, now_ns: int) -> Bracket:
-        """Cancel what has not traded of an entry. See ``commands.cancel``."""
-        return commands.cancel(self._state, order_id, reason=reason, now_ns=now_ns)
+        """Cancel what has not traded of an entry. See ``changing.cancel``."""
+        return changing.cancel(self._state, order_id, reason=reason, now_ns=now_ns)
 
     def modify(self, order_id: str, changes: Mapping[str, object], *, now_ns: int) -> Bracket:
-        """Change prices or time to live, Decimals by field name. See ``commands.modify``."""
-        return commands.modify(self._state, order_id, changes, now_ns=now_ns)
+        """Change prices or time to live, Decimals by field name. See ``changing.modify``."""
+        return changing.modify(self._state, order_id, changes, now_ns=now_ns)
 
     def close(
         self,
@@ -72,8 +72,8 @@ class PaperEngine:
         reason: CloseReason = CloseReason.MANUAL,
         now_ns: int,
     ) -> list[Bracket]:
-        """Ask for a position, or part of it, to be closed at the market by the next ``match`` or quote. See ``commands.close``."""
-        return commands.close(
+        """Ask for a position, or part of it, to be closed at the market by the next ``match`` or quote. See ``closing.close``."""
+        return closing.close(
             self._state, instrument, side=side, units=units, percent=percent, placed_by=placed_by, reason=CloseReason(reason), now_ns=now_ns
         )
 
