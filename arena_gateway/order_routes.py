@@ -163,9 +163,10 @@ class OrderRoutes:
             "client_order_id": result["client_order_id"],
             "event_id": result["event_id"],
         }
+        location = f"/brokers/{broker}/orders/{result['order_id']}"
         if replayed:
-            return json_answer(answer, 200, {"Idempotent-Replayed": "true", "Location": f"/brokers/{broker}/orders/{result['order_id']}"})
-        return json_answer(answer, 201, {"Location": f"/brokers/{broker}/orders/{result['order_id']}"})
+            return json_answer(answer, 200, {"Idempotent-Replayed": "true", "Location": location})
+        return json_answer(answer, 201, {"Location": location})
 
     async def preview(self, request: web.Request) -> web.StreamResponse:
         broker = self._dispatcher.check_broker(request.match_info["broker"])

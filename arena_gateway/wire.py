@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 from aiohttp import web
 
 from arena_gateway.requests import AllOrdersQuery, OrdersQuery
-from bus.codec import to_wire
+from bus.codec import SIGNIFICANT_DIGITS_MAX, to_wire
 from runtime.http import REQUEST_ID, ApiError, json_answer
 from runtime.http_body import convert
 from trading.errors import OutcomeUnknown
@@ -17,6 +18,19 @@ from trading.orders import OrderTicket
 
 _ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,48}")
 _ORDER_ID_FORM = re.compile(r"[a-z0-9-]{1,64}")
+_INTEGER_MAX = 10**SIGNIFICANT_DIGITS_MAX
+_TYPES = get_type_hints(OrderTicket)
+# The ticket as msgspec fills it fastest (0.4 us instead of 2); made from OrderTicket, so that it cannot say anything else.
+_TicketForm = msgspec.defstruct(
+    "_TicketForm",
+    [
+        (field.name, _TYPES[field.name]) if field.default is MISSING else (field.name, _TYPES[field.name], field.default)
+        for field in fields(OrderTicket)
+    ],
+    forbid_unknown_fields=True,
+    kw_only=True,
+    gc=False,
+)
 
 
 def given_id(body: Mapping[str, Any], header: str | None) -> str | None:
@@ -41,32 +55,44 @@ def given_id(body: Mapping[str, Any], header: str | None) -> str | None:
 
 
 def ticket_args(body: dict[str, Any], client_order_id: str | None) -> dict[str, object]:
-    """An order body as the adapter takes it: types checked, numbers ready to travel, what is absent left out.
+    """An order body as the adapter takes it: types checked, numbers ready to travel, what is absent or null left out.
 
     Raises:
         ApiError: 400 UNKNOWN_FIELD or INVALID_FIELD, 422 NUMBER_TOO_LONG.
     """
-    ticket = convert(body, OrderTicket)
-    args = as_wire({name: value for name in body if (value := getattr(ticket, name)) is not None})
+    try:
+        ticket = msgspec.convert(body, _TicketForm)
+    except msgspec.ValidationError:
+        convert(body, OrderTicket)  # slower, and says what is wrong
+        raise
+    args: dict[str, object] = {}
+    for name, raw in body.items():
+        kind = type(raw)
+        if kind is Decimal:
+            args[name] = wire_number(name, raw)
+        elif kind is int and -_INTEGER_MAX < raw < _INTEGER_MAX:
+            args[name] = raw
+        elif raw is not None:
+            value = getattr(ticket, name)
+            args[name] = wire_number(name, value) if type(value) is Decimal else raw
     if client_order_id is not None:
         args["client_order_id"] = client_order_id
     return args
 
 
+def wire_number(name: str, value: Decimal) -> int | float:
+    """``value`` as the number that travels; ApiError 422 NUMBER_TOO_LONG where none has its digits."""
+    try:
+        return to_wire(value)
+    except ValueError:
+        code = "NUMBER_TOO_LONG" if value.is_finite() else "NUMBER_NOT_FINITE"
+        details = {"field": name, "value": str(value)[:64]}
+        raise ApiError(422, code, f"{name} must be a number of at most {SIGNIFICANT_DIGITS_MAX} significant digits", details) from None
+
+
 def as_wire(values: Mapping[str, object]) -> dict[str, object]:
-    """``values`` with every Decimal as the number that travels; 422 NUMBER_TOO_LONG where none has its digits."""
-    args: dict[str, object] = {}
-    for name, value in values.items():
-        if type(value) is Decimal:
-            try:
-                args[name] = to_wire(value)
-            except ValueError:
-                code = "NUMBER_TOO_LONG" if value.is_finite() else "NUMBER_NOT_FINITE"
-                details = {"field": name, "value": str(value)[:64]}
-                raise ApiError(422, code, f"{name} must be a number of at most 15 significant digits", details) from None
-        else:
-            args[name] = str(value) if isinstance(value, str) else value
-    return args
+    """``values`` with every Decimal as the number that travels. ApiError 422 NUMBER_TOO_LONG."""
+    return {name: wire_number(name, value) if type(value) is Decimal else value for name, value in values.items()}
 
 
 def query_args(query: msgspec.Struct) -> dict[str, object]:

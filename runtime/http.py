@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from runtime.http_answers import GUARD_HEADERS, REQUEST_ID, ApiError, error_answer, file_answer, json_answer, json_bytes
 from runtime.http_body import read_body, read_json, read_object, read_query
@@ -24,6 +24,7 @@ from runtime.http_server import ArenaServer, Connection, Listener, RequestHandle
 from runtime.openapi import DOCS_CSS, docs_page, openapi
 from runtime.routes import PRINCIPAL, Authenticator, Handler, Principal, Route
 from runtime.settings import Settings
+from runtime.shortcuts import Shortcuts
 
 __all__ = [
     "PRINCIPAL",
@@ -66,6 +67,7 @@ class _Server:
         self.translate = translate
         self.open_reads = reads_are_open(settings, host)
         self.guard = HeadGuard(host, 0, settings.http)
+        self.shortcuts = Shortcuts()
 
 
 SERVER = web.AppKey("server", _Server)
@@ -107,7 +109,8 @@ def build_app(
     app[SERVER] = server
     table = [*routes, *(_document_routes(title or f"RBOT Arena {name}", routes) if documented else ())]
     for route in table:
-        app.router.add_route(route.method, route.path, _endpoint(server, route), expect_handler=_expect)
+        endpoint = _endpoint(server, route)
+        server.shortcuts.add(app.router.add_route(route.method, route.path, endpoint, expect_handler=_expect), endpoint)
     app.on_response_prepare.append(_complete_headers)
     return app
 
@@ -156,8 +159,9 @@ async def _complete_headers(request: web.Request, response: web.StreamResponse) 
 class _Entry:
     """The first call of every request: id, head checks, routing, and every error turned into the one shape."""
 
-    def __init__(self, server: _Server, inner: RequestHandler) -> None:
+    def __init__(self, server: _Server, app: web.Application, inner: RequestHandler) -> None:
         self._server = server
+        self._app = app
         self._inner = inner
         self._ids = count(1)
         self._prefix = secrets.token_hex(4)
@@ -169,7 +173,14 @@ class _Entry:
         request[REQUEST_ID] = request_id
         try:
             self._check_head(request, headers)
-            return await self._inner(request)
+            shortcut = None if "Expect" in headers else self._server.shortcuts.find(request.method, request.raw_path)
+            if shortcut is None:
+                return await self._inner(request)
+            endpoint, info = shortcut
+            info.add_app(self._app)
+            assert isinstance(request, web.Request)
+            request._match_info = info  # noqa: SLF001 - what aiohttp's own routing does
+            return await endpoint(request)
         except ApiError as error:
             return error_answer(error, request_id)
         except web.HTTPException as error:
@@ -190,7 +201,6 @@ class _Entry:
 
     def _check_head(self, request: web.BaseRequest, headers: Mapping[str, str]) -> None:
         if request.version not in _VERSIONS:
-            request._cache["version"] = HttpVersion11  # noqa: SLF001 - an answer speaks our version, not the one that was asked for
             raise ApiError(505, "HTTP_VERSION_NOT_SUPPORTED", "only HTTP/1.0 and HTTP/1.1 are spoken here", close=True)
         if not self._server.guard.host_is_ours(headers.get("Host")):
             raise ApiError(421, "HOST_NOT_ALLOWED", "this server does not answer to that Host; name it in ARENA_HTTP__ALLOWED_HOSTS", close=True)
@@ -282,7 +292,7 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
     tls = tls_context(http.tls_cert_file, http.tls_key_file)
     sock = bind(host, port, setting=server.port_setting)
     server.guard = HeadGuard(host, sock.getsockname()[1], http)
-    async with open_server(app, sock, lambda inner: _Entry(server, inner), tls=tls, proxies=http.trusted_proxies) as listener:
+    async with open_server(app, sock, lambda inner: _Entry(server, app, inner), tls=tls, proxies=http.trusted_proxies) as listener:
         log.info("listening", extra={"url": listener.url})
         yield listener
 

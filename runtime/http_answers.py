@@ -4,12 +4,15 @@ Money in an answer is a number (DESIGN 2.7): an integer when whole, else the flo
 depend on its data alone, key order included, so a replayed answer is the first one byte for byte.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
+from http import HTTPStatus
 
 import msgspec
-from aiohttp import web
-from multidict import CIMultiDict
+from aiohttp import ClientConnectionResetError, HttpVersion10, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.helpers import rfc822_formatted_time
 
 # S-W6, to the letter. `arena` is the page's one Trusted Types policy.
 CONTENT_SECURITY_POLICY = (
@@ -25,10 +28,71 @@ GUARD_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "Server": "arena",  # aiohttp would name itself, Python and both versions
 }
-_JSON_HEADERS = CIMultiDict({**GUARD_HEADERS, "Content-Type": "application/json; charset=utf-8"})
-
 REQUEST_ID = web.RequestKey("request_id", str)
 _ENCODER = msgspec.json.Encoder()
+_JSON = "application/json; charset=utf-8"
+# What most answers carry besides their own headers, written once.
+_GUARD_LINES = "".join(f"{name}: {value}\r\n" for name, value in GUARD_HEADERS.items())
+_GUARD_NAMES = frozenset(name.lower() for name in GUARD_HEADERS)
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+_HSTS = "Strict-Transport-Security: max-age=31536000\r\n"
+_FORBIDDEN_IN_HEADERS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# More than this still unsent: the client does not read, and gets nothing more until it does.
+_UNSENT_BYTES_MAX = 64 * 1024
+
+
+class Answer(web.Response):
+    """An answer with a body in memory; it leaves in one write, with the guarding headers and the request's id.
+
+    aiohttp writes a head header by header; most of ours is constant, and doing it here halves what an answer costs. ``headers`` holds only the
+    answer's own; one that it sets itself wins over the guarding header of that name.
+    """
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        if self._eof_sent or self._payload_writer is not None:
+            return self._payload_writer
+        self._req = request
+        self._payload_writer = request.writer
+        if self._keep_alive is None:
+            self._keep_alive = request.keep_alive
+        return request.writer
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - aiohttp's signature
+        request = self._req
+        if self._eof_sent or request is None:
+            return
+        body = self._body if isinstance(self._body, bytes) else b""
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ClientConnectionResetError("the client has gone")
+        transport.write(self._head(request, len(body)).encode() + (b"" if request.method == "HEAD" else body))
+        self._eof_sent = True
+        self._req = None
+        self._payload_writer = None
+        self._body_length = len(body)
+        if transport.get_write_buffer_size() > _UNSENT_BYTES_MAX:
+            await request.writer.drain()
+
+    def _head(self, request: web.BaseRequest, length: int) -> str:
+        own = ""
+        guards = _GUARD_LINES
+        for name, value in self._headers.items():
+            if _FORBIDDEN_IN_HEADERS.search(value) is not None:
+                raise ValueError(f"the header {name} holds a control character")
+            own += f"{name}: {value}\r\n"
+            if name.lower() in _GUARD_NAMES:
+                guards = "".join(f"{guard}: {text}\r\n" for guard, text in GUARD_HEADERS.items() if guard not in self._headers)
+        if self._cookies:
+            own += "".join(f"Set-Cookie: {cookie.OutputString()}\r\n" for cookie in self._cookies.values())
+        if not self._keep_alive:
+            own += "Connection: close\r\n"
+        elif request.version == HttpVersion10:
+            own += "Connection: keep-alive\r\n"
+        if request.secure:
+            own += _HSTS
+        status = _STATUS_LINES.get(self._status) or f"HTTP/1.1 {self._status} \r\n"
+        request_id = request.get(REQUEST_ID, "-")
+        return f"{status}{own}Content-Length: {length}\r\nX-Request-ID: {request_id}\r\nDate: {rfc822_formatted_time()}\r\n{guards}\r\n"
 
 
 class ApiError(Exception):
@@ -84,11 +148,10 @@ def json_bytes(data: object) -> bytes:
 
 
 def json_answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """An answer of JSON with the guarding headers; ``headers`` are added or win."""
-    all_headers = _JSON_HEADERS.copy()
-    if headers:
-        all_headers.update(headers)
-    return web.Response(body=json_bytes(data), status=status, headers=all_headers)
+    """An answer of JSON; ``headers`` are added or win."""
+    answer = Answer(body=json_bytes(data), status=status, headers=headers)
+    answer.headers.setdefault("Content-Type", _JSON)
+    return answer
 
 
 def error_body(code: str, message: str, details: Mapping[str, object], request_id: str) -> dict[str, object]:
@@ -101,7 +164,7 @@ def error_answer(error: ApiError, request_id: str, *, extra: Mapping[str, object
     body = error_body(error.code, error.message, error.details, request_id)
     if extra:
         body.update(extra)
-    answer = json_answer(body, error.status, {**error.headers, "X-Request-ID": request_id})
+    answer = json_answer(body, error.status, error.headers)
     if error.close:
         answer.force_close()
     return answer
@@ -109,8 +172,6 @@ def error_answer(error: ApiError, request_id: str, *, extra: Mapping[str, object
 
 def file_answer(body: bytes, content_type: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer that is not JSON (a page, a style sheet, metrics), guarded the same."""
-    all_headers = CIMultiDict(GUARD_HEADERS)
-    all_headers["Content-Type"] = content_type
-    if headers:
-        all_headers.update(headers)
-    return web.Response(body=body, headers=all_headers)
+    answer = Answer(body=body, headers=headers)
+    answer.headers["Content-Type"] = content_type
+    return answer

@@ -38,11 +38,11 @@ async def read_body(request: web.Request, bytes_max: int = BODY_BYTES_MAX) -> by
     Raises:
         ApiError: 413 over ``bytes_max``, 408 when it is not there after 10 s (aiohttp itself waits for ever: measured).
     """
-    if (request.content_length or 0) > bytes_max:
-        raise _too_large(bytes_max)
     content = request.content
     if content.is_eof():
         body = content.read_nowait()  # nearly always: a small body comes in the same packet as its head
+    elif (request.content_length or 0) > bytes_max:
+        raise _too_large(bytes_max)
     else:
         try:
             async with asyncio.timeout(BODY_S_MAX):
