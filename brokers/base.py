@@ -23,6 +23,7 @@ from trading.changes import Changes
 from trading.instruments import Side
 from trading.orders import BracketOrder
 from trading.quotes import Quote
+from trading.risk import Exposure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,15 @@ class Snapshot:
     brackets: Sequence[Bracket] = ()
     account: Mapping[str, object] = field(default_factory=dict)
     next_n: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A standing quote to value an account by: the newest of its instrument, how old it is, and whether it may still decide."""
+
+    quote: Quote
+    age_ns: int
+    is_fresh: bool
 
 
 class VenuePort(Protocol):
@@ -110,8 +120,8 @@ class Broker(Protocol):
     def on_quote(self, quote: Quote, *, now_ns: int, fresh: bool) -> None:
         """Let ``quote`` decide. One that is not fresh decides nothing."""
 
-    def mark(self, quotes: Iterable[Quote]) -> None:
-        """Value the account by ``quotes``, the newest of each instrument; nothing is decided by them."""
+    def mark(self, marks: Iterable[Mark]) -> None:
+        """Value the account by ``marks``, one of each instrument; nothing is decided by them."""
 
     def on_time(self, now_ns: int) -> None:
         """End what has outlived its time."""
@@ -130,6 +140,9 @@ class Broker(Protocol):
     def positions(self) -> Sequence[Position]: ...
 
     def account(self, now_ns: int) -> Account: ...
+
+    def exposure(self, instrument: str) -> Exposure:
+        """What the limits look at before an order in ``instrument``."""
 
     def preview(self, order: BracketOrder) -> Preview: ...
 

@@ -4,14 +4,14 @@ Each runs as one work on the writer thread: who may do it, what the Broker makes
 be asked of the venue comes back as ``Changed.calls``; ``brokers.service`` makes them after the commit and shows the orders as they stand then.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from brokers import ledger
 from brokers.actors import Actor, require_owner
 from brokers.arguments import CloseRequest, Modification, optional
-from brokers.base import VenueCall
+from brokers.base import Mark, VenueCall
 from brokers.desk import Desk
 from brokers.placing import VOID_RESOLVED, kept_placement
 from brokers.reading import find_order
@@ -20,7 +20,6 @@ from bus.txn import Txn
 from trading.brackets import Bracket
 from trading.errors import ArenaError, InvalidRequest, NotFound, StateConflict
 from trading.events import EventDraft, EventType
-from trading.quotes import Quote
 
 RESULTS_MAX = 500
 
@@ -77,7 +76,7 @@ def cancel_all(desk: Desk, txn: Txn, *, wanted: Callable[[Bracket], bool], reaso
     return Changed(ns=ns, calls=calls, refused=refused)
 
 
-def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *, standing: Sequence[Quote], now_ns: int) -> Changed:
+def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *, marks: Iterable[Mark], now_ns: int) -> Changed:
     """Close a position, or part of it, oldest bracket first. An admin closes everybody's, others their own.
 
     Raises:
@@ -92,7 +91,7 @@ def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *,
         raise NotFound(f"there is no open position in {request.instrument}", code="NO_POSITION", details={"instrument": request.instrument})
     if not any(actor.is_admin or bracket.placed_by == actor.user for bracket in held):
         require_owner(actor, held[0].placed_by, held[0].order_id)
-    desk.broker.mark(standing)
+    desk.broker.mark(marks)
     progress = desk.broker.close(
         request.instrument,
         side=side,
@@ -106,10 +105,10 @@ def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *,
     return Changed(ns=[bracket.n for bracket in progress.brackets], calls=_calls(progress.call))
 
 
-def flatten(desk: Desk, txn: Txn, standing: Sequence[Quote], now_ns: int) -> Changed:
+def flatten(desk: Desk, txn: Txn, marks: Iterable[Mark], now_ns: int) -> Changed:
     """Close every position of the account, for the kill switch; one that cannot be closed now does not keep the others."""
     ns, calls, refused = [], [], []
-    desk.broker.mark(standing)
+    desk.broker.mark(marks)
     for position in desk.broker.positions():
         try:
             progress = desk.broker.close(

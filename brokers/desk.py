@@ -4,11 +4,12 @@ A ``Broker`` decides, the desk records: ``record`` takes what the Broker drained
 in the transaction at hand, so that the book and the journal cannot disagree. Nothing here is touched from the event loop.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from brokers import ledger
-from brokers.base import Broker, Snapshot
+from brokers.base import Broker, Mark, Snapshot
+from brokers.limits import Limits
 from brokers.trading_state import Brake, TradingState, refuse_by_state
 from bus.txn import Txn
 from trading.brackets import Bracket
@@ -16,6 +17,7 @@ from trading.changes import Changes
 from trading.events import EventDraft
 from trading.instruments import Instruments
 from trading.orders import BracketOrder, OrderStatus
+from trading.risk_limits import RiskLimits
 
 ORDER_COUNTER = "orders"
 
@@ -36,10 +38,11 @@ class Desk:
         instruments: all of them; the desk trades those of its venue.
     """
 
-    def __init__(self, *, source: str, broker: Broker, instruments: Instruments) -> None:
+    def __init__(self, *, source: str, broker: Broker, instruments: Instruments, limits: RiskLimits) -> None:
         self.source = source
         self.broker = broker
         self.instruments = instruments
+        self.limits = Limits(limits, instruments)
         self.brake = Brake()
         # Read by the event loop, written here; each is one word.
         self.equity_is_due = False
@@ -64,6 +67,7 @@ class Desk:
         self.brake = Brake.from_record(ledger.get_state(db, "brake"))
         snapshot = Snapshot(brackets=list(ledger.orders_not_final(db)), account=ledger.get_state(db, "account") or {}, next_n=self._last_n + 1)
         self.broker.restore(snapshot, now_ns)
+        self.limits.restore(db, now_ns)
         self.unknown_ns = {bracket.n for bracket in snapshot.brackets if bracket.status is OrderStatus.UNKNOWN}
         self._note_open()
 
@@ -99,7 +103,7 @@ class Desk:
         self.has_open_orders = self.broker.open_count > 0
         self.has_positions = self.broker.position_count > 0
 
-    def refuse(self, order: BracketOrder, now_ns: int) -> None:
+    def refuse(self, order: BracketOrder, *, placed_by: str, body_hash: str, marks: Mapping[str, Mark], now_ns: int) -> None:
         """The last door before an order: the brake, then the limits.
 
         Raises:
@@ -108,6 +112,7 @@ class Desk:
         if self.brake.state is not TradingState.ACTIVE:
             resting = (bracket.order for bracket in self.broker.open_brackets() if bracket.remaining_units)
             refuse_by_state(self.brake, order, self.broker.positions(), resting)
+        self.limits.refuse(order, placed_by=placed_by, body_hash=body_hash, broker=self.broker, marks=marks, now_ns=now_ns)
 
     def append(self, txn: Txn, draft: EventDraft) -> int:
         """Journal one event that is about no order in the book."""

@@ -27,8 +27,8 @@ class DeskOperations:
     async def account(self, request: Request, _: Actor) -> Answer:
         """``OneAccount``."""
         read(request.args, NoArgs)
-        standing = self._context.quotes.standing()
-        return await self._context.look(lambda _: reading.get_account(self._desk, standing, self._context.steady.now_ns()))
+        context = self._context
+        return await context.look(lambda _: reading.get_account(self._desk, context.quotes.marks().values(), context.steady.now_ns()))
 
     async def equity(self, request: Request, _: Actor) -> Answer:
         """``EquityPage``."""
@@ -56,13 +56,13 @@ class DeskOperations:
         args = read(request.args, StateRequest)
         state = parse_state(args.state)
         require_may_set(actor, state, self._desk.broker.mode)
-        standing = self._context.quotes.standing()
+        marks = self._context.quotes.marks().values()
 
         def work(txn: Txn, now_ns: int) -> tuple[Changed, Changed]:
             self._set_brake(txn, state, args.reason, actor.user, now_ns)
             nothing = Changed(ns=[])
             cancelled = changing.cancel_all(self._desk, txn, wanted=lambda _: True, reason="kill_switch", now_ns=now_ns) if args.cancel else nothing
-            closed = changing.flatten(self._desk, txn, standing, now_ns) if args.flatten else nothing
+            closed = changing.flatten(self._desk, txn, marks, now_ns) if args.flatten else nothing
             return cancelled, closed
 
         cancelled, closed = await self._context.write(None, work)
@@ -91,10 +91,10 @@ class DeskOperations:
         feed = self._context.quotes.feed
         if args.adopt and feed is None:
             raise StateConflict("there is no feed to adopt: no quote has come in yet", code="NO_FEED")
-        standing = self._context.quotes.standing()
+        marks = self._context.quotes.marks().values()
 
         def work(txn: Txn, now_ns: int) -> View:
-            broker.mark(standing)
+            broker.mark(marks)
             open_before = len(broker.open_brackets())
             if args.adopt:
                 broker.adopt_feed(str(feed), now_ns)

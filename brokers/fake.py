@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 
-from brokers.base import Progress, Snapshot, VenueCall, VenuePort
+from brokers.base import Mark, Progress, Snapshot, VenueCall, VenuePort
 from trading import events
 from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Protection
@@ -21,6 +21,7 @@ from trading.events import EventDraft
 from trading.order_state import Step, apply
 from trading.orders import BracketOrder, Leg, OrderStatus
 from trading.quotes import Quote
+from trading.risk import Exposure
 
 NS_PER_MIN = 60_000_000_000
 
@@ -159,7 +160,7 @@ class FakeBroker:
     def on_quote(self, quote: Quote, *, now_ns: int, fresh: bool) -> None:
         """A live venue matches by itself."""
 
-    def mark(self, quotes: Iterable[Quote]) -> None:
+    def mark(self, marks: Iterable[Mark]) -> None:
         """Nothing is held that could be valued."""
 
     def on_time(self, now_ns: int) -> None:
@@ -188,6 +189,13 @@ class FakeBroker:
             venue=self._source, mode=self.mode, currency="USD", balance=zero, cash=zero, reserved=zero, open_pnl=zero, equity=zero, margin_used=zero,
             margin_available=zero, holdings_value=zero, realized_pnl=zero, fees=zero, pending_orders=len(self._open), open_trades=0, as_of_ns=now_ns,
             stale=False,
+        )  # fmt: skip
+
+    def exposure(self, instrument: str) -> Exposure:  # noqa: ARG002 (nothing is held)
+        zero = Decimal(0)
+        return Exposure(
+            currency="USD", equity=Decimal(1_000_000), rate=Decimal(1), open_orders=len(self._open), instrument_units=zero, instrument_notional=zero,
+            total_notional=zero,
         )  # fmt: skip
 
     def preview(self, order: BracketOrder) -> Preview:

@@ -7,7 +7,6 @@ told once, and once more when it is back. An instrument that never had a quote i
 from dataclasses import dataclass
 
 from brokers.quote_intake import Received
-from trading.quotes import Quote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +58,13 @@ class FeedWatch:
         """Whether a quote sent then may decide now."""
         return boot_ns - received.sent_boot_ns < self._stale_after_ns
 
-    def fresh(self, instrument: str, boot_ns: int) -> Quote | None:
-        """The standing quote of ``instrument`` if it may decide now."""
-        received = self._standing.get(instrument)
-        return received.quote if received is not None and self.is_fresh(received, boot_ns) else None
-
-    def standing(self, instrument: str) -> Quote | None:
+    def standing(self, instrument: str) -> Received | None:
         """The newest quote of ``instrument``, however old."""
-        received = self._standing.get(instrument)
-        return None if received is None else received.quote
-
-    def standing_received(self, instrument: str) -> Received | None:
-        """The same, with when it was sent."""
         return self._standing.get(instrument)
 
-    def all_standing(self) -> list[Quote]:
-        """The newest quote of every instrument."""
-        return [received.quote for received in self._standing.values()]
+    def all_standing(self) -> list[Received]:
+        """The newest quote of every instrument. The copy is made in one step, so another thread may ask too."""
+        return list(self._standing.values())
 
     @property
     def feed(self) -> str | None:

@@ -36,6 +36,7 @@ from runtime.clock import boot_id as read_boot_id
 from runtime.program import CannotStart
 from runtime.settings import Settings
 from trading.instruments import Instruments
+from trading.risk_limits import RiskLimits, RiskSettingsError
 
 _log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ async def serve(settings: Settings, source: str, stop: asyncio.Event, *, broker:
 @contextlib.asynccontextmanager
 async def open_adapter(settings: Settings, source: str, *, broker: Broker, instruments: Instruments, clock: Clock) -> AsyncIterator[Adapter]:
     """The adapter of ``source``, serving from entering to leaving."""
-    desk = Desk(source=source, broker=broker, instruments=instruments)
+    desk = Desk(source=source, broker=broker, instruments=instruments, limits=_limits(settings))
     steady = SteadyClock(clock)
     with _plain_refusals(), Publisher(settings.bus_pub_address) as publisher:
 
@@ -149,6 +150,13 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             for task in running:
                 task.cancel()
             await journal.run(upkeep.note_awake)
+
+
+def _limits(settings: Settings) -> RiskLimits:
+    try:
+        return RiskLimits.from_settings(settings.risk)
+    except RiskSettingsError as error:
+        raise CannotStart(str(error)) from error
 
 
 @contextlib.contextmanager

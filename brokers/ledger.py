@@ -142,6 +142,17 @@ def orders_not_final(db: Db) -> Iterator[Bracket]:
         yield _BRACKETS.value(text)
 
 
+def orders_since(db: Db, since_ns: int) -> list[tuple[str, str, int]]:
+    """(placed_by, body_hash, placed_ns) of the orders placed after ``since_ns``, oldest first."""
+    found = []
+    for placed_by, body_hash, text in db.execute("SELECT placed_by, body_hash, bracket FROM orders ORDER BY n DESC"):
+        placed_ns = _BRACKETS.value(text).placed_ns
+        if placed_ns <= since_ns:
+            break
+        found.append((placed_by, body_hash, placed_ns))
+    return found[::-1]
+
+
 def last_n(db: Db) -> int:
     return int(db.execute("SELECT coalesce(max(n), 0) FROM orders").fetchone()[0])
 

@@ -55,7 +55,7 @@ class OrderOperations:
             actor=actor,
             is_late=lambda: context.is_late(request.deadline),
             store_is_low=context.journal.store_is_low,
-            standing=context.quotes.standing(),
+            marks=context.quotes.marks(),
         )
         placed, last_event = await context.journal.run(lambda txn: (place(self._desk, txn, placing, context.steady.now_ns()), txn.last_event))
         if placed.call is not None:
@@ -78,22 +78,21 @@ class OrderOperations:
             self._context.quotes.match_later(placed.instrument)
         return placed.result
 
-    async def preview(self, request: Request, _: Actor) -> Answer:
+    async def preview(self, request: Request, actor: Actor) -> Answer:
         """``Previewed``; what would refuse the order now is among the warnings."""
         ticket = read_ticket(request.args)
-        standing = self._context.quotes.standing()
 
         def look(_: object) -> View:
             order = check_ticket(ticket, self._desk.instruments, self._desk.source)
-            self._desk.broker.mark(standing)
+            marks = self._context.quotes.marks()
+            self._desk.broker.mark(marks.values())
             preview = self._desk.broker.preview(order)
             warnings = list(preview.warnings)
             try:
-                self._desk.refuse(order, self._context.steady.now_ns())
+                self._desk.refuse(order, placed_by=actor.user, body_hash="", marks=marks, now_ns=self._context.steady.now_ns())
             except OrderDenied as denial:
                 warnings.append(denial.message)
-            quote, is_stale = self._context.quotes.standing_quote(order.instrument)
-            return preview_view(preview, quote, warnings, stale=is_stale)
+            return preview_view(preview, marks.get(order.instrument), warnings)
 
         return await self._context.look(look)
 
@@ -136,9 +135,9 @@ class OrderOperations:
         """``Closed``."""
         require_trader(actor)
         args = read(request.args, CloseRequest)
-        standing = self._context.quotes.standing()
+        marks = self._context.quotes.marks().values()
         changed = await self._context.write(
-            request.deadline, lambda txn, now_ns: changing.close_position(self._desk, txn, args, actor, standing=standing, now_ns=now_ns)
+            request.deadline, lambda txn, now_ns: changing.close_position(self._desk, txn, args, actor, marks=marks, now_ns=now_ns)
         )
         await self._context.finish(changed, request.deadline, [args.instrument])
 
@@ -178,8 +177,7 @@ class OrderOperations:
     async def positions(self, request: Request, _: Actor) -> Answer:
         """``PositionList``."""
         args = read(request.args, PositionQuery)
-        standing = self._context.quotes.standing()
-        return await self._context.look(lambda _: reading.list_positions(self._desk, args, standing))
+        return await self._context.look(lambda _: reading.list_positions(self._desk, args, self._context.quotes.marks().values()))
 
     async def _show(self, changed: Changed, deadline: Deadline | None) -> Answer:
         """The one order that was changed, once the venue and the market have had their say.

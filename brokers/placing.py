@@ -5,13 +5,13 @@ that was used before is answered from the store; a request that is late becomes 
 asked. A refusal by our rules is journalled, so that it can be read and commented on, and leaves the id free. Source: RULES R4, R6, R7.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from brokers import ledger
 from brokers.actors import Actor
-from brokers.base import VenueCall
+from brokers.base import Mark, VenueCall
 from brokers.desk import Desk, NewOrder
 from bus.codec import REPLY_LIMITS, pack, unpack
 from bus.txn import Txn
@@ -21,7 +21,6 @@ from trading.events import EventDraft, EventType
 from trading.money import fits_wire
 from trading.order_checks import check_ticket
 from trading.orders import OrderStatus, OrderTicket, canonical_hash
-from trading.quotes import Quote
 
 Result = dict[str, Any]
 
@@ -41,7 +40,7 @@ class PlaceRequest:
     actor: Actor
     is_late: Callable[[], bool]
     store_is_low: Callable[[], bool]
-    standing: Sequence[Quote]
+    marks: Mapping[str, Mark]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +75,20 @@ def place(desk: Desk, txn: Txn, request: PlaceRequest, now_ns: int) -> Placed:
         raise Unavailable("the account is being compared with the venue; try again shortly", code="STREAM_RECONCILING")
     try:
         order = check_ticket(request.ticket, desk.instruments, desk.source)
-        broker.mark(request.standing)
-        desk.refuse(order, now_ns)
+        body_hash = canonical_hash(order)
+        broker.mark(request.marks.values())
+        desk.refuse(order, placed_by=request.actor.user, body_hash=body_hash, marks=request.marks, now_ns=now_ns)
         progress = broker.place(order, placed_by=request.actor.user, now_ns=now_ns)
     except OrderDenied as denial:
         desk.append(txn, _rejected(desk, request, denial, now_ns))
         return Placed(refusal=denial)
     bracket = progress.brackets[0]
+    desk.limits.note(request.actor.user, body_hash, now_ns)
     if bracket.status in _IN_DOUBT:
-        desk.record(txn, NewOrder(body_hash=canonical_hash(order)))
+        desk.record(txn, NewOrder(body_hash=body_hash))
         return Placed(in_flight_n=bracket.n, call=progress.call, instrument=order.instrument)
     answer = Answer()
-    desk.record(txn, NewOrder(body_hash=canonical_hash(order), reply=answer))
+    desk.record(txn, NewOrder(body_hash=body_hash, reply=answer))
     return Placed(result=answer.result, call=progress.call, instrument=order.instrument)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import partial
 
+from brokers.base import Mark
 from brokers.desk import Desk
 from brokers.feed_watch import FeedWatch, Recovered, WentStale
 from brokers.quote_intake import Received
@@ -20,7 +21,6 @@ from bus.txn import Txn
 from trading import events
 from trading.errors import ArenaError
 from trading.events import EventDraft
-from trading.quotes import Quote
 
 WAITING_MAX = 256
 
@@ -53,14 +53,15 @@ class QuoteDesk:
     def feed(self) -> str | None:
         return self._watch.feed
 
-    def standing(self) -> list[Quote]:
-        """The newest quote of each instrument, to value the account by."""
-        return self._watch.all_standing()
-
-    def standing_quote(self, instrument: str) -> tuple[Quote | None, bool]:
-        """The newest quote of ``instrument`` and whether it is too old to act on."""
-        quote = self._watch.standing(instrument)
-        return quote, self._watch.fresh(instrument, self._steady.boot_ns()) is None
+    def marks(self) -> dict[str, Mark]:
+        """The newest quote of each instrument, to value the account by. From either thread."""
+        boot_ns = self._steady.boot_ns()
+        return {
+            received.quote.instrument: Mark(
+                quote=received.quote, age_ns=boot_ns - received.sent_boot_ns, is_fresh=self._watch.is_fresh(received, boot_ns)
+            )
+            for received in self._watch.all_standing()
+        }
 
     def take(self, received: Received) -> None:
         """A quote has come in."""
@@ -78,7 +79,7 @@ class QuoteDesk:
         boot_ns = self._steady.boot_ns()
         works = []
         for name in dict.fromkeys(instruments):
-            received = self._watch.standing_received(name)
+            received = self._watch.standing(name)
             if received is not None and self._watch.is_fresh(received, boot_ns) and self._desk.broker.wants(received.quote):
                 work = self._decide(received, None)
                 if work is not None:
@@ -88,7 +89,7 @@ class QuoteDesk:
 
     def match_later(self, instrument: str) -> None:
         """The same for one instrument, without waiting."""
-        received = self._watch.standing_received(instrument)
+        received = self._watch.standing(instrument)
         if received is not None and self._watch.is_fresh(received, self._steady.boot_ns()) and self._desk.broker.wants(received.quote):
             self._decide(received, None)
 
@@ -107,7 +108,7 @@ class QuoteDesk:
             self._latest[name] = received
             return None
         is_first_look = name in self._blind
-        standing = self.standing()
+        marks = self.marks()
 
         def work(txn: Txn) -> None:
             now_ns = self._steady.now_ns()
@@ -115,7 +116,7 @@ class QuoteDesk:
                 self._desk.append(txn, _feed_recovered(recovered, now_ns))
             if is_first_look:
                 self._desk.append(txn, self._reconciled(name, now_ns))
-            self._desk.broker.mark(standing)
+            self._desk.broker.mark(mark for mark in marks.values() if mark.quote.instrument != name)
             self._desk.broker.on_quote(received.quote, now_ns=now_ns, fresh=self._watch.is_fresh(received, self._steady.boot_ns()))
             self._desk.record(txn)
 

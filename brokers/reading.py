@@ -4,7 +4,7 @@ They run on the writer thread between two groups of orders, so what they show is
 its ``result`` map (``brokers.replies``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from brokers import ledger
 from brokers.actors import Actor
 from brokers.arguments import FillQuery, Modification, OrderLookup, OrderQuery, Page, PositionQuery, TradeQuery, optional
+from brokers.base import Mark
 from brokers.desk import Desk
 from brokers.ledger import Db
 from brokers.views import View, account_view, fill_view, instrument_view, order_view, position_view, trade_view, void_view
@@ -22,7 +23,6 @@ from trading.brackets import Bracket, Protection
 from trading.errors import NotFound
 from trading.instruments import Side
 from trading.orders import EntryType
-from trading.quotes import Quote
 
 # An order's own events: the first and the newest; a trailing stop alone may have thousands.
 EVENTS_MAX = 200
@@ -127,9 +127,9 @@ def list_equity(db: Db, query: Page) -> View:
     return {"equity": points, "next": _next(found, query.limit)}
 
 
-def list_positions(desk: Desk, query: PositionQuery, standing: Sequence[Quote]) -> View:
-    """``PositionList``, valued by ``standing``."""
-    desk.broker.mark(standing)
+def list_positions(desk: Desk, query: PositionQuery, marks: Iterable[Mark]) -> View:
+    """``PositionList``, valued by ``marks``."""
+    desk.broker.mark(marks)
     weakest: dict[tuple[str, Side], Protection] = {}
     for bracket in desk.broker.open_brackets():
         if bracket.position_units:
@@ -145,9 +145,9 @@ def list_positions(desk: Desk, query: PositionQuery, standing: Sequence[Quote]) 
     }
 
 
-def get_account(desk: Desk, standing: Sequence[Quote], now_ns: int) -> View:
-    """``OneAccount``, valued by ``standing``."""
-    desk.broker.mark(standing)
+def get_account(desk: Desk, marks: Iterable[Mark], now_ns: int) -> View:
+    """``OneAccount``, valued by ``marks``."""
+    desk.broker.mark(marks)
     return {"account": account_view(desk.broker.account(now_ns), desk.broker.account_id)}
 
 

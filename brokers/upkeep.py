@@ -24,6 +24,9 @@ EQUITY_NS = 60 * NS_PER_S
 # How precisely an adapter that starts again knows for how long it was blind.
 AWAKE_NS = 10 * NS_PER_S
 
+# How late after its turn a trading day may begin.
+DAY_LOOK_NS = 60 * NS_PER_S
+
 AWAKE_KEY = "awake_ns"
 
 _log = logging.getLogger(__name__)
@@ -38,6 +41,7 @@ class Upkeep:
         self._quotes = quotes
         self._steady = steady
         self._equity_at_ns = 0
+        self._day_ends_ns = 0
         self._awake_at_ns = steady.boot_ns()
 
     async def run(self) -> None:
@@ -57,6 +61,9 @@ class Upkeep:
         if self._desk.equity_is_due or positions_open:
             self._equity_at_ns = boot_ns
             await self._write(self._add_equity)
+        if self._desk.limits.counts_days and now_ns >= self._day_ends_ns:
+            self._day_ends_ns = now_ns + DAY_LOOK_NS
+            await self._write(self._turn_day)
         if self._desk.has_open_orders and boot_ns - self._awake_at_ns >= AWAKE_NS:
             self._awake_at_ns = boot_ns
             await self._write(self.note_awake)
@@ -78,12 +85,17 @@ class Upkeep:
 
         await self._write(work)
 
+    def _turn_day(self, txn: Txn) -> None:
+        self._desk.broker.mark(self._quotes.marks().values())
+        self._desk.limits.turn_day(txn, self._desk.broker, self._steady.now_ns())
+
     def _expire(self, txn: Txn) -> None:
         self._desk.broker.on_time(self._steady.now_ns())
         self._desk.record(txn)
 
     def _add_equity(self, txn: Txn) -> None:
         now_ns = self._steady.now_ns()
+        self._desk.broker.mark(self._quotes.marks().values())
         account = self._desk.broker.account(now_ns)
         ledger.add_equity(txn, now_ns, str(account.balance), str(account.equity), str(account.open_pnl))
         self._desk.equity_is_due = False

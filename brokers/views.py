@@ -5,12 +5,12 @@ Numbers stay Decimals here; the codec turns them into wire numbers when a reply 
 
 from collections.abc import Sequence
 
+from brokers.base import Mark
 from runtime.timestamps import to_text
 from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Fill, Trade, legs_of
 from trading.events import seconds
 from trading.instruments import Instrument
-from trading.quotes import Quote
 
 View = dict[str, object]
 
@@ -185,7 +185,7 @@ def position_view(position: Position, protection: str) -> View:
     }
 
 
-def preview_view(preview: Preview, quote: Quote | None, warnings: Sequence[str], *, stale: bool) -> View:
+def preview_view(preview: Preview, mark: Mark | None, warnings: Sequence[str]) -> View:
     """A ``Previewed``."""
     return {
         "instrument": preview.instrument,
@@ -193,8 +193,8 @@ def preview_view(preview: Preview, quote: Quote | None, warnings: Sequence[str],
         "units": preview.units,
         "currency": preview.currency,
         "entry_price": preview.entry_price,
-        "bid": None if quote is None else quote.bid,
-        "ask": None if quote is None else quote.ask,
+        "bid": None if mark is None else mark.quote.bid,
+        "ask": None if mark is None else mark.quote.ask,
         "spread": preview.spread,
         "notional": preview.notional,
         "cost": preview.cost,
@@ -205,7 +205,7 @@ def preview_view(preview: Preview, quote: Quote | None, warnings: Sequence[str],
         "gain_at_target": preview.gain_at_target,
         "reward_risk": preview.reward_risk,
         "warnings": list(warnings),
-        "stale": stale,
+        "stale": mark is None or not mark.is_fresh,
     }
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from brokers.base import Progress, Snapshot, VenuePort
+from brokers.base import Mark, Progress, Snapshot, VenuePort
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.engine import PaperEngine
 from brokers.paper.idle import NEVER_IDLE, IdleRange
@@ -89,9 +89,9 @@ class PaperBroker:
         self._engine.on_quote(quote, now_ns=now_ns, fresh=fresh)
         self._decided.append(quote)
 
-    def mark(self, quotes: Iterable[Quote]) -> None:
-        for quote in quotes:
-            self._engine.mark(quote)
+    def mark(self, marks: Iterable[Mark]) -> None:
+        for mark in marks:
+            self._engine.mark(mark.quote, fresh=mark.is_fresh)
 
     def on_time(self, now_ns: int) -> None:
         self._engine.on_time(now_ns)
