@@ -4,10 +4,13 @@ Only plain paths are found here. What has a query or an escaped character, and w
 say 404 and 405; so both must agree, and a test holds them to it.
 """
 
+import re
+
 from aiohttp import web
 
 from runtime.routes import Handler
 
+_SPECIAL = re.compile(r"[^A-Za-z0-9/._~:@!$&'()*+,;=-]")
 _Found = tuple[Handler, web.UrlMappingMatchInfo]
 
 
@@ -36,7 +39,7 @@ class Shortcuts:
 
     def find(self, method: str, raw_path: str) -> _Found | None:
         """The endpoint for ``raw_path`` and its parameters, or None."""
-        if "?" in raw_path or "%" in raw_path or "#" in raw_path or not raw_path.isascii():
+        if _SPECIAL.search(raw_path) is not None:
             return None
         segments = raw_path.split("/")
         for pattern in self._patterns.get((method, len(segments) - 1), ()):

@@ -8,11 +8,13 @@ from runtime.shortcuts import Shortcuts
 
 ROUTES = [
     ("GET", "/"), ("GET", "/health"), ("GET", "/health/ready"), ("POST", "/b/{broker}/orders"), ("POST", "/b/{broker}/orders/preview"),
-    ("GET", "/b/{broker}/orders"), ("GET", "/b/{broker}/orders/{order_id}"), ("DELETE", "/b/{broker}/orders/{order_id}"), ("GET", "/b/{broker}/account"),
+    ("GET", "/b/{broker}/orders"), ("GET", "/b/{broker}/orders/{order_id}"), ("DELETE", "/b/{broker}/orders/{order_id}"),
+    ("GET", "/b/{broker}/account"),
 ]  # fmt: skip
 PATHS = [
     "/", "//", "/health", "/health/", "/health/ready", "/healthy", "/b/oanda/orders", "/b//orders", "/b/oanda/orders/", "/b/oanda/orders/x-1",
-    "/b/oanda/orders/preview", "/b/oanda/orders/preview/x", "/b/oanda/account", "/b/../orders", "/b/oanda", "/b", "", "/b/a.b/orders", "/b/{broker}/orders",
+    "/b/oanda/orders/preview", "/b/oanda/orders/preview/x", "/b/oanda/account", "/b/../orders", "/b/oanda", "/b", "", "/b/a.b/orders",
+    "/b/{broker}/orders", "/b/a:b/orders", "/b/a@b/orders", "/b/'/orders", "/b/a;b/orders", "/b/a=b/orders",
 ]  # fmt: skip
 
 
