@@ -65,7 +65,7 @@ class Upstream:
         self._changes: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        tls: ssl.SSLContext | bool = own_certificate_only(self._http.tls_cert_file) if self._http.tls_cert_file else True
+        tls = own_certificate(self._http)
         self._reads = self._session(aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls))
         self._changes = self._session(aiohttp.TCPConnector(limit=CONNECTIONS_MAX, ssl=tls, force_close=True), _once)
         return self
@@ -155,9 +155,11 @@ def caller_headers(request: web.Request, settings: Settings) -> dict[str, str]:
     return headers
 
 
-def own_certificate_only(cert_file: str) -> ssl.SSLContext:
-    """A client context that trusts exactly the certificate we serve ourselves, under whatever name we call ourselves on loopback."""
-    context = ssl.create_default_context(cafile=cert_file)
+def own_certificate(http: HttpSettings) -> ssl.SSLContext | bool:
+    """What to trust of our own servers: with TLS exactly the certificate we serve, under whatever name we call ourselves on loopback."""
+    if not http.tls_cert_file:
+        return True
+    context = ssl.create_default_context(cafile=http.tls_cert_file)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the leaf itself is the anchor
     return context

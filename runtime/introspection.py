@@ -6,6 +6,7 @@ every hit. The gateway believes only callers on its own machine.
 
 import hashlib
 import logging
+import ssl
 import time
 from collections import OrderedDict
 from types import TracebackType
@@ -64,17 +65,21 @@ class Introspector:
     """Asks the gateway at ``gateway_url`` who a token belongs to; an async context manager.
 
     ``principal`` serves as a server's authenticator. ``cookie`` names a cookie that may hold the token instead of the header (browsers cannot send
-    headers with an EventSource); it is read for GET only, as a cookie alone never authorises a change (S-A8).
+    headers with an EventSource); it is read for GET only, as a cookie alone never authorises a change (S-A8). ``tls`` says which certificate an https
+    gateway must show.
     """
 
-    def __init__(self, gateway_url: str, *, cookie: str | None = None) -> None:
+    def __init__(self, gateway_url: str, *, cookie: str | None = None, tls: ssl.SSLContext | bool = True) -> None:
         self._url = gateway_url.rstrip("/") + "/auth/introspect"
         self._cookie = cookie
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
         self._remembered: OrderedDict[bytes, tuple[float, Principal | None]] = OrderedDict()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_S_MAX), cookie_jar=aiohttp.DummyCookieJar())
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls), timeout=aiohttp.ClientTimeout(total=ASK_S_MAX), cookie_jar=aiohttp.DummyCookieJar()
+        )
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
