@@ -1,0 +1,411 @@
+"""What must hold whatever the market does and whatever is ordered: random quotes, orders, partial fills, commands and restarts.
+
+A plan is a list of steps that hypothesis draws and shrinks. It is run against the engine, and what the engine said (events, fills, trades, rows) is then
+judged by rules written down here a second time, without the engine's help.
+"""
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from brokers.paper.engine import PaperEngine
+from brokers.paper.triggers import Triggers
+from trading.brackets import Bracket, Fill, Liquidity
+from trading.changes import Changes
+from trading.errors import ArenaError
+from trading.instruments import Side
+from trading.money import ZERO
+from trading.orders import BracketOrder, EntryType, Leg, OrderStatus
+from trading.quotes import Quote
+
+from tests.brokers.paper.kit import INSTRUMENTS, S, T0, coinbase, oanda
+
+MID = {"EUR_USD": 138_500, "USD_JPY": 101_700, "BTC-USD": 6_000_000, "ETH-USD": 250_000}  # in ticks
+NAMES = {"oanda": ["EUR_USD", "USD_JPY"], "coinbase": ["BTC-USD"]}
+STEP_TICKS = 40  # how far one quote may move
+
+Step = tuple[str, Any]
+
+
+def price(name: str, ticks: int) -> Decimal:
+    return ticks * INSTRUMENTS[name].tick
+
+
+@st.composite
+def plans(draw: st.DrawFn, venue: str, *, restarts: bool = False) -> list[Step]:
+    """Steps: quotes that wander, orders round the market, commands about some order, the passing of time."""
+    mids = dict(MID)
+    steps: list[Step] = []
+    now = T0
+    kinds = ["quote"] * 12 + ["place"] * 5 + ["match", "cancel", "modify", "close", "time"] + (["restart"] * 2 if restarts else [])
+    for _ in range(draw(st.integers(5, 50))):
+        now += draw(st.sampled_from([1, 1, S, 40 * S]))
+        kind = draw(st.sampled_from(kinds))
+        name = draw(st.sampled_from(NAMES[venue]))
+        if kind == "quote":
+            moved = mids[name] + draw(st.integers(-STEP_TICKS, STEP_TICKS)) * draw(st.sampled_from([1, 1, 1, 8, 150]))
+            mids[name] = min(max(moved, MID[name] // 2), MID[name] * 2)
+            spread = draw(st.integers(0, 12))
+            size = draw(st.sampled_from([None, None, None, 0, 30, 250]))
+            fresh = draw(st.sampled_from([True] * 9 + [False]))
+            steps.append((kind, (_quote(name, mids[name], spread, size, now), now, fresh)))
+        elif kind == "place":
+            steps.append((kind, (draw(orders(name, mids[name])), draw(st.sampled_from(["ann", "bob"])), now)))
+        elif kind == "modify":
+            changes = draw(
+                st.dictionaries(st.sampled_from(["stop_loss_price", "take_profit_price", "entry_price"]), st.integers(-60, 60), min_size=1)
+            )
+            steps.append((kind, (draw(st.integers(0, 30)), {field: price(name, mids[name] + move) for field, move in changes.items()}, now)))
+        elif kind == "close":
+            steps.append((kind, (name, draw(st.sampled_from([None, 50, 100])), now)))
+        else:
+            steps.append((kind, (draw(st.integers(0, 30)), name, now)))
+    return steps
+
+
+@st.composite
+def orders(draw: st.DrawFn, name: str, mid: int) -> BracketOrder:
+    side = draw(st.sampled_from(list(Side)))
+    kind = draw(st.sampled_from(list(EntryType)))
+    entry = mid + draw(st.integers(-30, 30))
+    stop = entry - side.sign * draw(st.sampled_from([1, 20, 60, 200, 20_000]))
+    target = entry + side.sign * draw(st.sampled_from([1, 20, 60, 200, 20_000]))
+    trail = draw(st.sampled_from([None, None, 5, 25]))
+    units = draw(st.sampled_from(["1", "100", "777", "600000"] if name != "BTC-USD" else ["0.001", "0.2", "0.37", "1.2"]))
+    return BracketOrder(
+        instrument=name,
+        side=side,
+        units=Decimal(units),
+        entry_type=kind,
+        entry_price=None if kind is EntryType.MARKET else price(name, entry),
+        stop_loss_price=price(name, stop),
+        take_profit_price=price(name, target),
+        trailing_stop_distance=None if trail is None else price(name, trail),
+        ttl_min=draw(st.sampled_from([Decimal("0.5"), Decimal(360), Decimal(360)])),
+        client_order_id="x",
+    )
+
+
+def _quote(name: str, mid: int, spread: int, size: int | None, now: int) -> Quote:
+    step = INSTRUMENTS[name].step
+    sizes = None if size is None else size * step * (1 if name != "BTC-USD" else 1_000_000)
+    return Quote(
+        instrument=name,
+        bid=price(name, mid - spread // 2),
+        ask=price(name, mid - spread // 2 + spread),
+        bid_size=sizes,
+        ask_size=sizes,
+        time_ns=now,
+        feed="replay",
+    )
+
+
+def fresh_engine(venue: str) -> PaperEngine:
+    # Little money, so that margin, close-outs and empty pockets are met often.
+    return oanda("30000") if venue == "oanda" else coinbase("30000", "1")
+
+
+class Run:
+    """A plan carried out; ``log`` holds what was drained after each step."""
+
+    def __init__(self, engine: PaperEngine, *, restart_everywhere: bool = False, idle_skips: bool = False) -> None:
+        self.engine = engine
+        self.log: list[Changes] = []
+        self.steps: list[Step] = []
+        self.restart_everywhere = restart_everywhere
+        self.idle_skips = idle_skips
+        self.skipped = 0
+        self.rows: dict[int, Bracket] = {}
+        self.record: Any = None
+        self.venue = engine.venue
+
+    def go(self, steps: list[Step]) -> "Run":
+        for step in steps:
+            try:
+                self.do(step)
+            except ArenaError:
+                assert not self.engine.drain(), f"{step} was refused and yet changed something"
+                self.log.append(Changes())
+            if self.restart_everywhere:
+                self.restart()
+        return self
+
+    def do(self, step: Step) -> None:
+        kind, what = step
+        self.steps.append(step)
+        if kind == "quote":
+            self.on_quote(*what)
+        elif kind == "place":
+            placed, by, now = what
+            self.engine.place(placed, placed_by=by, now_ns=now)
+        elif kind == "match":
+            self.engine.match(what[1], now_ns=what[2], fresh=True)
+        elif kind == "time":
+            self.engine.on_time(what[2])
+        elif kind == "close":
+            name, percent, now = what
+            self.engine.close(name, percent=None if percent is None else Decimal(percent), now_ns=now)
+        elif kind == "restart":
+            self.restart()
+            return
+        else:
+            self.about_an_order(kind, what)
+        self.keep(self.engine.drain())
+
+    def about_an_order(self, kind: str, what: Any) -> None:
+        open_brackets = self.engine.open_brackets()
+        if not open_brackets:
+            return
+        order_id = open_brackets[what[0] % len(open_brackets)].order_id
+        if kind == "cancel":
+            self.engine.cancel(order_id, reason="user", now_ns=what[2])
+        else:
+            self.engine.modify(order_id, what[1], now_ns=what[2])
+
+    def on_quote(self, quote: Quote, now: int, fresh: bool) -> None:
+        if self.idle_skips:
+            idle = self.engine.idle_range(quote.instrument)
+            if now < idle.until_ns and idle.holds(quote.bid, quote.ask) and idle.feed in {None, quote.feed}:
+                self.skipped += 1
+                self.engine.mark(quote, fresh=fresh)
+                return
+        self.engine.on_quote(quote, now_ns=now, fresh=fresh)
+
+    def keep(self, changes: Changes) -> None:
+        self.log.append(changes)
+        for bracket in changes.brackets:
+            self.rows[bracket.n] = bracket
+        if changes.account is not None:
+            self.record = changes.account
+
+    def restart(self) -> None:
+        """A new engine from what was drained, as after a kill -9."""
+        new = fresh_engine(self.venue)
+        rows = [row for row in self.rows.values() if not row.is_final]
+        new.restore(rows, self.record, self.engine.next_n, market=self.engine.market)
+        self.engine = new
+
+    @property
+    def fills(self) -> list[Fill]:
+        return [fill for changes in self.log for fill in changes.fills]
+
+    def text(self) -> list[str]:
+        """Everything that was said, for comparison byte by byte."""
+        return [repr((event.type, dict(event.payload), event.ts_ns)) for changes in self.log for event in changes.events]
+
+
+VENUES = pytest.mark.parametrize("venue", ["oanda", "coinbase"])
+OFTEN = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def drawn(data: st.DataObject, venue: str, **more: Any) -> list[Step]:
+    return data.draw(plans(venue, **more))
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_the_books_add_up_to_the_last_digit(venue: str, data: st.DataObject) -> None:
+    """Position = sum of fills, realised P&L and fees = sums over fills, balance = paid in + realised - fees, equity = balance + open P&L + holdings."""
+    run = Run(fresh_engine(venue))
+    paid_in = run.engine.account(T0).balance
+    run.go(drawn(data, venue))
+    by_order: dict[str, list[Fill]] = defaultdict(list)
+    for fill in run.fills:
+        by_order[fill.order_id].append(fill)
+    for bracket in run.rows.values():
+        fills = by_order[bracket.order_id]
+        entered = sum((fill.units for fill in fills if fill.leg is Leg.ENTRY), ZERO)
+        left = sum((fill.units for fill in fills if fill.leg is not Leg.ENTRY), ZERO)
+        assert (bracket.filled_units, bracket.closed_units) == (entered, left)
+        assert bracket.realized_pnl == sum((fill.realized_pnl for fill in fills), ZERO)
+        assert bracket.fees == sum((fill.fee for fill in fills), ZERO)
+        assert 0 <= left <= entered <= bracket.order.units
+    account = run.engine.account(T0)
+    assert account.realized_pnl == sum((fill.realized_pnl for fill in run.fills), ZERO)
+    assert account.fees == sum((fill.fee for fill in run.fills), ZERO)
+    assert account.balance == paid_in + account.realized_pnl - account.fees
+    assert account.equity == account.balance + account.open_pnl + account.holdings_value
+    positions = run.engine.positions()
+    assert account.open_pnl == sum((position.open_pnl for position in positions), ZERO)
+    for position in positions:
+        held = [row for row in run.rows.values() if not row.is_final and (row.instrument, row.side) == (position.instrument, position.side)]
+        assert position.units == sum((row.position_units for row in held), ZERO)
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_cash_and_holdings_are_what_the_fills_moved(venue: str, data: st.DataObject) -> None:
+    """Without margin, cash = paid in - bought + sold - fees and holdings = start + bought - sold, recomputed from the fills alone."""
+    run = Run(fresh_engine(venue))
+    before = run.engine.account(T0)
+    run.go(drawn(data, venue))
+    after = run.engine.account(T0)
+    if venue == "oanda":
+        assert (after.cash, after.holdings) == (after.balance, {})
+        return
+    spent = sum(((fill.units * fill.price).quantize(Decimal("0.000001")) * fill.side.sign for fill in run.fills), ZERO)
+    fees = sum((fill.fee for fill in run.fills), ZERO)
+    bought = sum((fill.units * fill.side.sign for fill in run.fills), ZERO)
+    assert after.cash == before.cash - spent - fees
+    assert after.holdings["BTC"] == before.holdings["BTC"] + bought
+    assert after.holdings["BTC"] >= 0, "only what is held can be sold"
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_one_exit_per_entry_and_no_leg_is_left_behind(venue: str, data: st.DataObject) -> None:
+    """A closed bracket left with exactly what it entered with, told so once, and each leg that did not fill was told to be cancelled exactly once."""
+    run = Run(fresh_engine(venue)).go(drawn(data, venue))
+    told: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for changes in run.log:
+        for event in changes.events:
+            told[str(event.payload.get("order_id"))].append((str(event.type), str(event.payload.get("leg", ""))))
+    trades = [trade.order_id for changes in run.log for trade in changes.trades]
+    for bracket in run.rows.values():
+        story = told[bracket.order_id]
+        cancelled = [leg for kind, leg in story if kind == "order_cancelled"]
+        assert len(cancelled) == len(set(cancelled)), "a leg was cancelled twice"
+        closings = [kind for kind, _ in story if kind == "bracket_closed"]
+        if bracket.status is OrderStatus.CLOSED:
+            assert bracket.filled_units == bracket.closed_units > 0
+            assert len(closings) == trades.count(bracket.order_id) == 1
+            assert story[-1][0] == "bracket_closed"
+            whole = {leg for kind, leg in story if kind == "order_filled"}
+            assert {"take_profit", "stop_loss"} - whole - {"close"} == set(cancelled) & {"take_profit", "stop_loss"} - (whole & set(cancelled))
+            assert ("entry" in cancelled) == (bracket.filled_units < bracket.order.units)
+        else:
+            assert not closings
+        if bracket.status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}:
+            assert cancelled == ["entry"]
+            assert bracket.filled_units == 0
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_no_fill_is_worse_than_its_rule_and_none_breaks_the_quoted_size(venue: str, data: st.DataObject) -> None:
+    """Entries at the right side of the spread and within a limit; stops at the quote and only when reached; targets no worse than asked; sizes kept."""
+    run = Run(fresh_engine(venue))
+    standing: dict[str, Quote] = {}
+    used: dict[tuple[Quote, Side], Decimal] = defaultdict(Decimal)
+    for step in drawn(data, venue):
+        before = dict(run.rows)
+        fills_before = len(run.fills)
+        if step[0] == "quote":
+            quote, _, fresh = step[1]
+            standing[quote.instrument] = quote
+        run.go([step])
+        for fill in run.fills[fills_before:]:
+            quote = standing[fill.instrument]
+            assert step[0] in {"quote", "match"}
+            assert step[0] != "quote" or step[1][2], "nothing fills on a stale quote"
+            assert (fill.bid, fill.ask) == (quote.bid, quote.ask)
+            used[quote, fill.side] += fill.units
+            _judge(fill, before[_n(fill)], run.rows[_n(fill)], quote)
+    for (quote, side), units in used.items():
+        size = quote.ask_size if side is Side.BUY else quote.bid_size
+        assert size is None or units <= size
+        assert units % INSTRUMENTS[quote.instrument].step == 0
+
+
+def _n(fill: Fill) -> int:
+    return int(fill.order_id.rpartition("-")[2])
+
+
+def _judge(fill: Fill, before: Bracket, after: Bracket, quote: Quote) -> None:
+    quoted = quote.ask if fill.side is Side.BUY else quote.bid
+    sign = fill.side.sign  # a lower price is better for a buy
+    bracket_order = before.order
+    if fill.liquidity is Liquidity.TAKER:
+        assert fill.price == quoted
+    else:
+        assert fill.price in {bracket_order.entry_price, bracket_order.take_profit_price}
+        assert (fill.price - quoted) * sign >= 0, "a resting order trades only when the market has come to it"
+    if fill.leg is Leg.ENTRY and bracket_order.entry_price is not None:
+        beyond = (fill.price - bracket_order.entry_price) * sign
+        assert beyond <= 0 if bracket_order.entry_type is EntryType.LIMIT else beyond >= 0 or before.entry_triggered
+    if fill.leg is Leg.ENTRY:
+        exit_price = quote.bid if before.side is Side.BUY else quote.ask
+        assert (exit_price - bracket_order.stop_loss_price) * before.side.sign > 0
+        assert (bracket_order.take_profit_price - exit_price) * before.side.sign > 0
+    if fill.leg is Leg.TAKE_PROFIT:
+        assert (fill.price - bracket_order.take_profit_price) * sign <= 0
+    if fill.leg is Leg.STOP_LOSS:
+        reached = (quoted - before.stop_price) * before.side.sign <= 0
+        assert reached or before.stop_triggered
+    assert (after.stop_price - before.stop_price) * before.side.sign >= 0, "a stop only tightens by itself"
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_same_input_same_output(venue: str, data: st.DataObject) -> None:
+    """Two engines given one plan say the same, byte for byte."""
+    steps = drawn(data, venue)
+    assert Run(fresh_engine(venue)).go(steps).text() == Run(fresh_engine(venue)).go(steps).text()
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_a_restart_anywhere_changes_nothing(venue: str, data: st.DataObject) -> None:
+    """An engine rebuilt after every single step from what had been drained says what the one that lived on says."""
+    steps = drawn(data, venue)
+    lived_on = Run(fresh_engine(venue)).go(steps)
+    restarted = Run(fresh_engine(venue), restart_everywhere=True).go(steps)
+    assert restarted.text() == lived_on.text()
+    assert restarted.engine.account(T0) == lived_on.engine.account(T0)
+    assert restarted.engine.open_brackets() == lived_on.engine.open_brackets()
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_leaving_idle_quotes_out_changes_nothing(venue: str, data: st.DataObject) -> None:
+    """A driver that hands in only the quotes outside the idle range gets the same story as one that hands in every quote."""
+    steps = drawn(data, venue)
+    assert Run(fresh_engine(venue), idle_skips=True).go(steps).text() == Run(fresh_engine(venue)).go(steps).text()
+
+
+class LookAtAll(Triggers):
+    """No index: every quote concerns every bracket, and no quote is idle."""
+
+    def due(self, bid: Decimal, ask: Decimal) -> list[int]:  # noqa: ARG002
+        return sorted(self._wanted.keys() | self.urgent)
+
+    def bounds(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        return Decimal("Infinity"), Decimal("-Infinity"), Decimal("Infinity"), Decimal("-Infinity")
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_the_index_finds_exactly_what_a_look_at_every_order_finds(venue: str, data: st.DataObject) -> None:
+    """The engine with its ordered triggers and idle ranges says the same as one that looks at every bracket on every quote."""
+    steps = drawn(data, venue)
+    indexed = Run(fresh_engine(venue), idle_skips=True).go(steps)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("brokers.paper.state.Triggers", LookAtAll)
+        patch.setattr("brokers.paper.engine._NO_TRIGGERS", LookAtAll())
+        everything = Run(fresh_engine(venue)).go(steps)
+    assert indexed.text() == everything.text()
+
+
+@VENUES
+@OFTEN
+@given(data=st.data())
+def test_no_position_is_without_its_stop(venue: str, data: st.DataObject) -> None:
+    """After every step, what is held leaves when the market trades through its stop, whatever else rests or was asked for."""
+    run = Run(fresh_engine(venue)).go(drawn(data, venue))
+    now = (run.log and T0 + 10_000 * S) or T0
+    for name in NAMES[venue]:
+        for side, mid in ((Side.BUY, MID[name] - 50_000), (Side.SELL, MID[name] + 50_000)):
+            run.engine.on_quote(_quote(name, mid, 2, None, now), now_ns=now, fresh=True)
+            assert not [each for each in run.engine.open_brackets() if each.instrument == name and each.side is side and each.position_units]
