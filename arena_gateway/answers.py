@@ -469,13 +469,27 @@ class HistoryEvent(TypedDict):
     seq: int
 
 
+class OwnerView(TypedDict):
+    """Where a source's owner stands."""
+
+    epoch: str
+    first_seq: int
+    last_seq: int
+
+
 class HistoryAnswer(TypedDict):
-    """``next`` is the cursor of the following page; ``complete`` is true when nothing follows now."""
+    """``next`` is the cursor of the following page; ``complete`` is true when nothing follows now.
+
+    ``notices`` tells of gaps and resets as the stream does, ``unavailable`` names sources whose owner was silent.
+    """
 
     ok: Literal[True]
     events: list[HistoryEvent]
     next: str | None
     complete: bool
+    notices: list[dict[str, Any]]
+    sources: dict[str, OwnerView]
+    unavailable: list[str]
 
 
 class HealthAnswer(TypedDict):

@@ -7,10 +7,11 @@ from aiohttp import web
 from arena_gateway.accounts import Accounts
 from arena_gateway.admin_routes import AdminRoutes
 from arena_gateway.auth_routes import AuthRoutes
+from arena_gateway.beats import Beats
 from arena_gateway.desk_routes import DeskRoutes
 from arena_gateway.dispatch import Client, Dispatcher
 from arena_gateway.errors import translate
-from arena_gateway.metrics import Beat, GatewayMetrics, HeartbeatMetrics
+from arena_gateway.metrics import GatewayMetrics, HeartbeatMetrics
 from arena_gateway.order_routes import OrderRoutes
 from arena_gateway.resolver import Resolver
 from arena_gateway.system_routes import Stream, SystemRoutes
@@ -21,12 +22,12 @@ from runtime.routes import Route
 class Gateway:
     """The parts of one gateway and its application; ``app`` is served by arena_gateway/app.py."""
 
-    def __init__(self, accounts: Accounts, clients: Mapping[str, Client], stream: Stream, beats: Callable[[], Mapping[str, Beat]]) -> None:
+    def __init__(self, accounts: Accounts, clients: Mapping[str, Client], stream: Stream, beats: Beats) -> None:
         settings = accounts.settings
         self.accounts = accounts
         self.metrics = GatewayMetrics()
-        self.metrics.registry.register(HeartbeatMetrics(beats))
-        self.dispatcher = Dispatcher(clients, mode_of=lambda broker: _mode(beats().get(broker)), live_expected=settings.execution_enabled)
+        self.metrics.registry.register(HeartbeatMetrics(beats.all))
+        self.dispatcher = Dispatcher(clients, mode_of=beats.mode, live_expected=settings.execution_enabled)
         self.resolver = Resolver(self.dispatcher)
         self.routes: list[Route] = [
             *OrderRoutes(self.dispatcher, accounts, self.resolver, self.metrics).table(),
@@ -43,13 +44,8 @@ class Gateway:
     async def _drain(self, _: web.Application) -> None:
         self.dispatcher.draining = True
 
-    def snapshot(self) -> dict[str, object]:
+    def snapshot(self, stream_metrics: Callable[[], Mapping[str, int]]) -> dict[str, object]:
         """What the gateway's heartbeat says."""
         self.metrics.unknown = len(self.resolver)
         mode = "live" if self.accounts.settings.execution_enabled else "paper"
-        return {"mode": mode, "metrics": self.metrics.flat()}
-
-
-def _mode(beat: Beat | None) -> str | None:
-    mode = None if beat is None else beat.get("mode")
-    return mode if isinstance(mode, str) else None
+        return {"mode": mode, "metrics": {**self.metrics.flat(), **stream_metrics()}}

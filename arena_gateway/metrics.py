@@ -8,10 +8,10 @@ from itertools import accumulate
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from arena_gateway.beats import Beat
+
 # From under a sync of a good disk to the deadline of a live order.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0)
-
-Beat = Mapping[str, object]
 
 
 class GatewayMetrics:

@@ -134,8 +134,11 @@ class AuditQuery(msgspec.Struct):
 
 
 class HistoryQuery(msgspec.Struct):
-    """``after`` is a cursor or ``start``; ``before`` pages backwards from a cursor. Neither: the newest."""
+    """``after`` is a cursor or ``start``; ``before`` pages backwards from a cursor. Neither: the newest. The rest filters, several with commas."""
 
     after: Annotated[str, Meta(max_length=1024)] | None = None
     before: Annotated[str, Meta(max_length=1024)] | None = None
     limit: Annotated[int, Meta(ge=1, le=500)] = 100
+    types: Annotated[str, Meta(max_length=1024)] | None = None
+    sources: Annotated[str, Meta(max_length=1024)] | None = None
+    instruments: Annotated[str, Meta(max_length=1024)] | None = None

@@ -1,6 +1,6 @@
 """The stream, the history, and how the arena is: health, readiness, metrics."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from aiohttp import web
@@ -8,8 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from arena_gateway.accounts import Accounts
 from arena_gateway.answers import Component, HealthAnswer, HistoryAnswer, ReadyAnswer
-from arena_gateway.metrics import Beat
+from arena_gateway.beats import Beat, Beats
 from arena_gateway.requests import HistoryQuery
+from bus.stream_filter import EVERYTHING, Filter, read_filter
 from runtime.http import REQUEST_ID, ApiError, json_answer, read_query
 from runtime.http_answers import error_body
 from runtime.http_guard import is_loopback
@@ -22,6 +23,7 @@ from runtime.timestamps import to_text
 PROGRAMS = ("oanda", "coinbase", "market_data", "gateway", "dashboard", "rick")
 NEEDED = ("oanda", "coinbase", "market_data")
 SILENT_S = 3.0
+FILTERS = ("types", "sources", "instruments")
 
 
 class Stream(Protocol):
@@ -29,18 +31,19 @@ class Stream(Protocol):
 
     async def handle(self, request: web.Request) -> web.StreamResponse: ...
 
-    async def history(self, *, after: str | None = None, before: str | None = None, limit: int = 100) -> Mapping[str, object]: ...
+    async def history(
+        self, *, after: str | None = None, before: str | None = None, limit: int = 100, wanted: Filter = EVERYTHING
+    ) -> Mapping[str, object]: ...
 
 
 class SystemRoutes:
     """The handlers and their table.
 
     Args:
-        beats: the last heartbeat of each program, with ``age_s``.
         registry: what ``/metrics`` shows.
     """
 
-    def __init__(self, accounts: Accounts, stream: Stream, beats: Callable[[], Mapping[str, Beat]], registry: CollectorRegistry) -> None:
+    def __init__(self, accounts: Accounts, stream: Stream, beats: Beats, registry: CollectorRegistry) -> None:
         self._accounts = accounts
         self._settings = accounts.settings
         self._stream = stream
@@ -76,8 +79,9 @@ class SystemRoutes:
         query = read_query(request, HistoryQuery)
         if query.after is not None and query.before is not None:
             raise ApiError(400, "CURSOR_INVALID", "give after or before, not both", {"parameters": ["after", "before"]})
-        page = await self._stream.history(after=query.after, before=query.before, limit=query.limit)
-        return json_answer({"ok": True, "events": page["events"], "next": page["next"], "complete": page["complete"]})
+        wanted = read_filter({name: value for name in FILTERS if (value := getattr(query, name)) is not None})
+        page = await self._stream.history(after=query.after, before=query.before, limit=query.limit, wanted=wanted)
+        return json_answer({"ok": True, **page})
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         if not await self._may_see_details(request):
@@ -87,7 +91,7 @@ class SystemRoutes:
 
     async def ready(self, request: web.Request) -> web.StreamResponse:
         await self._refuse_strangers(request)
-        beats = self._beats()
+        beats = self._beats.all()
         components = {program: component(beats.get(program)) for program in PROGRAMS}
         missing = [program for program in NEEDED if components[program]["status"] in {"silent", "starting", "stopping"}]
         if not missing:

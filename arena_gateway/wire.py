@@ -122,10 +122,10 @@ def read_positions(after: str | None, brokers: Sequence[str]) -> dict[str, str]:
 
 
 def order_id_of(request: web.Request) -> str:
-    """The order of the path. ApiError 404 NOT_FOUND for what no order is ever called."""
+    """The order of the path. ApiError 404 ORDER_NOT_FOUND for what no order is ever called."""
     order_id = request.match_info["order_id"]
     if not _ORDER_ID_FORM.fullmatch(order_id):
-        raise ApiError(404, "NOT_FOUND", "there is no such order")
+        raise ApiError(404, "ORDER_NOT_FOUND", "there is no such order")
     return order_id
 
 
@@ -136,7 +136,7 @@ def unknown_answer(request: web.Request, error: OutcomeUnknown, location: str, *
         "status": "UNKNOWN",
         "code": "UNKNOWN",
         "message": f"{error.message}; look it up at Location",
-        "details": error.details,
+        "details": error.details if error.code == "UNKNOWN" else {**error.details, "cause": error.code},
         "retry_safe": client_order_id is not None,
         "request_id": request[REQUEST_ID],
     }

@@ -13,7 +13,10 @@ import aiohttp
 from aiohttp import web
 
 from arena_gateway.accounts import Accounts, open_accounts
+from arena_gateway.beats import Beats
 from arena_gateway.gateway import Gateway
+from bus.consumer import Heartbeat
+from bus.stream_filter import EVERYTHING, Filter
 from runtime.clock import ManualClock
 from runtime.http import Listener, listening
 from runtime.settings import AuthSettings, GatewaySettings, HttpSettings, Settings
@@ -149,8 +152,11 @@ class FakeStream:
         await response.write_eof()
         return response
 
-    async def history(self, *, after: str | None = None, before: str | None = None, limit: int = 100) -> Mapping[str, object]:
-        return {"events": [], "next": after or before, "complete": True}
+    async def history(
+        self, *, after: str | None = None, before: str | None = None, limit: int = 100, wanted: Filter = EVERYTHING
+    ) -> Mapping[str, object]:
+        self.wanted = wanted
+        return {"ok": True, "events": [], "next": after or before, "complete": True, "notices": [], "sources": {}, "unavailable": []}
 
 
 def settings_at(home: Path, **more: Any) -> Settings:
@@ -223,8 +229,9 @@ async def open_desk(home: Path, clock: ManualClock | None = None, **settings: An
     adapters = {"oanda": FakeAdapter("oanda"), "coinbase": FakeAdapter("coinbase")}
     the_settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with open_accounts(the_settings, clock) as accounts:
-        beats = {name: {"status": "ok", "age_s": 0.1, "mode": "paper", "last_seq": 3, "metrics": {"arena_degraded": 0}} for name in adapters}
-        gateway = Gateway(accounts, adapters, FakeStream(), lambda: beats)
+        payload = {"status": "ok", "mode": "paper", "trading_state": "ACTIVE", "last_seq": 3, "metrics": {"arena_degraded": 0}}
+        beats = {name: Heartbeat(payload=payload, received_ns=accounts.clock.boot_ns()) for name in adapters}
+        gateway = Gateway(accounts, adapters, FakeStream(), Beats(lambda: beats, ManualClock(boot_ns=accounts.clock.boot_ns() + 100_000_000)))
         resolving = asyncio.create_task(gateway.resolver.run())
         try:
             async with listening(gateway.app, "127.0.0.1", 0) as listener, aiohttp.ClientSession() as http:

@@ -287,7 +287,7 @@ async def test_an_unknown_broker_order_or_path_is_404(desk: Desk) -> None:
     for method, path, code in (
         ("POST", "/brokers/nowhere/orders", "BROKER_NOT_FOUND"),
         ("GET", "/brokers/nowhere/orders", "BROKER_NOT_FOUND"),
-        ("GET", "/brokers/oanda/orders/..%2f..%2fetc", "NOT_FOUND"),
+        ("GET", "/brokers/oanda/orders/..%2f..%2fetc", "ORDER_NOT_FOUND"),
         ("GET", "/brokers/oanda/nothing", "ROUTE_NOT_FOUND"),
     ):
         answer = await desk.call(method, path, token=token, **({"json": SEED_ORDER} if method == "POST" else {}))

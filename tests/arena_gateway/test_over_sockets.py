@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from arena_gateway.accounts import open_accounts
+from arena_gateway.beats import Beats
 from arena_gateway.gateway import Gateway
 from bus.requests import Request, RequestClient, RequestServer
 from runtime.http import listening
@@ -60,7 +61,7 @@ async def open_socket_desk(home: Path) -> AsyncIterator[tuple[Desk, dict[str, So
         RequestClient(settings.orders_address("coinbase")) as coinbase,
         open_accounts(settings) as accounts,
     ):
-        gateway = Gateway(accounts, {"oanda": oanda, "coinbase": coinbase}, FakeStream(), dict)
+        gateway = Gateway(accounts, {"oanda": oanda, "coinbase": coinbase}, FakeStream(), Beats(dict, accounts.clock))
         resolving = asyncio.create_task(gateway.resolver.run())
         async with listening(gateway.app, "127.0.0.1", 0) as listener, aiohttp.ClientSession() as http:
             yield Desk(gateway, accounts, {broker: adapter.fake for broker, adapter in adapters.items()}, listener, http), adapters

@@ -32,7 +32,7 @@ async def test_health_says_ok_and_more_only_to_who_may_know(desk: Desk, tmp_path
 async def test_ready_names_every_program_and_who_is_missing(desk: Desk) -> None:
     answer = await desk.call("GET", "/health/ready")
     assert (answer.status, answer.body["code"], answer.body["details"]) == (503, "NOT_READY", {"missing": ["market_data"]})
-    assert answer.body["components"]["oanda"] == {"status": "ok", "age_s": 0.1, "mode": "paper", "trading_state": None, "last_seq": 3}
+    assert answer.body["components"]["oanda"] == {"status": "ok", "age_s": 0.1, "mode": "paper", "trading_state": "ACTIVE", "last_seq": 3}
     assert answer.body["components"]["market_data"]["status"] == "silent"
 
 
@@ -52,7 +52,8 @@ async def test_the_stream_and_its_history_follow_the_read_rule(desk: Desk) -> No
     assert (await desk.call("GET", "/events", headers={"Sec-Fetch-Site": "cross-site"})).status == 403
     assert (await desk.call("GET", "/events", token="x")).status == 401
     page = await desk.call("GET", "/events/history?after=start&limit=500")
-    assert page.body == {"ok": True, "events": [], "next": "start", "complete": True}
+    assert page.body == {"ok": True, "events": [], "next": "start", "complete": True, "notices": [], "sources": {}, "unavailable": []}
+    assert (await desk.call("GET", "/events/history?types=order_filled,narration&sources=rick")).status == 200
     for query in ("limit=501", "limit=0", "after=a&before=b", "colour=red"):
         assert (await desk.call("GET", f"/events/history?{query}")).status == 400, query
 
