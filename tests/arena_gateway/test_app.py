@@ -1,0 +1,95 @@
+"""The gateway as a process sees it: starting, stopping, and not starting."""
+
+import asyncio
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from arena_gateway.app import main
+from runtime.program import CannotStart
+from runtime.settings import GatewaySettings, Settings
+from tests.arena_gateway.fakes import settings_at
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.fixture
+def settings() -> Iterator[Settings]:
+    home = Path(tempfile.mkdtemp(prefix="ar", dir="/tmp"))
+    made = settings_at(home, gateway=GatewaySettings(port=free_port()))
+    for directory in (made.run_dir, made.data_dir, made.keys_dir):
+        directory.mkdir(mode=0o700)
+    yield made
+    shutil.rmtree(home)
+
+
+async def until_up(url: str) -> None:
+    async with aiohttp.ClientSession() as http, asyncio.timeout(10):
+        while True:
+            try:
+                async with http.get(url + "/health") as answer:
+                    assert answer.status == 200
+                    return
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.02)
+
+
+async def test_it_lives_without_bus_and_adapters_says_so_and_stops_at_once_with_a_stream_open(settings: Settings) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(main(settings, stop))
+    url = f"http://127.0.0.1:{settings.gateway.port}"
+    await until_up(url)
+    async with aiohttp.ClientSession() as http:
+        body = {"email": "trader@test", "password": "pass", "role": "trader"}
+        async with http.post(url + "/auth/register", json=body) as answer:
+            assert answer.status == 201
+        async with http.post(url + "/auth/login", json=body | {"role": "x"}) as answer:
+            assert answer.status == 400
+        async with http.post(url + "/auth/login", json={"email": "trader@test", "password": "pass"}) as answer:
+            token = (await answer.json())["access_token"]
+        order = {"instrument": "EUR_USD", "side": "BUY", "units": 1, "entry_price": 1.1, "stop_loss_price": 1, "take_profit_price": 1.2}
+        async with http.post(url + "/brokers/oanda/orders", json=order, headers={"Authorization": f"Bearer {token}"}) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (503, "ADAPTER_DOWN")
+        async with http.get(url + "/health/ready") as answer:
+            assert answer.status == 503
+        async with http.get(url + "/events") as stream:
+            assert stream.status == 200
+            loop = asyncio.get_running_loop()
+            started = loop.time()
+            stop.set()
+            await asyncio.wait_for(running, 10)
+            assert loop.time() - started < 5
+    assert (settings.keys_dir / "jwt.key").stat().st_mode & 0o777 == 0o600
+    assert (settings.data_dir / "users.db").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_taken_port_is_one_sentence_that_names_the_setting(settings: Settings) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", settings.gateway.port))
+        sock.listen()
+        with pytest.raises(CannotStart, match="ARENA_GATEWAY__PORT"):
+            await asyncio.wait_for(main(settings, asyncio.Event()), 10)
+
+
+async def test_a_users_store_of_a_newer_version_or_one_that_is_damaged_refuses_to_start(settings: Settings) -> None:
+    import sqlite3
+
+    path = settings.data_dir / "users.db"
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version=99")
+    db.close()
+    path.chmod(0o600)
+    with pytest.raises(CannotStart, match="newer arena"):
+        await asyncio.wait_for(main(settings, asyncio.Event()), 10)
+    path.write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(CannotStart, match="cannot be used"):
+        await asyncio.wait_for(main(settings, asyncio.Event()), 10)
