@@ -11,9 +11,9 @@ from brokers.host import serve
 from brokers.paper.broker import PaperBroker
 from brokers.paper.config import PaperAccountConfig
 from runtime.clock import SystemClock
-from runtime.program import run
+from runtime.program import CannotStart, run
 from runtime.settings import Settings
-from trading.instruments import Instruments
+from trading.instruments import InstrumentError, Instruments
 
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
@@ -21,7 +21,10 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     source = _source()
     reason = why_paper(source, execution_enabled=settings.execution_enabled, environ=os.environ)
     logging.getLogger(source).info("trading paper", extra={"reason": reason})
-    instruments = Instruments.from_config(settings.instruments)
+    try:
+        instruments = Instruments.from_config(settings.instruments)
+    except InstrumentError as error:
+        raise CannotStart(f"{settings.conf.parent / 'instruments.toml'}: {error}") from error
     account = PaperAccountConfig.for_venue(source, settings.paper)
     broker = PaperBroker(venue=source, instruments=instruments, account=account)
     offset_file = settings.test.clock_offset_file

@@ -104,7 +104,9 @@ class DeskOperations:
             account = broker.account(now_ns)
             return {"adopted": args.adopt, "cancelled": open_before - len(broker.open_brackets()), "balance": account.balance}
 
-        return self._context.answer(await self._context.write(None, work))
+        result = await self._context.write(None, work)
+        await self._context.quotes.match(self._desk.instruments.for_venue(self._desk.source))
+        return self._context.answer(result)
 
     async def backup(self, request: Request, actor: Actor) -> Answer:
         """``Backup``."""

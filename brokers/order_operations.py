@@ -4,6 +4,7 @@ Each checks its arguments and who asks on the event loop, and does its one work 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import uuid4
 
 from brokers import changing, reading
@@ -49,9 +50,13 @@ class OrderOperations:
         context = self._context
         self._may_trade(actor)
         ticket = read_ticket(request.args)
+        client_order_id = check_client_order_id(ticket.client_order_id)
+        if not client_order_id:
+            client_order_id = uuid4().hex
+            ticket = replace(ticket, client_order_id=client_order_id)
         placing = PlaceRequest(
             ticket=ticket,
-            client_order_id=check_client_order_id(ticket.client_order_id) or uuid4().hex,
+            client_order_id=client_order_id,
             actor=actor,
             is_late=lambda: context.is_late(request.deadline),
             store_is_low=context.journal.store_is_low,
