@@ -180,12 +180,14 @@ class Stack:
             assert response.status == 200, await response.text()
             yield sse_frames(response)
 
-    def supervisor(self) -> Any:
-        return xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self.home / "run" / "supervisor.sock")).supervisor
+    def supervisor(self, call: str, *arguments: object) -> Any:
+        """One XML-RPC call to supervisord, as ``supervisorctl`` makes it: ``supervisor("stopProcess", "coinbase")``."""
+        with xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self.home / "run" / "supervisor.sock")) as proxy:
+            return getattr(proxy.supervisor, call)(*arguments)
 
     def pid(self, program: str) -> int:
         """The process id under supervisord; 0 when it does not run."""
-        return int(self.supervisor().getProcessInfo(program)["pid"])
+        return int(self.supervisor("getProcessInfo", program)["pid"])
 
     def kill(self, program: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Send ``number`` to ``program`` and return the process id it had."""
@@ -198,7 +200,7 @@ class Stack:
         """Wait until ``program`` runs again under another process id."""
 
         def runs_anew() -> bool:
-            info = self.supervisor().getProcessInfo(program)
+            info = self.supervisor("getProcessInfo", program)
             return bool(info["statename"] in {"RUNNING", "STARTING"} and info["pid"] not in {0, old_pid})
 
         await self.until(runs_anew, f"{program} to be started again", seconds=30)
@@ -296,4 +298,6 @@ class _UnixTransport(xmlrpc.client.Transport):
                 self.sock.settimeout(5)
                 self.sock.connect(str(path))
 
-        return Connection("localhost")
+        connection = Connection("localhost")
+        self._connection = (host, connection)  # where the base class looks for what it must close
+        return connection

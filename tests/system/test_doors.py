@@ -1,5 +1,6 @@
 """The defaults of the doors: who may come in on a fresh install, and what bad input gets."""
 
+import io
 import json
 import socket
 import stat
@@ -56,7 +57,7 @@ async def test_orders_that_make_no_sense_say_why(stack: Stack, change: dict[str,
 
 
 async def test_ten_megabytes_are_refused(stack: Stack) -> None:
-    status, _, _ = await stack.call("POST", f"{stack.gateway}/brokers/oanda/orders", token=await stack.token(), data=b"x" * 10_000_000)
+    status, _, _ = await stack.call("POST", f"{stack.gateway}/brokers/oanda/orders", token=await stack.token(), data=io.BytesIO(b"x" * 10_000_000))
     assert status == 413
 
 
@@ -138,7 +139,7 @@ async def test_one_id_is_one_order(stack: Stack) -> None:
 
 
 async def test_an_adapter_that_is_down_is_503_at_once_and_the_other_goes_on(stack: Stack) -> None:
-    stack.supervisor().stopProcess("coinbase")
+    stack.supervisor("stopProcess", "coinbase")
     try:
         order = {"product_id": "BTC-USD", "side": "BUY", "size": 0.001, "entry_price": 20000, "stop_loss_price": 19000, "take_profit_price": 200000}
         status, answer = await stack.place("coinbase", order)
@@ -149,5 +150,5 @@ async def test_an_adapter_that_is_down_is_503_at_once_and_the_other_goes_on(stac
         assert status == 200
         assert "coinbase" in json.dumps(answer["unavailable"])
     finally:
-        stack.supervisor().startProcess("coinbase")
+        stack.supervisor("startProcess", "coinbase")
         await stack.ready()
