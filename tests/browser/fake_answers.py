@@ -48,7 +48,7 @@ INSTRUMENTS = [
 ]
 
 
-def account(broker: str, **more: Any) -> dict[str, Any]:
+def account(broker: str, /, **more: Any) -> dict[str, Any]:
     return {
         "ok": True,
         "account": {

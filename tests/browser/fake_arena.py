@@ -56,7 +56,7 @@ class FakeArena:
 
     # What tests do to it.
 
-    def emit(self, source: str, event_type: str, payload: dict[str, Any], *, ts: str | None = None, **envelope: Any) -> dict[str, Any]:
+    def emit(self, source: str, event_type: str, payload: dict[str, Any], /, *, ts: str | None = None, **envelope: Any) -> dict[str, Any]:
         """Journal an event and send it to every stream."""
         seq = 1 + sum(1 for event in self.journal if event["source"] == source and event["epoch"] == self.epochs[source])
         event = {
@@ -102,7 +102,7 @@ class FakeArena:
     def _cursor(self, upto: int) -> str:
         last = dict.fromkeys(self.epochs, 0)
         for event in self.journal[:upto]:
-            if event["epoch"] == self.epochs[event["source"]]:
+            if event["epoch"] == self.epochs.get(event["source"]):
                 last[event["source"]] = event["seq"]
         return ",".join(f"{source}@{self.epochs[source]}:{last[source]}" for source in sorted(last))
 

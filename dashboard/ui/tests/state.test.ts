@@ -127,19 +127,26 @@ describe('programs', () => {
   const beat = (programs: object): typeof NO_PROGRAMS => reduceHeartbeat(NO_PROGRAMS, event('heartbeat', { programs } as never), 10_000);
 
   it('one that said it is well a moment ago is well', () => {
-    expect(healthOf('oanda', beat({ oanda: { status: 'ok', age_ms: 400 } }))).toBe('ok');
-    expect(healthOf('narrator', beat({ rick: { status: 'ok', age_ms: 400 } }))).toBe('ok');
+    expect(healthOf('oanda', beat({ oanda: { status: 'ok', age_ms: 400 } }), true, 10_000)).toBe('ok');
+    expect(healthOf('narrator', beat({ rick: { status: 'ok', age_ms: 400 } }), true, 10_000)).toBe('ok');
   });
 
   it('silence is down, trouble is trouble, and unheard is not well', () => {
-    expect(healthOf('oanda', beat({ oanda: { status: 'ok', age_ms: 3_400 } }))).toBe('down');
-    expect(healthOf('oanda', beat({ oanda: { status: 'degraded', age_ms: 0 } }))).toBe('degraded');
-    expect(healthOf('oanda', NO_PROGRAMS)).toBe('unknown');
+    expect(healthOf('oanda', beat({ oanda: { status: 'ok', age_ms: 3_400 } }), true, 10_000)).toBe('down');
+    expect(healthOf('oanda', beat({ oanda: { status: 'degraded', age_ms: 0 } }), true, 10_000)).toBe('degraded');
+    expect(healthOf('oanda', NO_PROGRAMS, true, 10_000)).toBe('unknown');
+  });
+
+  it('what was heard before the line broke is not known any more', () => {
+    expect(healthOf('oanda', beat({ oanda: { status: 'ok', age_ms: 400 } }), false, 10_000)).toBe('unknown');
+    const status = readStatus({ supervisor: 'up', programs: [{ name: 'oanda', state: 'RUNNING', heartbeat: { age_ms: 100, status: 'ok' } }] });
+    expect(healthOf('oanda', { ...NO_PROGRAMS, status, statusAt: 9_000 }, false, 10_000)).toBe('ok');
+    expect(healthOf('oanda', { ...NO_PROGRAMS, status, statusAt: 9_000 }, false, 30_000)).toBe('unknown');
   });
 
   it('what supervisord calls dead is dead whatever it said before', () => {
     const status = readStatus({ supervisor: 'up', programs: [{ name: 'oanda', state: 'BACKOFF', log: ['a', 1, null] }] });
-    expect(healthOf('oanda', { ...beat({ oanda: { status: 'ok', age_ms: 0 } }), status })).toBe('down');
+    expect(healthOf('oanda', { ...beat({ oanda: { status: 'ok', age_ms: 0 } }), status, statusAt: 9_000 }, true, 10_000)).toBe('down');
     expect(status?.programs[0]?.log).toEqual(['a', '1', '']);
   });
 });

@@ -98,15 +98,17 @@ export function readStatus(value: unknown): StatusAnswer | null {
 
 export type Health = 'ok' | 'degraded' | 'down' | 'unknown';
 
-/** One word for a tile, from all that is known of the program. */
-export function healthOf(name: string, programs: Programs): Health {
-  const listed = programs.status?.programs.find((program) => program.name === name);
+/** A status answer older than this says nothing about now. */
+const STATUS_MS_MAX = 15_000;
+
+/** One word for a tile, from all that is known of the program now: what was heard before the line broke is not known any more. */
+export function healthOf(name: string, programs: Programs, isLive: boolean, now: number): Health {
+  const listed = now - programs.statusAt < STATUS_MS_MAX ? programs.status?.programs.find((program) => program.name === name) : undefined;
   if (listed && /^(FATAL|STOPPED|EXITED|BACKOFF)$/.test(listed.state)) return 'down';
   // The narrator beats under the name of the source it owns.
-  const beat = programs.beats.get(name) ?? (name === 'narrator' ? programs.beats.get('rick') : undefined);
+  const beat = isLive ? (programs.beats.get(name) ?? (name === 'narrator' ? programs.beats.get('rick') : undefined)) : undefined;
   // The composed heartbeat comes each 5 s and names ages; 3 s of silence at the program is trouble.
   if (beat) return programs.heardAt - beat.at > 3_000 ? 'down' : /^(ok|starting)$/.test(beat.status) ? 'ok' : 'degraded';
   if (listed?.ageMs != null) return listed.isStale ? 'down' : listed.status === 'ok' ? 'ok' : 'degraded';
-  if (listed?.state === 'RUNNING') return 'ok';
-  return 'unknown';
+  return listed?.state === 'RUNNING' ? 'ok' : 'unknown';
 }

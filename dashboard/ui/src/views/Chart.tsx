@@ -80,8 +80,8 @@ function Canvas({ decimals }: { decimals: number }): JSX.Element {
   }, [chart, data, decimals]);
   const last = lastCandle.value;
   useEffect(() => {
-    if (last && data.candles.length) chart?.update(last);
-  }, [chart, last]);
+    if (last && data.state === 'ok') chart?.update(last);
+  }, [chart, last, data]);
   const lines = chartLines.value;
   useEffect(() => {
     if (!drag.isDragging) chart?.setLines(lines);
@@ -109,7 +109,7 @@ function Canvas({ decimals }: { decimals: number }): JSX.Element {
         onPointerCancelCapture={drag.onCancel}
       />
       {data.state === 'down' && <p class="chart-note">Market data does not answer; it is asked again.</p>}
-      {data.state === 'ok' && data.candles.length === 0 && <p class="chart-note">No candles yet for {data.instrument}: they are made from quotes as these come.</p>}
+      {data.state === 'ok' && data.candles.length === 0 && !last && <p class="chart-note">No candles yet for {data.instrument}: they are made from quotes as these come.</p>}
       {drag.label && (
         <output class="drag-label" style={{ top: `${drag.y}px` }}>
           {drag.label}

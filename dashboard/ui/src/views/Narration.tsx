@@ -123,7 +123,7 @@ class Row extends Component<{ line: Line; zone: string }> {
     const { line, zone } = this.props;
     const opens = line.event !== null;
     return (
-      <div class="line" data-kind={line.kind} data-tone={line.tone} data-type={line.type} data-order={line.order} onClick={opens ? () => open(line) : undefined}>
+      <div class="line" data-kind={line.kind} data-tone={line.tone} data-type={line.type} data-order={line.order} onClick={opens ? (event) => open(line, event.currentTarget) : undefined}>
         {opens ? (
           <button type="button" class="line-time" tabIndex={-1} title={line.ts} aria-label={`${timeOfDay(line.ts, zone)}, details`}>
             {timeOfDay(line.ts, zone)}
@@ -147,9 +147,10 @@ class Row extends Component<{ line: Line; zone: string }> {
   }
 }
 
-function open(line: Line): void {
+function open(line: Line, row: HTMLElement): void {
   // Text being selected is being read, not clicked.
   if (getSelection()?.toString()) return;
+  row.querySelector('button')?.focus({ preventScroll: true });
   openLine.value = line;
 }
 

@@ -6,7 +6,7 @@ import { closeDialog, dialog } from '../app/dialogs';
 import { KEYS } from '../app/keys';
 import { logIn, logOut } from '../app/login';
 import { confirmLevel, palette, theme, zoneSetting } from '../app/settings';
-import { programs, session } from '../app/store';
+import { connection, now, programs, session } from '../app/store';
 import { age } from '../core/format';
 import { healthOf, type Program } from '../core/programs';
 import { Dialog } from './Dialog';
@@ -66,7 +66,7 @@ function ProgramRow({ program }: { program: Program }): JSX.Element {
   return (
     <details class="program">
       <summary>
-        <span class="tile" data-health={healthOf(name, programs.value)}>
+        <span class="tile" data-health={healthOf(name, programs.value, connection.value.phase === 'live', now.value)}>
           <strong>{name}</strong>
         </span>
         <span class="program-facts">{facts.filter(Boolean).join(' · ')}</span>

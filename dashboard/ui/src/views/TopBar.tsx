@@ -99,16 +99,18 @@ const HEALTH_WORDS = { ok: 'runs', degraded: 'runs with trouble', down: 'is down
 function Tiles(): JSX.Element {
   const known = programs.value;
   const names = PROGRAM_NAMES.filter((name) => name !== 'dashboard');
-  const healths = names.map((name) => healthOf(name, known));
+  const isLive = connection.value.phase === 'live';
+  const healths = names.map((name) => healthOf(name, known, isLive, now.value));
   const troubled = names.filter((_, i) => healths[i] === 'down' || healths[i] === 'degraded');
-  const summary = troubled.length ? `${troubled.join(', ')} in trouble` : healths.every((one) => one === 'ok') ? 'all programs run' : 'programs';
+  const summary = troubled.length ? `${troubled.join(', ')} in trouble` : healths.every((one) => one === 'ok') ? 'all run' : 'not all heard of';
   return (
-    <button type="button" class="tiles" onClick={() => openDialog('programs')} aria-label={`Programs: ${summary}. Show details`} title={summary}>
+    <button type="button" class="tiles" onClick={() => openDialog('programs')} title={summary}>
       {names.map((name, i) => (
         <span key={name} class="tile" data-health={healths[i]} title={`${name} ${HEALTH_WORDS[healths[i] ?? 'unknown']}`}>
           <span class="tile-name">{name.replace('market_data', 'market')}</span>
         </span>
       ))}
+      <span class="unseen">Programs: {summary}</span>
     </button>
   );
 }
@@ -157,7 +159,7 @@ function Menu(): JSX.Element {
       <button type="button" class="tool tool-icon" onClick={() => openDialog('settings')} aria-label="Settings" title="Settings">
         <Drawing name="gear" />
       </button>
-      <button type="button" class="tool" onClick={() => openDialog('login')} title={known?.user ? `${known.user.email}, ${known.user.role}` : 'Log in to trade'}>
+      <button type="button" class="tool" onClick={() => openDialog('login')} aria-label={known?.user ? `Account ${known.user.email}` : 'Log in'} title={known?.user ? `${known.user.email}, ${known.user.role}` : 'Log in to trade'}>
         <Drawing name="user" />
         <span class="menu-user">{known?.user ? known.user.email : 'Log in'}</span>
       </button>
