@@ -3,23 +3,32 @@
 It owns nothing durable: what it shows it has from the bus, from the owners' replay sockets and from the servers behind it; a restart loses nothing.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 from aiohttp import web
 
+from bus.consumer import Heartbeat
+from bus.heartbeat import HeartbeatTask
+from bus.publisher import Publisher
+from bus.replay import ReplayClient
+from bus.sse import EventStream
 from dashboard.export import ExportApi
 from dashboard.narration import SOURCE as RICK
 from dashboard.narration import NarrationApi, Replay
 from dashboard.proxy import ARENA, MARKET, Proxy
+from dashboard.replays import PatientReplay
 from dashboard.session_api import SessionApi
-from dashboard.sessions import Sessions, set_cookies
-from dashboard.static_files import StaticFiles
+from dashboard.sessions import Sessions, carrying_cookies, set_cookie
+from dashboard.static_files import StaticFiles, load_static_files
 from dashboard.status import Heard, StatusApi
-from dashboard.upstreams import Upstream
-from runtime.clock import NS_PER_S, Clock
-from runtime.http import Route, build_app, json_answer
+from dashboard.upstreams import Upstream, gateway_url, market_data_url, own_certificate
+from runtime.clock import NS_PER_S, Clock, SystemClock
+from runtime.http import Route, build_app, json_answer, serve
 from runtime.http_guard import reads_are_open
 from runtime.introspection import Introspector
 from runtime.routes import Handler
@@ -44,9 +53,9 @@ class Parts:
     """
 
     static: StaticFiles
+    sessions: Sessions
     gateway: Upstream
     market_data: Upstream
-    introspector: Introspector
     replays: Mapping[str, Replay]
     stream: Handler
     heard: Callable[[], Mapping[str, Heard]]
@@ -56,10 +65,7 @@ class Parts:
 
 def dashboard_app(settings: Settings, parts: Parts) -> web.Application:
     """The application; ``runtime.http.serve`` listens for it."""
-    host = settings.dashboard.host
-    sessions = Sessions(
-        settings, gateway=parts.gateway, introspector=parts.introspector, clock=parts.clock, open_reads=reads_are_open(settings, host)
-    )
+    host, sessions = settings.dashboard.host, parts.sessions
     routes = [
         *parts.static.routes(),
         _stream_route(parts.stream),
@@ -82,8 +88,9 @@ def dashboard_app(settings: Settings, parts: Parts) -> web.Application:
         *Proxy("/api/market", parts.market_data, MARKET, sessions, settings).routes(("GET",), auth="read"),
         _health_route(parts),
     ]
+    routes = [replace(route, handler=carrying_cookies(route.handler)) for route in routes]
     app = build_app("dashboard", settings, routes, host=host, authenticator=sessions, title="RBOT Arena dashboard")
-    app.on_response_prepare.append(set_cookies)
+    app.on_response_prepare.append(set_cookie)
     return app
 
 
@@ -105,7 +112,48 @@ def _health_route(parts: Parts) -> Route:
     return Route(method="GET", path="/health", handler=health, summary="Whether it is alive", auth="public", tag="status", response=Health)
 
 
-def heard_now(beats: Mapping[str, tuple[Mapping[str, object], int]], clock: Clock) -> dict[str, Heard]:
-    """Heartbeats with their ages, from payloads and the boot-clock times they came at."""
+def heard_now(beats: Mapping[str, Heartbeat], clock: Clock) -> dict[str, Heard]:
+    """Heartbeats with their ages."""
     now_ns = clock.boot_ns()
-    return {name: Heard(payload=payload, age_ms=max(0, now_ns - came_ns) * 1000 // NS_PER_S) for name, (payload, came_ns) in beats.items()}
+    return {name: Heard(payload=beat.payload, age_ms=max(0, now_ns - beat.received_ns) * 1000 // NS_PER_S) for name, beat in beats.items()}
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop``. What is not up yet (gateway, narrator, bus) is found when it is; the server starts without it."""
+    offset_file = settings.test.clock_offset_file
+    clock = SystemClock(Path(offset_file) if offset_file else None)
+    static = load_static_files()
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_async_context(Upstream("gateway", gateway_url(settings), settings.http))
+        introspector = await stack.enter_async_context(Introspector(gateway.url, tls=own_certificate(settings.http)))
+        sessions = Sessions(
+            settings, gateway=gateway, introspector=introspector, clock=clock, open_reads=reads_are_open(settings, settings.dashboard.host)
+        )
+        stream = await stack.enter_async_context(EventStream(settings, static.build, sessions.principal, quotes=True, clock=clock))
+        parts = Parts(
+            static=static,
+            sessions=sessions,
+            gateway=gateway,
+            market_data=await stack.enter_async_context(Upstream("market_data", market_data_url(settings), settings.http)),
+            replays={name: PatientReplay(await stack.enter_async_context(ReplayClient(settings.replay_address(name)))) for name in (*BROKERS, RICK)},
+            stream=stream.handle,
+            heard=lambda: heard_now(stream.heartbeats(), clock),
+            seen=lambda: {source: (place.epoch, place.seq) for source, place in stream.cursor().items()},
+            clock=clock,
+        )
+        app = dashboard_app(settings, parts)
+        app.on_shutdown.append(stream.end_streams)
+        publisher = stack.enter_context(Publisher(settings.bus_pub_address))
+        heartbeat = HeartbeatTask(
+            "dashboard",
+            publisher,
+            lambda: {"mode": "live" if settings.execution_enabled else "paper", "metrics": stream.metrics()},
+            clock,
+            float(settings.bus.heartbeat_s),
+        )
+        async with asyncio.TaskGroup() as tasks:
+            beating = tasks.create_task(heartbeat.run())
+            try:
+                await serve(app, settings.dashboard.host, settings.dashboard.port, stop)
+            finally:
+                beating.cancel()

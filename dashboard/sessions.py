@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
 import msgspec
@@ -22,14 +22,16 @@ from dashboard.upstreams import Answer, AnswerTooLarge, NoAnswer, NothingSent, U
 from runtime.clock import NS_PER_S, Clock
 from runtime.http import ApiError, Principal
 from runtime.introspection import Introspector, bearer_token
+from runtime.routes import Handler
 from runtime.settings import Settings
 
 RENEWALS_KEPT_S = 60
 RENEWALS_MAX = 1_000
 
-# Set-Cookie headers that the answer to this request shall carry; they go on in set_cookies, whatever the answer is made of.
-SET_COOKIES = web.RequestKey("set_cookies", list)
+# The Set-Cookie header that the answer to this request shall carry, whatever the answer is made of (carrying_cookies, set_cookie).
+SET_COOKIE = web.RequestKey("set_cookie", str)
 _LOGIN = web.RequestKey("login", object)
+_HEAD_SENT = web.RequestKey("head_sent", bool)
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +75,13 @@ class Sessions:
         """
         try:
             principal = await self._principal(request)
+            if principal is None and not self.open_reads:
+                raise login_required()
         except ApiError as error:
             if self.open_reads and error.status >= web.HTTPInternalServerError.status_code:
                 return None  # whoever it is may read, and a gateway that is down takes nothing else with it
+            carry_cookie(request, error.headers)
             raise
-        if principal is None and not self.open_reads:
-            raise login_required()
         return principal
 
     async def _principal(self, request: web.Request) -> Principal | None:
@@ -103,21 +106,29 @@ class Sessions:
         login = kept if isinstance(kept, Login) else self.cookies.read(request)
         if login is None:
             if self.cookies.present(request):
-                request[SET_COOKIES] = self.cookies.clearing()
+                request[SET_COOKIE] = self.cookies.clearing()
             return None
-        if login.access and expires_s(login.access) - self._clock.wall_ns() // NS_PER_S > RENEW_BEFORE_S:
+        if _HEAD_SENT in request:
+            return login
+        if expires_s(login.access) - self._clock.wall_ns() // NS_PER_S > RENEW_BEFORE_S:
             return login
         return await self.renewed(request, login)
 
     async def renewed(self, request: web.Request, login: Login) -> Login | None:
-        """``login`` with fresh tokens, which the answer will put into the browser; None, and the cookies are taken away, when it has ended."""
+        """``login`` with fresh tokens, which the answer will put into the browser; None, and the cookie is taken away, when it has ended.
+
+        None too for a stream that is asked about again: its head is sent, so nobody could tell the browser, whose refresh token would be spent. The
+        stream ends instead, the browser comes back, and that request is renewed.
+        """
+        if _HEAD_SENT in request:
+            return None
         pair = await self._renew(login.refresh)
         if pair is None:
-            request[SET_COOKIES] = self.cookies.clearing()
+            request[SET_COOKIE] = self.cookies.clearing()
             return None
         login = login.with_tokens(pair.access_token, pair.refresh_token)
         request[_LOGIN] = login
-        request[SET_COOKIES] = self.cookies.setting(login)
+        request[SET_COOKIE] = self.cookies.setting(login)
         return login
 
     def check_change(self, request: web.Request, login: Login | None) -> Login:
@@ -144,12 +155,12 @@ class Sessions:
         if login is None:
             raise _nonsense()
         request[_LOGIN] = login
-        request[SET_COOKIES] = self.cookies.setting(login)
+        request[SET_COOKIE] = self.cookies.setting(login)
         return login
 
     async def log_out(self, request: web.Request, login: Login) -> None:
-        """Take the cookies away and have the gateway revoke the tokens; a gateway that is down is told nothing, the tokens then end by themselves."""
-        request[SET_COOKIES] = self.cookies.clearing()
+        """Take the cookie away and have the gateway revoke the tokens; a gateway that is down is told nothing, the tokens then end by themselves."""
+        request[SET_COOKIE] = self.cookies.clearing()
         try:
             await self._post(request, "/auth/logout", {"refresh_token": login.refresh})
         except ApiError as error:
@@ -206,10 +217,32 @@ def _look_at(task: "asyncio.Task[TokenPair | None]") -> None:
         task.exception()
 
 
-async def set_cookies(request: web.Request, response: web.StreamResponse) -> None:
-    """For ``on_response_prepare``: the cookies that changed on the way go out with the answer, a stream's included."""
-    for header in request.get(SET_COOKIES) or ():
-        response.headers.add("Set-Cookie", header)
+def carrying_cookies(handler: Handler) -> Handler:
+    """``handler`` with the cookie that changed on the way put on its answer, or on its refusal."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            answer = await handler(request)
+        except ApiError as error:
+            carry_cookie(request, error.headers)
+            raise
+        if not answer.prepared:
+            carry_cookie(request, answer.headers)
+        return answer
+
+    return handle
+
+
+async def set_cookie(request: web.Request, response: web.StreamResponse) -> None:
+    """For ``on_response_prepare``: the same for streams, whose heads leave while their handlers run."""
+    carry_cookie(request, response.headers)
+    request[_HEAD_SENT] = True
+
+
+def carry_cookie(request: web.Request, headers: MutableMapping[str, str]) -> None:
+    header = request.get(SET_COOKIE)
+    if header is not None:
+        headers["Set-Cookie"] = header
 
 
 def login_required() -> ApiError:

@@ -13,12 +13,15 @@ from aiohttp import web
 
 from dashboard.app import Parts, dashboard_app
 from dashboard.narration import Page, Replay
+from dashboard.sessions import Sessions
 from dashboard.static_files import StaticFiles, load_static_files
 from dashboard.status import Heard
 from dashboard.upstreams import Upstream
 from runtime.clock import SystemClock
 from runtime.http import Listener, listening
+from runtime.http_guard import reads_are_open
 from runtime.introspection import Introspector
+from runtime.routes import Handler
 from runtime.settings import AuthSettings, DashboardSettings, HttpSettings, Settings
 from tests.dashboard.fakes import EMAIL, PASSWORD, FakeGateway
 from trading.errors import Unavailable
@@ -42,6 +45,7 @@ class Desk:
     browser: aiohttp.ClientSession
     heard: dict[str, Heard]
     seen: dict[str, tuple[str, int]]
+    sessions: Sessions
     csrf: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -92,6 +96,7 @@ async def running_desk(
     replay: Replay | None = None,
     replays: Mapping[str, Replay] | None = None,
     static: StaticFiles | None = None,
+    stream: Handler | None = None,
 ) -> AsyncIterator[Desk]:
     the_settings = settings or settings_for(home)
     heard: dict[str, Heard] = {}
@@ -99,20 +104,28 @@ async def running_desk(
     async with contextlib.AsyncExitStack() as stack:
         gateway = await stack.enter_async_context(FakeGateway().running())
         market = await stack.enter_async_context(FakeGateway(access=gateway.access).running())
+        upstream = await stack.enter_async_context(Upstream("gateway", gateway.url, the_settings.http))
+        sessions = Sessions(
+            the_settings,
+            gateway=upstream,
+            introspector=await stack.enter_async_context(Introspector(gateway.url)),
+            clock=SystemClock(),
+            open_reads=reads_are_open(the_settings, "127.0.0.1"),
+        )
         parts = Parts(
             static=static or load_static_files(home / "static"),
-            gateway=await stack.enter_async_context(Upstream("gateway", gateway.url, the_settings.http)),
+            sessions=sessions,
+            gateway=upstream,
             market_data=await stack.enter_async_context(Upstream("market_data", market.url, the_settings.http)),
-            introspector=await stack.enter_async_context(Introspector(gateway.url)),
             replays={"oanda": NoReplay(), "coinbase": NoReplay(), "rick": replay or NoReplay(), **(replays or {})},
-            stream=_no_stream,
+            stream=stream or _no_stream,
             heard=lambda: heard,
             seen=lambda: seen,
             clock=SystemClock(),
         )
         listener: Listener = await stack.enter_async_context(listening(dashboard_app(the_settings, parts), "127.0.0.1", 0))
         browser = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)))
-        yield Desk(url=listener.url, port=listener.port, gateway=gateway, market=market, browser=browser, heard=heard, seen=seen)
+        yield Desk(url=listener.url, port=listener.port, gateway=gateway, market=market, browser=browser, heard=heard, seen=seen, sessions=sessions)
 
 
 @pytest.fixture
