@@ -24,9 +24,8 @@ from bus.codec import (
     unpack_value,
 )
 
-money = st.decimals(min_value=Decimal("-1e14"), max_value=Decimal("1e14"), places=None, allow_nan=False, allow_infinity=False).filter(
-    lambda value: len(value.normalize().as_tuple().digits) <= 15 and value.adjusted() > -300
-)
+# Everything of at most 15 significant digits, from 64-bit integers down to 300 places.
+money = st.builds(lambda digits, exponent: Decimal(digits).scaleb(exponent), st.integers(-(10**15) + 1, 10**15 - 1), st.integers(-280, 3))
 
 
 def nested(levels: int) -> dict[str, object]:

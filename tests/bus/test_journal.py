@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,21 @@ async def test_a_work_is_committed_and_its_event_published_before_it_is_answered
         assert [event.type for event in seen] == ["source_reset", "oco_placed"]
         assert journal.last_seq == 2
         # Another connection sees it, so it is committed (only a test may have one).
-        with sqlite3.connect(run_dir / "oanda.db") as other:
+        with closing(sqlite3.connect(run_dir / "oanda.db")) as other:
             assert order_ids(other) == {"a"}
-        other.close()
+
+
+async def test_nothing_is_published_that_another_program_could_not_read_in_the_store(run_dir: Path) -> None:
+    """Published before the commit, an event might never have happened."""
+    found: list[int] = []
+
+    def look(events: list[Event]) -> None:
+        with closing(sqlite3.connect(run_dir / "oanda.db")) as other:
+            found.extend(other.execute("SELECT count(*) FROM events WHERE seq = ?", (event.seq,)).fetchone()[0] for event in events)
+
+    async with await open_journal(run_dir, on_events=look) as journal:
+        await asyncio.gather(*(journal.run(place(str(n))) for n in range(30)))
+    assert found == [1] * 31
 
 
 async def test_two_hundred_works_at_once_make_a_chain_without_a_hole_in_the_order_they_came(run_dir: Path) -> None:

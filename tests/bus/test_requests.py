@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -49,6 +50,8 @@ class Adapter:
                 return {"result": ["x" * 8000] * 300}
             case "test.large":
                 return {"result": ["x" * 8000] * 100}
+            case "test.block":
+                time.sleep(0.05)
             case "test.wait" | "order.cancel":
                 await self.release.wait()
         return {"result": {"echo": dict(request.args)}, "last_event": {"epoch": "0123456789abcdef", "seq": 3}}
@@ -258,14 +261,21 @@ def test_a_bare_req_socket_is_served(run_dir: Path) -> None:
 
 
 async def test_a_relaxed_correlating_req_gets_the_answer_to_its_latest_question(server: RequestServer, address: str, adapter: Adapter) -> None:
-    with zmq.asyncio.Context() as context, context.socket(zmq.REQ) as socket:
-        socket.req_relaxed, socket.req_correlate = 1, 1
-        socket.connect(address)
-        await socket.send(pack(request("test.wait")))
-        await adapter.arrived.wait()
-        adapter.release.set()
-        (body,) = await ask(socket, pack({**request("test.echo"), "id": "2"}))
-        assert msgpack.unpackb(body)["id"] == "2"
+    """The late answer to its first question comes too, and is not taken for the second."""
+    loop = asyncio.get_running_loop()
+
+    def somebody_else() -> bytes:
+        with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+            socket.rcvtimeo = 10_000
+            socket.req_relaxed, socket.req_correlate = 1, 1
+            socket.connect(address)
+            socket.send(pack(request("test.wait")))
+            asyncio.run_coroutine_threadsafe(adapter.arrived.wait(), loop).result(10)
+            loop.call_soon_threadsafe(adapter.release.set)
+            socket.send(pack({**request("test.echo"), "id": "2"}))
+            return socket.recv()
+
+    assert msgpack.unpackb(await asyncio.to_thread(somebody_else))["id"] == "2"
 
 
 async def test_the_envelope_comes_back_unchanged(raw: zmq.asyncio.Socket) -> None:
@@ -462,6 +472,53 @@ def test_many_threads_of_bare_req_sockets_are_served_side_by_side(run_dir: Path)
     with asyncio.Runner() as runner:
         runner.run(serve())
     assert sorted(answers) == sorted(list(range(8)) * 20)
+
+
+async def test_a_request_that_arrives_while_the_loop_is_blocked_is_read_after_the_reply(server: RequestServer, address: str) -> None:
+    """The descriptor tells of it once, and the reply's own send takes that signal away."""
+
+    def somebody_else() -> None:
+        with zmq.Context() as context, context.socket(zmq.DEALER) as blocking, context.socket(zmq.DEALER) as second:
+            blocking.rcvtimeo = second.rcvtimeo = 3000
+            blocking.linger = second.linger = 0
+            blocking.connect(address)
+            second.connect(address)
+            for socket in (blocking, second):  # both are connected before it counts
+                socket.send_multipart([b"", pack(request())])
+                socket.recv_multipart()
+            for _ in range(20):
+                blocking.send_multipart([b"", pack(request("test.block"))])
+                time.sleep(0.02)
+                second.send_multipart([b"", pack(request())])
+                blocking.recv_multipart()
+                second.recv_multipart()
+
+    await asyncio.to_thread(somebody_else)
+
+
+async def test_a_reply_that_arrives_while_the_loop_is_blocked_is_read_after_the_next_call_is_sent(run_dir: Path) -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        router.linger = 0
+        router.rcvtimeo = 5000
+        router.bind(f"ipc://{run_dir}/o.sock")
+
+        def answer_the_first() -> None:
+            peer, empty, body = router.recv_multipart()
+            router.send_multipart([peer, empty, pack({"v": 1, "id": msgpack.unpackb(body)["id"], "ok": True, "result": 1})])
+
+        async with RequestClient(f"ipc://{run_dir}/o.sock") as client:
+            assert await client.wait_connected(5)
+            for _ in range(5):
+                answering = threading.Thread(target=answer_the_first)
+                answering.start()
+                first = asyncio.create_task(client.call("test.echo", {}, timeout_s=5))
+                await asyncio.sleep(0)
+                answering.join()
+                time.sleep(0.02)  # the reply and its signal are there; this turn's next send takes the signal away
+                with pytest.raises(OutcomeUnknown):
+                    await client.call("test.echo", {}, timeout_s=0.1)
+                assert first.done()
+                await asyncio.to_thread(router.recv_multipart)
 
 
 async def test_time_is_taken_from_the_callers_clock(server: RequestServer, address: str, adapter: Adapter) -> None:
