@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +10,8 @@ import pytest
 
 from brokers.base import Broker
 from brokers.host import Adapter, open_adapter
+from brokers.paper.broker import PaperBroker
+from brokers.paper.config import PaperAccountConfig
 from runtime.clock import Clock, ManualClock
 from runtime.program import prepare_home
 from runtime.settings import Settings, load_settings
@@ -61,3 +63,17 @@ async def running(
         Caller(settings.orders_address(source), clock) as caller,
     ):
         yield adapter, caller
+
+
+Open = Callable[[], Opened]
+
+
+@pytest.fixture
+def paper(settings: Settings, instruments: Instruments, clock: ManualClock, bus: Bus) -> Open:
+    """A paper adapter for OANDA; each call opens it anew on the same store."""
+
+    def opened() -> Opened:
+        broker = PaperBroker(venue="oanda", instruments=instruments, account=PaperAccountConfig.for_venue("oanda", settings.paper))
+        return running(settings, broker, instruments, clock)
+
+    return opened

@@ -1,34 +1,17 @@
 """Placing at the paper account: once each, refused with a reason, repeated to the byte, and never late."""
 
 import asyncio
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
-from brokers.paper.broker import PaperBroker
-from brokers.paper.config import PaperAccountConfig
 from bus.codec import pack
 from bus.requests import RequestClient
 from runtime.clock import ManualClock
 from runtime.settings import Settings
-from tests.brokers.conftest import Opened, running
-from tests.brokers.desk_kit import ADMIN, OTHER, TRADER, VIEWER, Bus, event, events_of, ticket
+from tests.brokers.conftest import Open
+from tests.brokers.desk_kit import ADMIN, OTHER, TRADER, VIEWER, event, events_of, ticket
 from trading.errors import DeadlinePassed, InvalidRequest, NotAllowed, NotFound, OrderDenied, StateConflict
-from trading.instruments import Instruments
-
-Open = Callable[[], Opened]
-
-
-@pytest.fixture
-def paper(settings: Settings, instruments: Instruments, clock: ManualClock, bus: Bus) -> Open:
-    """A paper adapter for OANDA; each call opens it anew on the same store."""
-
-    def opened() -> Opened:
-        broker = PaperBroker(venue="oanda", instruments=instruments, account=PaperAccountConfig.for_venue("oanda", settings.paper))
-        return running(settings, broker, instruments, clock)
-
-    return opened
 
 
 async def test_the_seeds_order_is_answered_as_the_seed_did(paper: Open, clock: ManualClock, settings: Settings) -> None:

@@ -1,28 +1,12 @@
 """Quotes from the bus at a running adapter: what decides, what does not, and what is said about the feed."""
 
-from collections.abc import Callable
-
 import pytest
 
-from brokers.paper.broker import PaperBroker
-from brokers.paper.config import PaperAccountConfig
 from runtime.clock import ManualClock
 from runtime.settings import Settings
-from tests.brokers.conftest import Opened, running
+from tests.brokers.conftest import Open
 from tests.brokers.desk_kit import ADMIN, OTHER, TRADER, Bus, event, events_of, ticket, until
 from trading.errors import InvalidRequest, NotAllowed, NotFound, OrderDenied, StateConflict
-from trading.instruments import Instruments
-
-Open = Callable[[], Opened]
-
-
-@pytest.fixture
-def paper(settings: Settings, instruments: Instruments, clock: ManualClock, bus: Bus) -> Open:
-    def opened() -> Opened:
-        broker = PaperBroker(venue="oanda", instruments=instruments, account=PaperAccountConfig.for_venue("oanda", settings.paper))
-        return running(settings, broker, instruments, clock)
-
-    return opened
 
 
 async def test_a_limit_fills_stops_and_is_in_the_books(paper: Open, bus: Bus, clock: ManualClock, settings: Settings) -> None:
