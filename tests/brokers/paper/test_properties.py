@@ -1,7 +1,7 @@
 """What must hold whatever the market does and whatever is ordered: random quotes, orders, partial fills, commands and restarts.
 
-A plan is a list of steps that hypothesis draws and shrinks. It is run against the engine, and what the engine said (events, fills, trades, rows) is then
-judged by rules written down here a second time, without the engine's help.
+A plan is a list of steps that hypothesis draws and shrinks. It is run against the engine, and what the engine said (events, fills, trades, rows) is
+then judged by rules written down here a second time, without the engine's help.
 """
 
 from collections import defaultdict
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from brokers.paper.engine import PaperEngine
 from brokers.paper.triggers import Triggers
+from tests.brokers.paper.kit import INSTRUMENTS, T0, S, coinbase, oanda
 from trading.brackets import Bracket, Fill, Liquidity
 from trading.changes import Changes
 from trading.errors import ArenaError
@@ -21,8 +22,6 @@ from trading.instruments import Side
 from trading.money import ZERO
 from trading.orders import BracketOrder, EntryType, Leg, OrderStatus
 from trading.quotes import Quote
-
-from tests.brokers.paper.kit import INSTRUMENTS, S, T0, coinbase, oanda
 
 MID = {"EUR_USD": 138_500, "USD_JPY": 101_700, "BTC-USD": 6_000_000, "ETH-USD": 250_000}  # in ticks
 NAMES = {"oanda": ["EUR_USD", "USD_JPY"], "coinbase": ["BTC-USD"]}
@@ -210,7 +209,9 @@ def drawn(data: st.DataObject, venue: str, **more: Any) -> list[Step]:
 @OFTEN
 @given(data=st.data())
 def test_the_books_add_up_to_the_last_digit(venue: str, data: st.DataObject) -> None:
-    """Position = sum of fills, realised P&L and fees = sums over fills, balance = paid in + realised - fees, equity = balance + open P&L + holdings."""
+    """Position = sum of fills, realised P&L and fees = sums over fills, balance = paid in + realised - fees, equity = balance + open P&L +
+    holdings.
+    """
     run = Run(fresh_engine(venue))
     paid_in = run.engine.account(T0).balance
     run.go(drawn(data, venue))
@@ -291,7 +292,9 @@ def test_one_exit_per_entry_and_no_leg_is_left_behind(venue: str, data: st.DataO
 @OFTEN
 @given(data=st.data())
 def test_no_fill_is_worse_than_its_rule_and_none_breaks_the_quoted_size(venue: str, data: st.DataObject) -> None:
-    """Entries at the right side of the spread and within a limit; stops at the quote and only when reached; targets no worse than asked; sizes kept."""
+    """Entries at the right side of the spread and within a limit; stops at the quote and only when reached; targets no worse than asked; sizes
+    kept.
+    """
     run = Run(fresh_engine(venue))
     standing: dict[str, Quote] = {}
     used: dict[tuple[Quote, Side], Decimal] = defaultdict(Decimal)
@@ -299,7 +302,7 @@ def test_no_fill_is_worse_than_its_rule_and_none_breaks_the_quoted_size(venue: s
         before = dict(run.rows)
         fills_before = len(run.fills)
         if step[0] == "quote":
-            quote, _, fresh = step[1]
+            quote, _, _ = step[1]
             standing[quote.instrument] = quote
         run.go([step])
         for fill in run.fills[fills_before:]:
@@ -377,7 +380,7 @@ def test_leaving_idle_quotes_out_changes_nothing(venue: str, data: st.DataObject
 class LookAtAll(Triggers):
     """No index: every quote concerns every bracket, and no quote is idle."""
 
-    def due(self, bid: Decimal, ask: Decimal) -> list[int]:  # noqa: ARG002
+    def due(self, bid: Decimal, ask: Decimal) -> list[int]:
         return sorted(self._wanted.keys() | self.urgent)
 
     def bounds(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
