@@ -230,7 +230,7 @@ class EquityAnswer(TypedDict):
 
 
 class AccountView(TypedDict):
-    """Money, ``currency`` is what they are in."""
+    """Money; ``currency`` is what it is in."""
 
     broker: str
     account: str
@@ -302,7 +302,7 @@ class CapabilitiesAnswer(TypedDict):
 
 
 class Previewed(TypedDict):
-    """order.preview: nothing is placed, null where no quote says."""
+    """Nothing is placed. What needs a quote is null while there is none."""
 
     instrument: str
     side: str

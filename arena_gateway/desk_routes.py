@@ -43,8 +43,9 @@ class DeskRoutes:
             summary="Close a position, or part of it, oldest bracket first", auth="trader", tag="desk", query=CloseQuery, response=ClosedAnswer,
             unknown="Sent, and no answer came: look at the positions before closing again", timeout_s=None,
             codes={
-                400: ("FIELDS_CONFLICT",), 403: ("NOT_YOUR_ORDER", "LIVE_NOT_GRANTED"), 404: ("BROKER_NOT_FOUND", "NO_POSITION"),
-                409: ("STATE_CONFLICT",), 422: ("UNITS_OFF_STEP", "NUMBER_TOO_LONG"), 504: ("EXPIRED",),
+                400: ("FIELDS_CONFLICT", "SIDE_NEEDED"), 403: ("NOT_YOUR_ORDER", "LIVE_NOT_GRANTED"), 404: ("BROKER_NOT_FOUND", "NO_POSITION"),
+                409: ("STATE_CONFLICT",), 504: ("EXPIRED",),
+                422: ("UNITS_OFF_STEP", "UNITS_EXCEED_POSITION", "PERCENT_OUT_OF_RANGE", "NUMBER_TOO_LONG"),
                 503: ("ADAPTER_DOWN", "QUOTE_STALE", "MARKET_CLOSED", "SHUTTING_DOWN"),
             },
         )  # fmt: skip

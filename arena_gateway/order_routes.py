@@ -34,25 +34,28 @@ _FIXED = frozenset(ticket_fields()) - set(ModifyBody.__struct_fields__)
 # Ids whose repeats are free of charge; an older one costs a token when it is repeated, nothing worse.
 REPEATS_MAX = 65_536
 
+_VALUE_CODES = (
+    "NUMBER_NOT_FINITE", "NUMBER_TOO_LONG", "PRICE_NOT_POSITIVE", "PRICE_OFF_TICK", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE", "TTL_OUT_OF_RANGE",
+)  # fmt: skip
 _PLACE_CODES = {
     400: ("FIELD_MISSING", "FIELDS_CONFLICT", "FIELD_NOT_ALLOWED", "CLIENT_ORDER_ID_INVALID", "IDEMPOTENCY_KEY_CONFLICT"),
     403: ("LIVE_NOT_GRANTED",),
     404: ("BROKER_NOT_FOUND",),
     409: ("ORDER_VOID", "ORDER_IN_FLIGHT"),
     422: (
-        "UNKNOWN_INSTRUMENT", "WRONG_VENUE", "NUMBER_TOO_LONG", "UNITS_NOT_POSITIVE", "UNITS_OFF_STEP", "UNITS_TOO_SMALL", "UNITS_TOO_LARGE",
-        "PRICE_NOT_POSITIVE", "PRICE_OFF_TICK", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE", "QUALITY_OUT_OF_RANGE", "TTL_OUT_OF_RANGE",
-        "IDEMPOTENCY_MISMATCH", "TRADING_HALTED", "TRADING_REDUCING",
+        *_VALUE_CODES, "UNKNOWN_INSTRUMENT", "WRONG_VENUE", "UNITS_NOT_POSITIVE", "UNITS_OFF_STEP", "UNITS_TOO_SMALL", "UNITS_TOO_LARGE",
+        "QUALITY_OUT_OF_RANGE", "IDEMPOTENCY_MISMATCH", "TRADING_HALTED", "TRADING_REDUCING", "INSUFFICIENT_MARGIN", "INSUFFICIENT_FUNDS",
+        "INSUFFICIENT_HOLDINGS", "CURRENCY_NOT_HELD", "FEED_CHANGED", "QUOTE_NEEDED", "the limits of [risk]",
     ),
     429: ("RATE_LIMITED",),
-    503: ("ADAPTER_DOWN", "STORE_LOW", "STREAM_RECONCILING", "SHUTTING_DOWN"),
+    503: ("ADAPTER_DOWN", "ADAPTER_BUSY", "STORE_LOW", "STORE_BUSY", "STREAM_RECONCILING", "SHUTTING_DOWN"),
     504: ("EXPIRED",),
 }  # fmt: skip
 _CHANGE_CODES = {
     403: ("NOT_YOUR_ORDER", "LIVE_NOT_GRANTED"),
-    404: ("BROKER_NOT_FOUND", "NOT_FOUND"),
-    409: ("STATE_CONFLICT",),
-    503: ("ADAPTER_DOWN", "SHUTTING_DOWN"),
+    404: ("BROKER_NOT_FOUND", "ORDER_NOT_FOUND"),
+    409: ("ORDER_FINAL", "ORDER_OPEN", "ORDER_CLOSING", "ORDER_FILLED", "STATE_CONFLICT"),
+    503: ("ADAPTER_DOWN", "ADAPTER_BUSY", "STORE_LOW", "STREAM_RECONCILING", "SHUTTING_DOWN"),
     504: ("EXPIRED",),
 }
 _READ_CODES = {404: ("BROKER_NOT_FOUND",), 503: ("ADAPTER_DOWN", "ADAPTER_SLOW")}
@@ -90,12 +93,12 @@ class OrderRoutes:
             ),
             Route(
                 method="GET", path=one, handler=self.one, summary="An order, its legs and its events", auth="read", tag="orders",
-                response=OrderAnswer, codes={**_READ_CODES, 404: ("BROKER_NOT_FOUND", "NOT_FOUND")},
+                response=OrderAnswer, codes={**_READ_CODES, 404: ("BROKER_NOT_FOUND", "ORDER_NOT_FOUND")},
             ),
             Route(
                 method="PATCH", path=one, handler=self.modify, summary="Change prices or time to live", auth="trader", tag="orders",
                 request=ModifyBody, response=OrderAnswer, unknown=_UNKNOWN, timeout_s=None,
-                codes={**_CHANGE_CODES, 400: ("FIELD_FIXED", "NOTHING_TO_CHANGE"), 422: _PLACE_CODES[422][2:13]},
+                codes={**_CHANGE_CODES, 400: ("FIELD_FIXED", "NOTHING_TO_CHANGE"), 422: (*_VALUE_CODES, "STOP_WOULD_LOOSEN")},
             ),
             Route(
                 method="DELETE", path=one, handler=self.cancel, summary="Cancel an order", auth="trader", tag="orders", response=OrderAnswer,

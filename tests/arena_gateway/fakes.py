@@ -32,6 +32,7 @@ SEED_ORDER = {
     "quality_score": 75,
 }
 EPOCH = "00112233445566aa"
+AT = "2025-10-16T05:55:27.021043Z"
 
 
 def an_order(order_id: str, broker: str = "oanda", **more: object) -> dict[str, Any]:
@@ -40,9 +41,9 @@ def an_order(order_id: str, broker: str = "oanda", **more: object) -> dict[str, 
         "order_id": order_id, "client_order_id": f"id-{order_id}", "broker": broker, "mode": "paper", "status": "PENDING", "placed_by": "trader@test",
         "instrument": "EUR_USD", "side": "BUY", "units": 100, "entry_type": "limit", "entry_price": 1.1655, "stop_loss_price": 1.16,
         "take_profit_price": 1.17, "trailing_stop_distance": None, "quality_score": 75, "ttl_min": 360, "ttl_expires_at": 1760637327.021043,
-        "protection": "none", "placed_at": "2025-10-16T05:55:27.021043Z", "opened_at": None, "closed_at": None, "filled_units": 0,
+        "protection": "none", "placed_at": AT, "updated_at": AT, "opened_at": None, "closed_at": None, "filled_units": 0,
         "position_units": 0, "average_entry_price": None, "average_exit_price": None, "realized_pnl": 0, "fees": 0, "close_reason": None,
-        "held_because": None, "legs": [], **more,
+        "cancel_reason": None, "feed": "simulated", "legs": [], **more,
     }  # fmt: skip
 
 
@@ -114,8 +115,8 @@ DEFAULTS: dict[str, Any] = {
     "order.resolve": {"client_order_id": "x", "status": "VOID", "order": None, "placement": None},
     "order.preview": {
         "instrument": "EUR_USD", "side": "BUY", "units": 100, "currency": "USD", "entry_price": 1.1655, "bid": 1.1669, "ask": 1.1671,
-        "spread": 0.0002, "notional": 116.55, "margin_required": 3.89, "fees": 0, "loss_at_stop": 0.55, "profit_at_target": 0.45,
-        "reward_risk": 0.82, "equity": 100000, "stale": False, "warnings": [],
+        "spread": 0.0002, "notional": 116.55, "cost": 3.89, "available": 100000, "entry_fee": 0, "exit_fee": 0, "loss_at_stop": 0.55,
+        "gain_at_target": 0.45, "reward_risk": 0.82, "warnings": [], "stale": False,
     },
     "position.list": {"positions": []},
     "position.close": {"instrument": "EUR_USD", "orders": [], "results": [{"order_id": "paper-oanda-1", "ok": True, "status": "CLOSED"}]},
@@ -124,9 +125,9 @@ DEFAULTS: dict[str, Any] = {
     "equity.list": {"equity": [], "next": None},
     "account.get": {
         "account": {
-            "broker": "oanda", "account": "paper", "mode": "paper", "currency": "USD", "balance": 100000, "equity": 100000, "unrealized_pnl": 0,
-            "realized_pnl": 0, "fees": 0, "margin_used": 0, "margin_available": 100000, "holdings": {}, "open_orders": 0, "open_positions": 0,
-            "as_of": "2025-10-16T05:55:27.021043Z", "stale": False,
+            "broker": "oanda", "account": "paper", "mode": "paper", "currency": "USD", "balance": 100000, "cash": 100000, "reserved": 0,
+            "open_pnl": 0, "equity": 100000, "margin_used": 0, "margin_available": 100000, "holdings": {}, "holdings_value": 0, "realized_pnl": 0,
+            "fees": 0, "pending_orders": 0, "open_trades": 0, "as_of": None, "stale": False,
         }
     },
     "instrument.list": {"instruments": []},
@@ -134,9 +135,9 @@ DEFAULTS: dict[str, Any] = {
         "broker": "oanda", "mode": "paper", "account": "paper", "entry_types": ["limit"], "trailing_stop": True, "protection": "adapter",
         "ttl": "adapter", "modify": [], "client_order_id_chars_max": 48, "instruments": ["EUR_USD"], "feed": "simulated",
     },
-    "trading_state.get": {"state": "ACTIVE", "reason": "", "set_by": "", "set_at": "2025-10-16T05:55:27.021043Z"},
+    "trading_state.get": {"state": "ACTIVE", "reason": "", "set_by": "", "set_at": AT},
     "trading_state.set": {
-        "state": "HALTED", "reason": "", "set_by": "trader@test", "set_at": "2025-10-16T05:55:27.021043Z", "cancelled": [], "closed": [],
+        "state": "HALTED", "reason": "", "set_by": "trader@test", "set_at": AT, "cancelled": [], "closed": [],
         "open_orders": 0, "open_positions": 0,
     },
 }  # fmt: skip

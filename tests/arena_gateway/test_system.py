@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from arena_gateway import answers
@@ -109,6 +110,37 @@ async def test_the_document_is_valid_and_answers_keep_to_it(desk: Desk) -> None:
     place = document["paths"]["/brokers/{broker}/orders"]["post"]
     assert {"200", "201", "202", "400", "401", "403", "404", "409", "413", "422", "429", "503", "504"} <= set(place["responses"])
     assert (await desk.call("GET", "/docs")).status == 200
+
+
+async def test_every_answer_is_what_the_document_says(desk: Desk) -> None:
+    """All routes with a good request, and with a bad one: the body fits the schema of its status."""
+    document = (await desk.call("GET", "/openapi.json")).body
+    admin = await desk.token("admin")
+    bodies: dict[str, dict[str, object]] = {
+        "/brokers/{broker}/orders": SEED_ORDER,
+        "/brokers/{broker}/orders/preview": SEED_ORDER,
+        "/brokers/{broker}/orders/{order_id}": {"ttl_min": 5},
+        "/auth/register": {"email": "new@test", "password": "p"},
+        "/auth/login": {"email": "admin@test", "password": "pass"},
+        "/auth/api-keys": {"name": "k", "scopes": ["read"]},
+        "/auth/introspect": {"token": admin},
+        "/auth/refresh": {"refresh_token": (await desk.login("admin@test")).body["refresh_token"]},
+        "/admin/trading-state": {"state": "HALTED"},
+    }
+    seen = set()
+    for path, operations in sorted(document["paths"].items(), key=lambda item: item[0] == "/auth/logout"):
+        url = path.format(broker="oanda", order_id="paper-oanda-1", instrument="EUR_USD", key_id="none")
+        for method, operation in operations.items():
+            good = {"json": bodies[path]} if path in bodies and method in {"post", "patch"} else {}
+            bad = {"data": b"{", "headers": {"Content-Type": "application/json"}} if method in {"post", "patch"} else {"params": {"colour": "red"}}
+            for token, more in ((admin, good), (admin, bad), ("forged", good)):
+                answer = await desk.call(method.upper(), url, token=token, **more)
+                content = operation["responses"][str(answer.status)]["content"]
+                seen.add(answer.status)
+                if answer.body and "application/json" in content and "schema" in content["application/json"]:
+                    schema = {**content["application/json"]["schema"], "components": document["components"]}
+                    assert list(Draft202012Validator(schema).iter_errors(answer.body)) == [], (method, path, answer.body)
+    assert {200, 201, 207, 400, 401, 404} <= seen
 
 
 @pytest.mark.parametrize(
