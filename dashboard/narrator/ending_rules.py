@@ -64,6 +64,10 @@ def order_cancelled(turn: Turn) -> Told:
     part, what = _LEGS.get(leg or "", "order"), order.instrument if order else turn.name
     if reason == "oco_sibling":
         return turn.pick("cancel", f"The {part} on {what} is off: {why}.", f"{what} has no more use for its {part}: {why}."), "plain"
+    if reason == "user" and leg in {"take_profit", "stop_loss"}:
+        return turn.pick(
+            "cancel", f"The {part} on {what} went with the position.", f"{what} is closed, and its {part} has nothing left to do."
+        ), "plain"
     held = order.position if order and leg == "entry" else None
     return (
         sentences(

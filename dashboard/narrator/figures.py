@@ -112,13 +112,18 @@ def money(instrument: str, value: Decimal) -> str:
 
 def result(value: Decimal) -> str:
     """What was won or lost, in the account's currency (which no event names): "+0.45", "-12.30"; more digits below a cent."""
-    places = 2 if abs(value) >= Decimal("0.01") or not value else 6
-    return f"{'+' if value > 0 else '-' if value < 0 else ''}{fixed(abs(value), places)}"
+    return _signed(value, 2 if abs(value) >= Decimal("0.01") or not value else 6)
 
 
 def r_multiple(value: Decimal) -> str:
     """The result in units of what was risked: "+1.80R"."""
-    return f"{'+' if value > 0 else '-' if value < 0 else ''}{fixed(abs(value), 2)}R"
+    return f"{_signed(value, 2)}R"
+
+
+def _signed(value: Decimal, places: int) -> str:
+    """With + or - in front, neither where it rounds to nil."""
+    text = fixed(abs(value), places)
+    return text if not text.strip("0.") else f"{'+' if value > 0 else '-'}{text}"
 
 
 def span(seconds: Decimal) -> str:

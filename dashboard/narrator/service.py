@@ -80,11 +80,11 @@ class Narrator:
             "last_seq": journal.last_seq,
             "status": "degraded" if self.is_held_up or journal.degraded else "ok",
             "metrics": {
-                **journal.metrics(),
                 "arena_last_seq": journal.last_seq,
                 "arena_degraded": int(self.is_held_up or journal.degraded is not None),
-                "narrations": self.narrated,
-                **{f"followed_{source}": followed.seq for source, followed in self._memory.items()},
+                "arena_narrations_total": self.narrated,
+                **{f"arena_narrated_seq_{source}": followed.seq for source, followed in self._memory.items()},
+                **{f"arena_{name}": value for name, value in journal.metrics().items()},
             },
         }
 
