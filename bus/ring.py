@@ -1,0 +1,170 @@
+"""The ring: the newest frames of all sources, each encoded once, that every reader of a stream shares.
+
+Frames lie in order of arrival under a growing index. Each carries the id of its place: the position of every source after it. Per source the ring is
+without a hole (a ``gap`` or ``reset`` frame lies where something is missing), so a reader whose position is at or above a source's ``before`` finds
+all that follows here; one below it has to ask the owner first.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from enum import Enum
+
+import msgspec
+
+from bus.cursor import Cursor, Position
+from bus.envelope import Event
+from bus.frames import event_data, gap_fields, id_line, named, reset_fields
+from bus.notices import Gap, Reset
+
+# At 100 events/s about a quarter of an hour: longer than any reload. Usual frames have 500 bytes, so the second limit holds where events are large.
+RING_FRAMES_MAX = 100_000
+RING_BYTES_MAX = 64 * 1024 * 1024
+_SLACK = 16  # one part in sixteen is cut at a time: deleting from the front of a list moves all the rest
+
+
+class Kind(Enum):
+    EVENT = 0
+    GAP = 1
+    RESET = 2
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One frame as all readers get it: ``wire`` is the bytes, whose first ``head`` are the id line. ``epoch`` and ``seq`` are the place behind it."""
+
+    kind: Kind
+    source: str
+    epoch: str
+    seq: int
+    type: str
+    instrument: str | None
+    wire: bytes
+    head: int
+    forked: bool = False
+
+    @property
+    def cursor(self) -> Cursor:
+        """The position of every source after this frame."""
+        return Cursor.parse(self.wire[4 : self.head - 1].decode("ascii"))
+
+
+class Track:
+    """One source in the ring: which numbers lie where."""
+
+    __slots__ = ("before", "epoch", "indexes", "seqs")
+
+    def __init__(self, position: Position) -> None:
+        self.epoch = position.epoch
+        self.before = position.seq  # everything after it is in the ring
+        self.seqs = array("q")
+        self.indexes = array("q")
+
+    @property
+    def last(self) -> int:
+        return self.seqs[-1] if self.seqs else self.before
+
+    def index_after(self, seq: int) -> int | None:
+        """Where the first frame behind ``seq`` lies; None when it has not come yet."""
+        place = bisect_right(self.seqs, seq)
+        return self.indexes[place] if place < len(self.seqs) else None
+
+    def back(self, count: int) -> int:
+        """The seq behind which the last ``count`` frames lie."""
+        return self.seqs[-count - 1] if len(self.seqs) > count else self.before
+
+    def forget(self, base: int) -> None:
+        """The frames below index ``base`` are gone."""
+        gone = bisect_left(self.indexes, base)
+        if gone:
+            self.before = self.seqs[gone - 1]
+            del self.seqs[:gone]
+            del self.indexes[:gone]
+
+
+class Ring:
+    """The newest frames. ``base`` is the index of the oldest, ``head`` that of the next."""
+
+    def __init__(self, *, frames_max: int = RING_FRAMES_MAX, bytes_max: int = RING_BYTES_MAX) -> None:
+        self.base = 0
+        self.tracks: dict[str, Track] = {}
+        self._frames: list[Frame] = []
+        self._frames_max = frames_max
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._floor = Cursor()  # the positions before the oldest frame
+        self._cursor: Cursor | None = None
+        self._parts: dict[str, str] = {}
+        self.id_text = ""
+
+    @property
+    def head(self) -> int:
+        return self.base + len(self._frames)
+
+    @property
+    def cursor(self) -> Cursor:
+        """The position of every source now; one object for all who ask at the same place."""
+        if self._cursor is None or str(self._cursor) != self.id_text:
+            self._cursor = Cursor({source: Position(track.epoch, track.last) for source, track in self.tracks.items()})
+        return self._cursor
+
+    def join(self, source: str, position: Position) -> None:
+        """A source was reached for the first time; its events after ``position`` follow."""
+        self.tracks[source] = Track(position)
+        self._parts[source] = f"{source}@{position}"
+        self._parts = dict(sorted(self._parts.items()))
+        self.id_text = ",".join(self._parts.values())
+
+    def append(self, item: Event | Gap | Reset) -> Frame:
+        """Encode what follows at its source, and keep it."""
+        if isinstance(item, Event):
+            assert item.epoch is not None
+            assert item.seq is not None
+            about = item.payload.get("instrument")
+            instrument = about if isinstance(about, str) else None
+            return self._put(Kind.EVENT, item.source, Position(item.epoch, item.seq), event_data(item), name=item.type, instrument=instrument)
+        if isinstance(item, Gap):
+            return self._put(Kind.GAP, item.source, Position(item.epoch, item.last), named("gap", gap_fields(item)), name="gap")
+        assert item.new is not None
+        self.tracks[item.source] = Track(item.new)
+        return self._put(Kind.RESET, item.source, item.new, named("reset", reset_fields(item)), name="reset", forked=item.reason == "fork")
+
+    def _put(
+        self, kind: Kind, source: str, place: Position, lines: bytes, *, name: str, instrument: str | None = None, forked: bool = False
+    ) -> Frame:
+        self._parts[source] = f"{source}@{place}"
+        self.id_text = ",".join(self._parts.values())
+        head = id_line(self.id_text)
+        frame = Frame(kind, source, place.epoch, place.seq, name, instrument, head + lines, len(head), forked)
+        if kind is not Kind.RESET:
+            track = self.tracks[source]
+            track.seqs.append(place.seq)
+            track.indexes.append(self.head)
+        self._frames.append(frame)
+        self._bytes += len(frame.wire)
+        if len(self._frames) > self._frames_max + self._frames_max // _SLACK or self._bytes > self._bytes_max + self._bytes_max // _SLACK:
+            self._cut()
+        return frame
+
+    def _cut(self) -> None:
+        gone = max(0, len(self._frames) - self._frames_max)
+        self._bytes -= sum(len(frame.wire) for frame in self._frames[:gone])
+        while self._bytes > self._bytes_max and gone < len(self._frames) - 1:
+            self._bytes -= len(self._frames[gone].wire)
+            gone += 1
+        if gone == 0:
+            return
+        self._floor = self._frames[gone - 1].cursor
+        del self._frames[:gone]
+        self.base += gone
+        for track in self.tracks.values():
+            track.forget(self.base)
+
+    def slice(self, index: int, count: int) -> list[Frame]:
+        """Up to ``count`` frames from ``index`` on, which must not be below ``base``."""
+        start = index - self.base
+        return self._frames[start : start + count]
+
+    def cursor_at(self, index: int) -> Cursor:
+        """The position of every source before the frame at ``index``."""
+        if index >= self.head:
+            return self.cursor
+        return self._frames[index - self.base - 1].cursor if index > self.base else self._floor
