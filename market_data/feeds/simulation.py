@@ -30,6 +30,8 @@ SILENCE_S_MAX = 3.0
 BURST_SHARE = 0.3
 BURST_S = 0.08
 QUOTE_GAP_S_MIN = 0.02
+# The widest a dealer quotes, in usual spreads: OANDA's own limit in the recorded fortnight was 15 pips on a usual 1.1.
+DEALER_SPREAD_MAX = 14.0
 # However quiet the hour, a watched price should be seen to live; recorded nights are three times as quiet as this.
 BUSY_MIN = 0.6
 
@@ -203,6 +205,7 @@ def _quote(instrument: Instrument, mark: Mark, mind: Mind, time_ns: int, random:
         # Dealers: a usual width with a little noise, and a lot more of it while they are frightened.
         spread *= math.exp(random.gauss(0.0, 0.12)) + (random.expovariate(3.0) if random.random() < 0.1 else 0.0)
         spread *= max(1.0, 0.7 + 0.3 * excitement) * (1.0 + 2.0 * min(mind.shock, 4.0))
+        spread = min(spread, DEALER_SPREAD_MAX * profile.spread)
     else:
         # An order book: one tick while somebody stands there, a gap the width of the mood when nobody does.
         spread = 0.0 if random.random() < 0.85 / (1.0 + 0.25 * excitement) else random.expovariate(1.0) * spread * excitement

@@ -215,6 +215,15 @@ def test_frightened_markets_quote_wider(market: Market):
     assert width("BTC-USD", slow=1.0) > 2 * width("BTC-USD", slow=-1.0)
 
 
+def test_a_dealer_never_quotes_wider_than_its_limit(market: Market):
+    """Two pieces of news at once, in a storm, at the end of the New York day."""
+    state = market.begin(1, MONDAY_NS + 8 * 3600 * S)
+    minds = {name: replace(mind, shock=20.0, fast=2.0) for name, mind in state.minds.items()}
+    _, given = run(market, replace(state, minds=minds), 500)
+    widest = max(one.spread for one in given if one.instrument == "EUR_USD")
+    assert widest == Decimal("0.00154")
+
+
 def test_curves_are_whole_days_and_new_york_keeps_its_clock():
     for kind in MARKETS.values():
         for curve in (kind.volatility, kind.spread, kind.activity):
