@@ -230,7 +230,7 @@ class EquityAnswer(TypedDict):
 
 
 class AccountView(TypedDict):
-    """Money; ``currency`` is what it is in."""
+    """Money, ``currency`` is what they are in."""
 
     broker: str
     account: str
@@ -302,7 +302,7 @@ class CapabilitiesAnswer(TypedDict):
 
 
 class Previewed(TypedDict):
-    """Nothing is placed. What needs a quote is null while there is none."""
+    """order.preview: nothing is placed, null where no quote says."""
 
     instrument: str
     side: str
@@ -333,7 +333,7 @@ class TradingStateView(TypedDict):
     state: str  # ACTIVE | REDUCING | HALTED
     reason: str
     set_by: str
-    set_at: str
+    set_at: str | None  # null while nobody has set it
 
 
 class TradingStateAnswer(TypedDict):

@@ -328,7 +328,7 @@ class TradingStateView(TypedDict):
     state: str  # ACTIVE | REDUCING | HALTED
     reason: str
     set_by: str
-    set_at: str
+    set_at: str | None  # null while nobody has set it
 
 
 class TradingStateSet(TradingStateView):
