@@ -86,12 +86,12 @@ def check_affordable(state: State, instrument: Instrument, before: Bracket | Non
     more_quote = new.hold_quote - (old.hold_quote if old else ZERO)
     more_base = new.hold_base - (old.hold_base if old else ZERO)
     books = state.books
-    free_cash, free_base = books.cash - books.reserved, books.free_base(instrument.base)
+    free_cash, free_base = books.cash - books.reserved, plain(books.free_base(instrument.base))
     if more_base > 0 and more_base > free_base:
         raise OrderDenied(
             f"only what is held can be sold, and {free_base} {instrument.base} of it is free",
             code="INSUFFICIENT_HOLDINGS",
-            details={"currency": instrument.base, "value": plain(more_base), "limit": plain(free_base)},
+            details={"currency": instrument.base, "value": plain(more_base), "limit": free_base},
         )
     if more_quote > 0 and more_quote > free_cash:
         raise OrderDenied(
