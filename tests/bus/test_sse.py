@@ -4,8 +4,7 @@ import asyncio
 import json
 import random
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,52 +16,17 @@ from bus.cursor import Cursor, Position
 from bus.envelope import encode_event
 from bus.follower import Fetch
 from bus.replay import ReplayServer
-from bus.sse import EventStream
 from bus.tail import Page
 from bus.topics import quote_topic
-from runtime.http import ApiError, Route, build_app, json_answer, listening
+from runtime.http import ApiError
 from runtime.routes import Principal
-from runtime.settings import Settings
 from tests.bus.live import LiveOwner
 from tests.bus.owner import FakeOwner
+from tests.bus.served import arena, serving
 from tests.bus.sse_reader import SseFrame, open_reader
 from trading.errors import InvalidRequest
 
 pytestmark = pytest.mark.usefixtures("proxy")
-
-
-class Served:
-    def __init__(self, stream: EventStream, url: str) -> None:
-        self.stream = stream
-        self.base = url
-        self.url = url + "/events"
-
-
-@asynccontextmanager
-async def serving(run_dir: Path, **options: object) -> AsyncIterator[Served]:
-    """One server with an event stream of its own."""
-    settings = Settings(home=run_dir.parent, conf=run_dir.parent / "arena.toml")
-    async with EventStream(settings, "build-1", **options) as stream:  # type: ignore[arg-type]
-
-        async def history(request: web.Request) -> web.StreamResponse:
-            query = request.query
-            return json_answer(await stream.history(after=query.get("after"), before=query.get("before"), limit=int(query.get("limit", "100"))))
-
-        routes = [
-            Route(method="GET", path="/events", handler=stream.handle, summary="x", auth="public", stream=True),
-            Route(method="GET", path="/events/history", handler=history, summary="x", auth="public", free_query=True),
-        ]
-        app = build_app("gateway", settings, routes)
-        app.on_shutdown.append(stream.end_streams)
-        async with listening(app, "127.0.0.1", 0) as listener:
-            yield Served(stream, listener.url)
-
-
-@asynccontextmanager
-async def arena(run_dir: Path, *sources: str, servers: int = 1) -> AsyncIterator[tuple[list[LiveOwner], list[Served]]]:
-    async with AsyncExitStack() as stack:
-        owners = [await stack.enter_async_context(LiveOwner(source, run_dir)) for source in sources]
-        yield owners, [await stack.enter_async_context(serving(run_dir)) for _ in range(servers)]
 
 
 def places(frames: list[SseFrame]) -> list[tuple[str, int]]:
