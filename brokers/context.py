@@ -33,6 +33,7 @@ class Context:
     clock: Clock
     steady: SteadyClock
     kernel_boot_id: str
+    store_is_low: Callable[[], bool]
 
     async def look(self, query: Callable[[sqlite3.Connection], object]) -> Answer:
         """Answer with what ``query`` finds, between two groups of orders."""

@@ -57,7 +57,7 @@ class Adapter:
         """``starting`` until the account is reconciled, ``degraded`` while the store cannot take orders."""
         if self.is_stopping:
             return "stopping"
-        if self.context.journal.degraded or self.context.journal.store_is_low():
+        if self.context.journal.degraded or self.context.store_is_low():
             return "degraded"
         return "ok" if self.context.desk.broker.is_reconciled else "starting"
 
@@ -134,6 +134,7 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
                 clock=clock,
                 steady=steady,
                 kernel_boot_id=read_boot_id(),
+                store_is_low=lambda: upkeep.store_is_low,
             )
             service = Service(context)
             replay = ReplayServer(settings.replay_address(source), journal)

@@ -59,7 +59,7 @@ class OrderOperations:
             client_order_id=client_order_id,
             actor=actor,
             is_late=lambda: context.is_late(request.deadline),
-            store_is_low=context.journal.store_is_low,
+            store_is_low=context.store_is_low,
             marks=context.quotes.marks(),
         )
         placed, last_event = await context.journal.run(lambda txn: (place(self._desk, txn, placing, context.steady.now_ns()), txn.last_event))

@@ -43,6 +43,8 @@ class Upkeep:
         self._equity_at_ns = 0
         self._day_ends_ns = 0
         self._awake_at_ns = steady.boot_ns()
+        # Looked at a few times a second rather than for every order; the floor is far above what fits in between.
+        self.store_is_low = journal.store_is_low()
 
     async def run(self) -> None:
         while True:
@@ -51,6 +53,7 @@ class Upkeep:
 
     async def tick(self) -> None:
         """One look at everything."""
+        self.store_is_low = self._journal.store_is_low()
         await self._follow_clock()
         self._quotes.tick()
         now_ns, boot_ns = self._steady.now_ns(), self._steady.boot_ns()
