@@ -10,6 +10,8 @@ import typer
 
 from cli import exit_codes
 
+PIPED_COLUMNS = 200
+
 
 def print_json(value: object) -> None:
     """One JSON document on stdout; a Decimal as the number that was on the wire."""
@@ -30,7 +32,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     from rich.text import Text
 
     listed = [[_cell(value) for value in row] for row in rows]
-    console = Console(highlight=False)
+    # Piped into a file or another program, nothing is cut to the width of a terminal that isn't there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_COLUMNS)
     if not listed:
         console.print(Text(empty))
         return

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def status(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Show every program: its state, uptime, mode and the age of its last sign of life. Exit 3 when one is down, 4 when none runs."""
     settings = settings_or_fail()
-    supervised = {program.name: program for program in ask_supervisor(settings)}
+    supervised = ask_supervisor(settings)
     components = _components()
     rows: list[dict[str, Any]] = []
     for name in PROGRAMS:
@@ -34,8 +34,8 @@ def status(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
             {
                 "program": name,
                 "state": state,
-                "pid": program.pid if program else 0,
-                "uptime_s": program.uptime_s if program else 0,
+                "pid": program.pid if program else None,
+                "uptime_s": program.uptime_s if program else None,
                 "mode": beat.get("mode"),
                 "trading_state": beat.get("trading_state"),
                 "age_s": beat.get("age_s"),
@@ -123,10 +123,10 @@ def _store_checks(settings: Settings) -> list[Check]:
     """Databases of programs that are not running; a running one's database is its own (RULES R13)."""
     import sqlite3
 
-    running = {program.name for program in ask_supervisor(settings) if program.pid}
+    running = {name for name, program in ask_supervisor(settings).items() if program.pid}
     rows: list[Check] = []
     for path in sorted(settings.data_dir.glob("*.db")) if settings.data_dir.exists() else []:
-        if path.stem in running or running:
+        if running:
             rows.append((path.name, True, "in use by a running program, which checks it itself"))
             continue
         try:

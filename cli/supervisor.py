@@ -1,63 +1,20 @@
-"""supervisord as the commands see it: which programs run, and what one said last."""
+"""What a program said last in its log: why it could not start, in its own words. Which programs run is asked in runtime/supervisor.py."""
 
-import http.client
 import json
-import socket
-import xmlrpc.client
-from dataclasses import dataclass
-from pathlib import Path
 
 from runtime.settings import Settings
+from runtime.supervisor import ProcessInfo, SupervisorUnreachable, read_processes
 
-_ANSWER_S_MAX = 2.0
 # Enough for the last lines of a program that cannot start, traceback included.
 _TAIL_BYTES = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One supervised program: its name in supervisord.conf, its state there, its process id (0 when none) and its uptime in seconds."""
-
-    name: str
-    state: str
-    pid: int
-    uptime_s: int
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_ANSWER_S_MAX)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_ANSWER_S_MAX)
-        self.sock.connect(str(self._path))
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: object) -> http.client.HTTPConnection:  # noqa: ARG002 - the socket's path is the address
-        return _UnixConnection(self._path)
-
-
-def ask_supervisor(settings: Settings) -> list[Program]:
-    """The programs as supervisord sees them; empty when it does not answer."""
-    proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(settings.run_dir / "supervisor.sock"))
+def ask_supervisor(settings: Settings) -> dict[str, ProcessInfo]:
+    """The programs by name as supervisord sees them; empty when it does not answer."""
     try:
-        rows = proxy.supervisor.getAllProcessInfo()
-    except (OSError, http.client.HTTPException, xmlrpc.client.Error):
-        return []
-    if not isinstance(rows, list):
-        return []
-    return [
-        Program(str(row["name"]), str(row["statename"]), int(row["pid"]), int(row["now"]) - int(row["start"]) if row["pid"] else 0)
-        for row in rows
-        if isinstance(row, dict)
-    ]
+        return read_processes(settings.run_dir / "supervisor.sock") or {}
+    except SupervisorUnreachable:
+        return {}
 
 
 def log_size(settings: Settings, program: str) -> int:

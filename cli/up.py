@@ -20,7 +20,7 @@ from types import FrameType
 
 from cli import exit_codes
 from cli.output import fail
-from cli.supervisor import Program, ask_supervisor, last_reason, log_size
+from cli.supervisor import ask_supervisor, last_reason, log_size
 from runtime.program import CannotStart, prepare_home
 from runtime.settings import Settings
 
@@ -142,20 +142,20 @@ def _wait_until_ready(settings: Settings, supervisord: "subprocess.Popen[bytes]"
     """Wait until every program runs and answers; say on the way why one does not. False when stopped, ended or out of time."""
     said: set[str] = set()
     deadline = time.monotonic() + READY_S_MAX
-    programs: list[Program] = []
+    running: set[str] = set()
     while not stopping and supervisord.poll() is None and time.monotonic() < deadline:
         programs = ask_supervisor(settings)
-        for program in programs:
-            reason = last_reason(settings, program.name, log_starts.get(program.name, 0))
-            if reason and program.name not in said:
-                said.add(program.name)
-                sys.stderr.write(f"{program.name} cannot start: {reason}\n")
-        running = {program.name for program in programs if program.state == "RUNNING"}
+        for name in programs:
+            reason = last_reason(settings, name, log_starts.get(name, 0))
+            if reason and name not in said:
+                said.add(name)
+                sys.stderr.write(f"{name} cannot start: {reason}\n")
+        running = {name for name, program in programs.items() if program.state == "RUNNING"}
         if running.issuperset(PROGRAMS) and _answers(settings):
             return True
         time.sleep(0.1)
     if not stopping and supervisord.poll() is None:
-        late = sorted(set(PROGRAMS) - {program.name for program in programs if program.state == "RUNNING"}) or ["the adapters' first heartbeat"]
+        late = sorted(set(PROGRAMS) - running) or ["the adapters' first heartbeat"]
         sys.stderr.write(f"not ready after {READY_S_MAX} s: {', '.join(late)}; what they say is in {settings.log_dir}. Still trying.\n")
     return False
 

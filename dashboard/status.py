@@ -12,9 +12,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from dashboard.supervisor import ProcessInfo, SupervisorUnreachable, read_processes
 from runtime.clock import NS_PER_S, Clock
 from runtime.http import Route, json_answer
+from runtime.supervisor import ProcessInfo, SupervisorUnreachable, read_processes
 from runtime.timestamps import to_text
 
 # Name as supervisord knows it → name in heartbeats. The bus has no state and sends none.

@@ -13,9 +13,9 @@ from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
 
 import pytest
 
-from dashboard import supervisor
+from runtime import supervisor
 from dashboard.status import PROGRAMS, Heard
-from dashboard.supervisor import SupervisorUnreachable, read_processes
+from runtime.supervisor import SupervisorUnreachable, read_processes
 from tests.dashboard.conftest import Desk
 
 HEARTBEAT = {

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import xmlrpc.client
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,15 @@ class Stack:
                     if self.up is not None and self.up.returncode is not None and self._reading is not None and self._reading.done():
                         raise AssertionError(f"arena up ended ({self.up.returncode}) before {what}\n{self.story()}")
                     await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"waited {seconds} s for {what}\n{self.story()}") from None
+
+    async def eventually(self, true: Callable[[], Awaitable[bool]], what: str, *, seconds: float = 15) -> None:
+        """As :meth:`until`, for a question that has to be asked over the network."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not await true():
+                    await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"waited {seconds} s for {what}\n{self.story()}") from None
 

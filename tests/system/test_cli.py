@@ -146,10 +146,7 @@ async def test_users_on_the_host(desk: Stack) -> None:
         status, _, _ = await desk.call("GET", f"{desk.gateway}/auth/me", token=answer["access_token"])
         return status == 401
 
-    for _ in range(100):
-        if await shut_out():
-            break
-    assert await shut_out()
+    await desk.eventually(shut_out, "the gateway to see that the user is disabled", seconds=5)
     code, out, _ = await desk.cli("user", "audit")
     assert "ann@desk" in out
 

@@ -41,8 +41,8 @@ async def test_a_killed_supervisord_takes_its_programs_with_it_and_up_says_so() 
         await stack.until(lambda: stack.up is not None and stack.up.returncode is not None, "arena up to end")
         assert stack.up is not None
         assert stack.up.returncode == 1
-        await stack.until(lambda: stack.processes() == [], "every program to end")
         stack.up = None
+        await stack.until(lambda: stack.processes() == [], "every program to end")
         await stack.start()
 
 
@@ -51,8 +51,8 @@ async def test_a_killed_arena_up_takes_everything_with_it() -> None:
         assert stack.up is not None
         stack.up.kill()
         await stack.up.wait()
-        await stack.until(lambda: stack.processes() == [], "every program to end", seconds=60)
         stack.up = None
+        await stack.until(lambda: stack.processes() == [], "every program to end", seconds=60)
 
 
 async def test_a_second_up_in_the_same_place_is_refused_in_one_sentence(stack: Stack) -> None:

@@ -1,7 +1,7 @@
-"""What supervisord says about the programs, read over its unix socket; the dashboard looks and never starts or stops anything.
+"""What supervisord says about the programs, read over its unix socket; we look, and never start or stop anything this way.
 
 supervisord speaks XML-RPC over HTTP. Its socket lies in the private run directory, so whoever can open it is the arena's owner. Calls block, so they
-run on a thread, and each has a time: a stopped supervisord must not hold up the page.
+run on a thread, and each has a time: a stopped supervisord must not hold up whoever asks.
 
 Source: supervisord.org/api.html (getAllProcessInfo, tailProcessStdoutLog, system.multicall).
 """
