@@ -40,6 +40,9 @@ def fits_wire(value: Decimal) -> bool:
     """Whether ``value`` can travel as a JSON number and come back the same."""
     if not value.is_finite():
         return False
+    _, digits, exponent = value.as_tuple()
+    if len(digits) <= SIGNIFICANT_DIGITS_MAX and -SIGNIFICANT_DIGITS_MAX <= exponent <= 0:  # type: ignore[operator]  # a finite one has a whole exponent
+        return True  # nearly all: no need to look at what its zeros mean
     return not value or (-SIGNIFICANT_DIGITS_MAX <= value.adjusted() < SIGNIFICANT_DIGITS_MAX and significant_digits(value) <= SIGNIFICANT_DIGITS_MAX)
 
 

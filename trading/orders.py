@@ -165,11 +165,16 @@ def canonical_hash(order: BracketOrder) -> str:
 
     Two requests with one ``client_order_id`` and the same hash are one order; with another hash they are a mistake (422 ``IDEMPOTENCY_MISMATCH``).
     """
-    parts = []
-    for name in _HASHED_FIELDS:
-        value = getattr(order, name)
-        parts.append(f"{name}={plain(value) if isinstance(value, Decimal) else value}")
+    parts = [f"{name}={_canonical(getattr(order, name))}" for name in _HASHED_FIELDS]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    """One text for one number. Most are plain already, and their text shows it: no exponent, no zero at the end of a fraction."""
+    text = str(value)
+    if isinstance(value, Decimal) and ("E" in text or (text[-1] == "0" and "." in text)):
+        return str(plain(value))
+    return text
 
 
 _HASHED_FIELDS = tuple(field.name for field in fields(BracketOrder) if field.name != "client_order_id")
