@@ -1,0 +1,71 @@
+"""The life of a bracket: every way on is in the table, everything else is refused, and no final state is ever left."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from trading.brackets import Bracket, Protection
+from trading.errors import StateConflict
+from trading.instruments import Side
+from trading.order_state import TRANSITIONS, Step, apply, next_status
+from trading.orders import BracketOrder, OrderStatus
+
+ORDER = BracketOrder(
+    instrument="EUR_USD",
+    side=Side.BUY,
+    units=Decimal(100),
+    entry_price=Decimal("1.1655"),
+    stop_loss_price=Decimal("1.16"),
+    take_profit_price=Decimal("1.17"),
+)
+BRACKET = Bracket(
+    order_id="paper-oanda-1",
+    n=1,
+    order=ORDER,
+    placed_by="ann",
+    mode="paper",
+    status=OrderStatus.PENDING,
+    protection=Protection.ADAPTER,
+    placed_ns=1,
+    updated_ns=1,
+    ttl_expires_ns=2,
+    stop_price=Decimal("1.16"),
+)
+
+
+@pytest.mark.parametrize("status", list(OrderStatus))
+@pytest.mark.parametrize("step", list(Step))
+def test_a_step_leads_where_the_table_says_or_is_refused(status: OrderStatus, step: Step) -> None:
+    bracket = replace(BRACKET, status=status)
+    if (status, step) in TRANSITIONS:
+        moved = apply(bracket, step, now_ns=9, cancel_reason="user")
+        assert (moved.status, moved.updated_ns, moved.cancel_reason) == (TRANSITIONS[status, step], 9, "user")
+    elif (status, step) != (OrderStatus.CANCEL_PENDING, Step.CANCEL_REFUSED):
+        with pytest.raises(StateConflict, match="paper-oanda-1 is"):
+            apply(bracket, step, now_ns=9)
+
+
+def test_no_final_state_is_ever_left() -> None:
+    assert not {status for status, _ in TRANSITIONS if status.is_final}
+
+
+def test_every_state_but_the_first_is_reached_and_every_open_one_is_left() -> None:
+    assert set(TRANSITIONS.values()) == set(OrderStatus) - {OrderStatus.SUBMITTING}
+    assert {status for status, _ in TRANSITIONS} == {status for status in OrderStatus if not status.is_final}
+
+
+@pytest.mark.parametrize(
+    ("filled", "entry_cancelled", "status"),
+    [("0", False, OrderStatus.PENDING), ("40", False, OrderStatus.PARTIALLY_FILLED), ("100", False, OrderStatus.OPEN)],
+)
+def test_a_refused_cancel_leads_back_to_what_the_fills_say(filled: str, entry_cancelled: bool, status: OrderStatus) -> None:
+    bracket = replace(BRACKET, status=OrderStatus.CANCEL_PENDING, filled_units=Decimal(filled), entry_cancelled=entry_cancelled)
+    assert next_status(bracket, Step.CANCEL_REFUSED) is status
+
+
+def test_what_is_left_of_an_entry_is_nothing_once_it_ended() -> None:
+    partly = replace(BRACKET, status=OrderStatus.PARTIALLY_FILLED, filled_units=Decimal(40))
+    assert (partly.remaining_units, partly.position_units) == (60, 40)
+    assert replace(partly, entry_cancelled=True, status=OrderStatus.OPEN).remaining_units == 0
+    assert replace(partly, status=OrderStatus.VOID).remaining_units == 0
