@@ -69,10 +69,8 @@ def test_supervisord_names_the_seven_programs_and_restarts_each_for_ever() -> No
 
 def test_no_file_names_a_registry_or_a_path_of_somebodys_machine() -> None:
     """Halves, so that this file does not name them either."""
-    words = [
-        "".join(halves)
-        for halves in (("py", "pi.org"), ("python", "hosted"), ("registry.npm", "js"), ("deb.deb", "ian"), ("/wo", "rk/"), ("/ro", "ot/"))
-    ]
+    halves = (("py", "pi.org"), ("python", "hosted"), ("registry.npm", "js"), ("deb.deb", "ian"), ("/wo", "rk/"), ("/ro", "ot/"))
+    words = ["".join(pair) for pair in halves]
     for path in tracked_files():
         if path.suffix in {".png", ".gz", ".bin", ".pdf"}:
             continue
