@@ -33,6 +33,8 @@ from runtime.settings import Settings
 
 WATCH_S = 1.0
 KEY_FILE = "jwt.key"
+# Audit entries kept while the store cannot be written; the journals have every order anyway.
+UNWRITTEN_MAX = 10_000
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ class Accounts:
         self.clock = clock
         self.directory = Directory(read_snapshot(users.store), key, clock, weak_allowed=weak_allowed(settings))
         self.collected = Collected()
+        self._unwritten: list[AuditEntry] = []
+        self._writing = asyncio.Lock()
         self._users = users
         self._store = users.store
         self._key = key
@@ -168,7 +172,7 @@ class Accounts:
 
     async def audit_page(self, *, before: int | None, limit: int, actor: str | None, action: str | None) -> dict[str, object]:
         """A page of the audit log, newest first, with what was collected until now."""
-        await self._on_store(self._write_collected)
+        await self._write_collected()
         return await self._on_store(lambda: audit.page(self._store, before=before, limit=limit, actor=actor, action=action))
 
     def audit(self, request: web.Request, principal: Principal, action: str, *, subject: str, outcome: str) -> None:
@@ -191,7 +195,7 @@ class Accounts:
         used, self.directory.keys_used = self.directory.keys_used, {}
         try:
             await self._on_store(lambda: api_keys.note_used(self._store, used))
-            await self._on_store(self._write_collected)
+            await self._write_collected()
             seen = await self._on_store(self._store.foreign_changes)
         except sqlite3.OperationalError as error:  # a full disk, or a lock held for long: logins fail and say so, tokens go on
             log.error("the users store cannot be written", extra={"error": str(error)})
@@ -203,7 +207,7 @@ class Accounts:
     async def close(self) -> None:
         """Write what is collected and let go of the store."""
         with contextlib.suppress(sqlite3.OperationalError):
-            await self._on_store(self._write_collected)
+            await self._write_collected()
         self._hashing.close()
         self._thread.shutdown(wait=True)
         self._store.close()
@@ -238,8 +242,13 @@ class Accounts:
             throttles.forgive(db, email, address)
             record(db, AuditEntry(at_ns=now_ns, actor=email.lower(), action="login", outcome="PASSWORD_CHANGE_REQUIRED", address=address))
 
-    def _write_collected(self) -> None:
-        self.collected.write(self._store)
+    async def _write_collected(self) -> None:
+        """Write what was collected; what cannot be written now is kept for the next time, up to a limit."""
+        async with self._writing:
+            self._unwritten = [*self._unwritten, *self.collected.take()][:UNWRITTEN_MAX]
+            entries = self._unwritten
+            await self._on_store(lambda: audit.write(self._store, entries))
+            self._unwritten = []
 
     async def _change(self, work: Callable[[], T]) -> T:
         """``work`` on the store, shown in the directory before its caller goes on."""

@@ -6,7 +6,7 @@ the log adds is the address they came from and what was refused, collected and w
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from arena_gateway.store import Store
@@ -46,6 +46,13 @@ def record(db: sqlite3.Connection, entry: AuditEntry) -> None:
     db.execute(_INSERT, entry.row())
 
 
+def write(store: Store, entries: Sequence[AuditEntry]) -> None:
+    """Write ``entries`` in a transaction of their own."""
+    if entries:
+        with store.write() as db:
+            db.executemany(_INSERT, [entry.row() for entry in entries])
+
+
 class Collected:
     """What is too frequent for an entry each: the same thing done from the same place within a second is one entry with its count.
 
@@ -67,20 +74,21 @@ class Collected:
         if len(kind.subjects) < SUBJECTS_MAX:
             kind.subjects.append(subject)
 
-    def write(self, store: Store) -> None:
-        """Write what has come together."""
-        if not self._kinds:
-            return
+    def take(self) -> list[AuditEntry]:
+        """What has come together, as entries; it is the caller's to write."""
         kinds, self._kinds = self._kinds, {}
-        rows = []
-        for (actor, action, outcome, address), kind in kinds.items():
-            details = {} if kind.count == 1 else {"count": kind.count, "subjects": kind.subjects}
-            entry = AuditEntry(
-                at_ns=kind.at_ns, actor=actor, action=action, subject=kind.subjects[0], outcome=outcome, address=address, details=details
+        return [
+            AuditEntry(
+                at_ns=kind.at_ns,
+                actor=actor,
+                action=action,
+                subject=kind.subjects[0],
+                outcome=outcome,
+                address=address,
+                details={} if kind.count == 1 else {"count": kind.count, "subjects": kind.subjects},
             )
-            rows.append(entry.row())
-        with store.write() as db:
-            db.executemany(_INSERT, rows)
+            for (actor, action, outcome, address), kind in kinds.items()
+        ]
 
 
 @dataclass(slots=True)

@@ -3,6 +3,8 @@
 503 and 504 mean that nothing reached the broker, so the same request may be sent again; what may have reached it is 202 UNKNOWN.
 """
 
+import logging
+import sqlite3
 from collections.abc import Mapping
 
 from runtime.http_answers import ApiError
@@ -38,6 +40,8 @@ STATUS_OF_CODE: Mapping[str, int] = {
 }
 _RETRY_AFTER_S = 1
 
+log = logging.getLogger(__name__)
+
 
 def api_error(error: ArenaError) -> ApiError:
     """``error`` with its status, and ``Retry-After`` where coming back helps."""
@@ -51,5 +55,10 @@ def api_error(error: ArenaError) -> ApiError:
 
 
 def translate(error: Exception) -> ApiError | None:
-    """For the server's last door: an ArenaError as HTTP, None for anything else (a bug, 500)."""
-    return api_error(error) if isinstance(error, ArenaError) else None
+    """For the server's last door: an ArenaError as HTTP, a users store that cannot be written as 503, None for anything else (a bug, 500)."""
+    if isinstance(error, ArenaError):
+        return api_error(error)
+    if isinstance(error, sqlite3.OperationalError):  # a full disk, or somebody holds the lock: trading goes on, logins do not
+        log.error("the users store cannot be used", extra={"error": str(error)})
+        return ApiError(503, "USERS_STORE_DOWN", "users cannot be read or written right now: try again", headers={"Retry-After": "2"})
+    return None

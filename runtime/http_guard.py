@@ -14,6 +14,7 @@ from runtime.http_answers import ApiError
 from runtime.program import CannotStart
 from runtime.settings import HttpSettings, Settings
 
+WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - binds that are no name anybody is called by
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-IP", "Via")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -66,7 +67,7 @@ class HeadGuard:
     def __init__(self, host: str, port: int, http: HttpSettings) -> None:
         self.tls = bool(http.tls_cert_file)
         scheme = "https" if self.tls else "http"
-        own = {*LOOPBACK_NAMES, host, f"[{host}]"} if is_loopback(host) else {*LOOPBACK_NAMES, host if ":" not in host else f"[{host}]"}
+        own = {*LOOPBACK_NAMES, *(() if host in WILDCARDS else (f"[{host}]" if ":" in host else host,))}
         self.loopback_hosts = frozenset(_with_port(LOOPBACK_NAMES, port, scheme))
         self._hosts = frozenset({*_with_port(own, port, scheme), *(name.lower() for name in http.allowed_hosts)})
         # A name without a port in allowed_hosts stands for the name on any port: behind a proxy the public port is not ours to know.

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from arena_gateway import answers
+from arena_gateway import answers, views
 from arena_gateway.users import open_users
 from brokers import replies
 from tests.arena_gateway.fakes import SEED_ORDER, Desk, GatewaySettings, HttpSettings, open_desk, settings_at
@@ -152,7 +152,7 @@ def test_what_the_document_says_is_what_the_adapters_answer(name: str) -> None:
     """The gateway must not import brokers/replies.py, so each type is written twice; they must stay the same."""
     ours, theirs = (
         {field: re.sub(r"\w+\.\w+\.", "", str(kind)).replace("typing.Any", "object").replace("Any", "object") for field, kind in hints.items()}
-        for hints in (get_type_hints(getattr(answers, name), include_extras=True), get_type_hints(getattr(replies, name), include_extras=True))
+        for hints in (get_type_hints(getattr(views, name), include_extras=True), get_type_hints(getattr(replies, name), include_extras=True))
     )
     assert ours == theirs
 
