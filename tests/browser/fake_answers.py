@@ -58,7 +58,7 @@ def account(broker: str, /, **more: Any) -> dict[str, Any]:
             "currency": "USD",
             "balance": 100000,
             "equity": 100000,
-            "unrealized_pnl": 0,
+            "open_pnl": 0,
             "realized_pnl": 0,
             "fees": 0,
             "margin_used": 0,
@@ -104,7 +104,7 @@ def order(order_id: str, **more: Any) -> dict[str, Any]:
         "realized_pnl": 0,
         "fees": 0,
         "close_reason": None,
-        "held_because": None,
+        "cancel_reason": None,
         "legs": [],
         **more,
     }
@@ -117,9 +117,8 @@ def position(broker: str, **more: Any) -> dict[str, Any]:
         "side": "BUY",
         "units": 100,
         "average_price": 1.1655,
-        "price": 1.1667,
-        "unrealized_pnl": 0.12,
-        "currency": "USD",
+        "mark_price": 1.1667,
+        "open_pnl": 0.12,
         "margin_used": 3.88,
         "protection": "venue",
         "order_ids": [],
@@ -132,7 +131,7 @@ def position(broker: str, **more: Any) -> dict[str, Any]:
 def heartbeat(**programs: Any) -> dict[str, Any]:
     """The stream's composed heartbeat."""
     beats = {
-        name: {"status": "ok", "mode": "paper", "trading_state": "ACTIVE", "last_seq": 57, "age_ms": 400}
+        name: {"status": "ok", "mode": "paper", "trading_state": "ACTIVE", "last_seq": 57, "age_ms": 400, "stale": False}
         for name in ("market_data", "oanda", "coinbase", "rick", "gateway", "dashboard")
     }
     beats.update(programs)

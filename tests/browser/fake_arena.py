@@ -86,7 +86,7 @@ class FakeArena:
         self.named("quote", {"source": "oanda", "type": "quote", "payload": payload, "ts": "2025-10-16T11:55:27.021050Z"})
 
     def heartbeat(self, **programs: Any) -> None:
-        self.named("heartbeat", fake_answers.heartbeat(**programs))
+        self.send(f"data: {json.dumps(fake_answers.heartbeat(**programs))}\n\n".encode())
 
     def cut(self) -> None:
         """End every stream, as a killed server does."""
@@ -147,7 +147,7 @@ class FakeArena:
         self._streams.add(queue)
         try:
             await response.write(f"id: {ready['cursor']}\nevent: ready\ndata: {json.dumps(ready)}\n\n".encode())
-            await response.write(f"event: heartbeat\ndata: {json.dumps(fake_answers.heartbeat())}\n\n".encode())
+            await response.write(f"data: {json.dumps(fake_answers.heartbeat())}\n\n".encode())
             self.stream_opened.set()
             while (frame := await queue.get()) is not None:
                 await response.write(frame)

@@ -141,7 +141,7 @@ def fill_desk(arena: FakeArena) -> None:
         "ok": True,
         "positions": [
             fake_answers.position(
-                "oanda", instrument="GBP_USD", units=5000, average_price=1.3321, price=1.33342, unrealized_pnl=6.6, order_ids=["paper-oanda-5"]
+                "oanda", instrument="GBP_USD", units=5000, average_price=1.3321, mark_price=1.33342, open_pnl=6.6, order_ids=["paper-oanda-5"]
             ),
         ],
     }
@@ -152,18 +152,18 @@ def fill_desk(arena: FakeArena) -> None:
                 "coinbase",
                 units=0.001,
                 average_price=42500.5,
-                price=42381.02,
-                unrealized_pnl=-0.12,
+                mark_price=42381.02,
+                open_pnl=-0.12,
                 protection="adapter",
                 order_ids=["paper-coinbase-1"],
             ),
         ],
     }
     arena.answers["GET", "/api/arena/brokers/oanda/account"] = fake_answers.account(
-        "oanda", balance=99931.3, equity=99937.9, unrealized_pnl=6.6, realized_pnl=-68.7, margin_used=221.8, margin_available=99716.1
+        "oanda", balance=99931.3, equity=99937.9, open_pnl=6.6, realized_pnl=-68.7, margin_used=221.8, margin_available=99716.1
     )
     arena.answers["GET", "/api/arena/brokers/coinbase/account"] = fake_answers.account(
-        "coinbase", balance=99957.24, equity=142338.14, unrealized_pnl=-0.12, holdings={"BTC": 1.001}, margin_used=0
+        "coinbase", balance=99957.24, equity=142338.14, open_pnl=-0.12, holdings={"BTC": 1.001}, margin_used=0
     )
 
 

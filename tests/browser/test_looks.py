@@ -144,7 +144,7 @@ async def test_the_page_is_walked_by_keyboard(page: Page, arena: FakeArena) -> N
 
 async def test_numbers_are_tabular_and_zero_has_no_sign(page: Page, arena: FakeArena) -> None:
     """Digits hold still; a loss that rounds to nothing is nothing."""
-    arena.answers["GET", "/api/arena/brokers/oanda/account"] = story.fake_answers.account("oanda", unrealized_pnl=-0.004)
+    arena.answers["GET", "/api/arena/brokers/oanda/account"] = story.fake_answers.account("oanda", open_pnl=-0.004)
     await page.goto(arena.url)
     figures = page.locator(".figure-sub").first
     await expect(figures).to_have_text("0.00 open")
@@ -161,6 +161,7 @@ async def test_a_chart_line_is_drawn_where_its_price_is(page: Page, arena: FakeA
     arena.answers["GET", "/api/market/candles"] = {"ok": True, "candles": candles}
     await page.goto(arena.url)
     await expect(page.locator("#chart-canvas")).to_have_attribute("data-candles", "60")
+    await page.get_by_role("button", name="Fit brackets").click()
     rows = {}
     for name in ("down", "up"):
         rows[name] = await page.wait_for_function(

@@ -15,7 +15,7 @@ PLACED = {"ok": True, "order_id": "paper-oanda-3", "status": "PENDING", "mode": 
 PREVIEW = {
     "ok": True,
     "preview": {
-        "currency": "USD", "notional": 116.55, "margin_required": 3.88, "fees": 0, "loss_at_stop": 0.55, "profit_at_target": 0.45,
+        "currency": "USD", "notional": 116.55, "cost": 3.88, "entry_fee": 0, "exit_fee": 0, "loss_at_stop": 0.55, "gain_at_target": 0.45,
         "reward_risk": 0.82, "warnings": ["the target is nearer than the stop"],
     },
 }  # fmt: skip
@@ -225,6 +225,7 @@ async def test_a_stop_line_is_dragged_on_the_chart(desk: Page, arena: FakeArena)
     """The line is where its price is; let go, the change is asked about with the new price in it."""
     story_candles(arena)
     await desk.get_by_label("M5", exact=True).check()
+    await desk.get_by_role("button", name="Fit brackets").click()
     canvas = desk.locator("#chart-canvas")
     await expect(canvas).to_have_attribute("data-candles", "60")
     box = await canvas.bounding_box()

@@ -81,6 +81,14 @@ describe('prices', () => {
     expect(readQuote(frame('quote', { instrument: 'EUR_USD', bid: 1, ask: 2, age_ms: 4_000 }, { at: 10_000 }))!.at).toBe(6_000);
   });
 
+  it('the same quote told again is no younger for it', () => {
+    const same = { instrument: 'EUR_USD', bid: 1, ask: 2 };
+    const told = (at: number): ReturnType<typeof frame> => frame('quote', { payload: same, ts: '2025-10-16T11:55:27Z' }, { at });
+    const state = after(start, told(10_000), told(90_000));
+    expect(state.quotes.get('EUR_USD')?.at).toBe(10_000);
+    expect(after(state, told(4_000)).quotes.get('EUR_USD')?.at).toBe(4_000);
+  });
+
   it('middle and spread are exact', () => {
     const one = readQuote(frame('quote', { instrument: 'EUR_USD', bid: 1.16702, ask: 1.16715 }))!;
     expect(middleOf(one)).toBe('1.167085');
@@ -95,6 +103,15 @@ describe('answers of the servers', () => {
     expect(readSession({ may: { trade: 'yes' }, mode: 'live', modes: { oanda: 'live' } })).toMatchObject({ mayTrade: false, mode: 'live', modes: new Map([['oanda', 'live']]) });
   });
 
+  it('while the gateway cannot say who is looking, it is who it was', () => {
+    const known = readSession({ user: { email: 'a@b', role: 'trader' }, csrf_token: 'x', may: { read: true, trade: true } })!;
+    const state = reduce(start, { kind: 'session', session: known });
+    const down = readSession({ user: null, gateway: 'down', mode: 'paper' })!;
+    expect(reduce(state, { kind: 'session', session: down }).session).toMatchObject({ user: { email: 'a@b' }, csrfToken: 'x', mayTrade: true, isGatewayDown: true });
+    expect(reduce(state, { kind: 'session', session: readSession({ user: null, gateway: 'up' })! }).session?.user).toBeNull();
+    expect(reduce(start, { kind: 'session', session: down }).session?.user).toBeNull();
+  });
+
   it('instruments without a grid cannot be traded and are left out', () => {
     const list = readInstruments({ instruments: [{ name: 'EUR_USD', venue: 'oanda', tick: 0.00001, step: 1, price_decimals: 5 }, { name: 'X', tick: 0, step: 1 }, null, 'BTC-USD'] });
     expect([...list.keys()]).toEqual(['EUR_USD']);
@@ -105,7 +122,7 @@ describe('answers of the servers', () => {
 
   it('orders, positions and accounts keep money as exact text', () => {
     expect(readOrder({ order_id: 'paper-oanda-1', units: 100, entry_price: 1.1655, side: 'buy', status: 'PENDING' })).toMatchObject({ units: '100', entry: '1.1655', side: 'BUY', stop: null });
-    expect(readPosition({ instrument: 'EUR_USD', unrealized_pnl: -0.1 }, 'oanda')).toMatchObject({ broker: 'oanda', unrealizedPnl: '-0.1', protection: '' });
+    expect(readPosition({ instrument: 'EUR_USD', open_pnl: -0.1 }, 'oanda')).toMatchObject({ broker: 'oanda', openPnl: '-0.1', protection: '' });
     expect(readAccount({ ok: true, account: { equity: 100000.5, holdings: { BTC: 1 } } }, 'coinbase')).toMatchObject({ equity: '100000.5', holdings: new Map([['BTC', '1']]) });
     expect(readList({ orders: [1, null, {}] }, 'orders', (one) => readOrder(one))).toHaveLength(1);
     expect(readList(null, 'orders', (one) => readOrder(one))).toEqual([]);
@@ -134,6 +151,7 @@ describe('programs', () => {
   it('silence is down, trouble is trouble, and unheard is not well', () => {
     expect(healthOf('oanda', beat({ oanda: { status: 'ok', age_ms: 3_400 } }), true, 10_000)).toBe('down');
     expect(healthOf('oanda', beat({ oanda: { status: 'degraded', age_ms: 0 } }), true, 10_000)).toBe('degraded');
+    expect(healthOf('oanda', beat({ oanda: { status: 'silent', age_ms: null } }), true, 10_000)).toBe('down');
     expect(healthOf('oanda', NO_PROGRAMS, true, 10_000)).toBe('unknown');
   });
 

@@ -279,6 +279,22 @@ describe('one stream for many tabs', () => {
     expect(JSON.parse(recovered!.data)).toEqual({ missed: 2, down_ms: 3_000 });
   });
 
+  it('heartbeats come unnamed; only the newest is kept, and none counts as missed', () => {
+    const one = new Tab();
+    hello(one);
+    world.last.say('message', { source: 'oanda', type: 'oco_placed', payload: { text: '"heartbeat"' } }, 'a@e:1');
+    world.last.say('ready');
+    world.last.say('error');
+    world.pass(3_000);
+    for (let i = 0; i < 5; i += 1) world.last.say('message', { source: 'arena', type: 'heartbeat', payload: { i } }, 'a@e:1');
+    world.last.say('ready');
+    world.pass(60);
+    expect(JSON.parse(one.frames.find((frame) => frame.name === 'recovered')!.data)).toMatchObject({ missed: 0 });
+    const late = new Tab();
+    hello(late);
+    expect(late.names.toSorted()).toEqual(['heartbeat', 'message', 'ready', 'recovered']);
+  });
+
   it('a new set of quotes is no reconnect', () => {
     const one = new Tab();
     hello(one);

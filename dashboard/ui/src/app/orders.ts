@@ -93,8 +93,8 @@ export async function close(position: Position, units: string | null, alsoOrders
 
 /** What closing would bring by the server's figures, in words. */
 export function estimate(position: Position): string {
-  if (position.unrealizedPnl === null) return 'no fresh price to estimate with';
-  return `${money(position.unrealizedPnl, position.currency)} ${position.currency} at the last price`;
+  if (position.openPnl === null) return 'no fresh price to estimate with';
+  return `${money(position.openPnl, position.currency)} ${position.currency} at the last price`;
 }
 
 /** Stop all trading: no new orders, resting entries cancelled, and positions closed where that was asked for. */

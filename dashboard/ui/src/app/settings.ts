@@ -49,7 +49,8 @@ export const zoneSetting = stored('zone', 'UTC', name);
 export const confirmLevel = stored('confirm', 'careful', oneOf('always', 'careful'));
 export const selectedInstrument = stored('instrument', 'EUR_USD', name);
 export const granularity = stored('granularity', 'M1', oneOf('S5', 'M1', 'M5', 'M15', 'H1', 'H4', 'D'));
-export const fitBrackets = stored('fit-brackets', true, flag);
+/** Off at first: brackets far away press the candles flat. */
+export const fitBrackets = stored('fit-brackets', false, flag);
 export const bookTab = stored('book-tab', 'positions', oneOf('positions', 'orders', 'fills', 'trades'));
 
 /** The zone that times are shown in. */

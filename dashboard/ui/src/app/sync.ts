@@ -119,8 +119,9 @@ export async function loadSession(): Promise<void> {
   }
   const read = readSession(answer.body);
   if (!read) return;
-  useCsrfToken(read.csrfToken);
   dispatch({ kind: 'session', session: read });
+  useCsrfToken(session.peek()?.csrfToken ?? '');
+  if (read.isGatewayDown) setTimeout(() => void loadSession(), RETRY_MS);
 }
 
 async function loadInstruments(): Promise<void> {

@@ -104,39 +104,51 @@ export async function lookUpOpenAttempt(): Promise<void> {
 /** Figures of the server's preview; null while there is none for the form as it stands. */
 export const previewed = signal<Payload | null>(null);
 
+/** After the last keystroke; and while only the market moves (a market order with its exits as distances), once a second. */
 const PREVIEW_AFTER_MS = 250;
+const PREVIEW_EVERY_MS = 1_000;
 
 /** Ask for a preview shortly after the last change of an order that could be sent. */
 export function followForm(): void {
+  clearPricesWithInstrument();
+  let timer: number | undefined;
+  let asked: TicketForm | null = null;
+  const ask = async (): Promise<void> => {
+    timer = undefined;
+    const body = judged.peek()?.body;
+    const broker = instrument.peek()?.venue;
+    if (!body || !broker) return;
+    const answer = await preview(broker, body);
+    // Somebody typed on: another question is on its way.
+    if (form.peek() !== asked) return;
+    const figures = answer.kind === 'ok' ? answer.body['preview'] : null;
+    previewed.value = isRecord(figures) ? figures : null;
+    if (answer.kind === 'refused' && answer.status === 422) refuse(answer);
+  };
+  effect(() => {
+    const body: OrderBody | null = judged.value?.body ?? null;
+    const isTyped = form.value !== asked;
+    if (isTyped) {
+      clearTimeout(timer);
+      timer = undefined;
+    }
+    if (!body || !session.value?.user) {
+      previewed.value = null;
+      return;
+    }
+    asked = form.peek();
+    timer ??= window.setTimeout(() => void ask(), isTyped ? PREVIEW_AFTER_MS : PREVIEW_EVERY_MS);
+  });
+}
+
+/** Prices of one instrument mean nothing in another. */
+function clearPricesWithInstrument(): void {
   let before = instrument.peek();
   effect(() => {
     const now = instrument.value;
     if (now?.name === before?.name) return;
-    // Prices of one instrument mean nothing in another.
     if (before) edit({ entry: '', stop: '', target: '', ...(now?.assetClass === before.assetClass ? {} : { units: '' }) });
     before = now;
-  });
-  let timer: number | undefined;
-  let asked = 0;
-  effect(() => {
-    const body: OrderBody | null = judged.value?.body ?? null;
-    const broker = instrument.value?.venue;
-    const text = body && JSON.stringify(body);
-    clearTimeout(timer);
-    asked += 1;
-    const mine = asked;
-    if (!body || !broker || !text || !session.value?.user) {
-      previewed.value = null;
-      return;
-    }
-    timer = window.setTimeout(() => {
-      void preview(broker, body).then((answer) => {
-        if (mine !== asked) return;
-        const figures = answer.kind === 'ok' ? answer.body['preview'] : null;
-        previewed.value = isRecord(figures) ? figures : null;
-        if (answer.kind === 'refused' && answer.status === 422) refuse(answer);
-      });
-    }, PREVIEW_AFTER_MS);
   });
 }
 

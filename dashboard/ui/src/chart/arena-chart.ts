@@ -63,7 +63,7 @@ export class ArenaChart {
   private readonly lines = new Map<string, { line: IPriceLine; shown: ChartLine }>();
   private colours: ChartColours;
   private zone = 'UTC';
-  private fit = true;
+  private fit = false;
   private times: number[] = [];
 
   constructor(

@@ -33,7 +33,7 @@ export interface Order {
   readonly realizedPnl: string | null;
   readonly fees: string | null;
   readonly closeReason: string;
-  readonly heldBecause: string;
+  readonly cancelReason: string;
   /** As it came, for the detail view. */
   readonly raw: Payload;
 }
@@ -45,7 +45,7 @@ export interface Position {
   readonly units: string;
   readonly averagePrice: string | null;
   readonly price: string | null;
-  readonly unrealizedPnl: string | null;
+  readonly openPnl: string | null;
   readonly currency: string;
   readonly protection: string;
   readonly orderIds: readonly string[];
@@ -58,7 +58,7 @@ export interface Account {
   readonly currency: string;
   readonly balance: string | null;
   readonly equity: string | null;
-  readonly unrealizedPnl: string | null;
+  readonly openPnl: string | null;
   readonly realizedPnl: string | null;
   readonly marginUsed: string | null;
   readonly marginAvailable: string | null;
@@ -89,8 +89,8 @@ export interface Trade {
   readonly units: string;
   readonly entry: string | null;
   readonly exit: string | null;
-  readonly realizedPnl: string | null;
-  readonly fees: string | null;
+  /** After fees. */
+  readonly netPnl: string | null;
   readonly rMultiple: string | null;
   readonly quality: string | null;
   readonly closeReason: string;
@@ -176,7 +176,7 @@ export function readOrder(value: unknown, broker = ''): Order | null {
     realizedPnl: exact(value['realized_pnl']),
     fees: exact(value['fees']),
     closeReason: text(value['close_reason']),
-    heldBecause: text(value['held_because']),
+    cancelReason: text(value['cancel_reason']),
     raw: value,
   };
 }
@@ -189,8 +189,8 @@ export function readPosition(value: unknown, broker: string): Position | null {
     side: text(value['side']).toUpperCase(),
     units: exact(value['units']) ?? '',
     averagePrice: exact(value['average_price']),
-    price: exact(value['price']),
-    unrealizedPnl: exact(value['unrealized_pnl']),
+    price: exact(value['mark_price']),
+    openPnl: exact(value['open_pnl']),
     currency: text(value['currency']) || 'USD',
     protection: text(value['protection']),
     orderIds: list(value['order_ids']).map((id) => oneLine(id, 80)),
@@ -208,7 +208,7 @@ export function readAccount(value: unknown, broker: string): Account | null {
     currency: text(account['currency']) || 'USD',
     balance: exact(account['balance']),
     equity: exact(account['equity']),
-    unrealizedPnl: exact(account['unrealized_pnl']),
+    openPnl: exact(account['open_pnl']),
     realizedPnl: exact(account['realized_pnl']),
     marginUsed: exact(account['margin_used']),
     marginAvailable: exact(account['margin_available']),
@@ -244,8 +244,7 @@ export function readTrade(value: unknown): Trade | null {
     units: exact(value['units']) ?? '',
     entry: exact(value['entry_price']),
     exit: exact(value['exit_price']),
-    realizedPnl: exact(value['realized_pnl']),
-    fees: exact(value['fees']),
+    netPnl: exact(value['net_pnl']),
     rMultiple: exact(value['r_multiple']),
     quality: exact(value['quality_score']),
     closeReason: text(value['close_reason']),

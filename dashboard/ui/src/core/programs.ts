@@ -54,7 +54,7 @@ export function reduceHeartbeat(programs: Programs, event: ArenaEvent, at: numbe
   const beats = new Map<string, Beat>();
   for (const [name, beat] of Object.entries(listed)) {
     if (!isRecord(beat)) continue;
-    const ageMs = number(beat['age_ms']) ?? (number(beat['age_s']) ?? number(beat['age']) ?? 0) * 1000;
+    const ageMs = number(beat['age_ms']) ?? Number.POSITIVE_INFINITY;
     beats.set(oneLine(name, 24), {
       status: oneLine(beat['status'] ?? beat['state'], 24),
       mode: oneLine(beat['mode'], 12),

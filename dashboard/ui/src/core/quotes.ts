@@ -57,12 +57,19 @@ export function quoteOf(payload: Record<string, unknown>, at: number, ts: string
   };
 }
 
-/** The prices after some new ones. An older quote than the one that stands changes nothing. */
+/**
+ * The prices after some new ones. An older quote than the one that stands changes nothing, and the same quote told again (to a page that has just
+ * come, or come back) is no younger for it.
+ */
 export function reduceQuotes(quotes: Quotes, heard: readonly Quote[]): Quotes {
   if (heard.length === 0) return quotes;
   const next = new Map(quotes);
   for (const quote of heard) {
     const before = next.get(quote.instrument);
+    if (before && before.marketAt === quote.marketAt && before.bid === quote.bid && before.ask === quote.ask) {
+      next.set(quote.instrument, { ...before, at: Math.min(before.at, quote.at) });
+      continue;
+    }
     if (before && before.at > quote.at) continue;
     next.set(quote.instrument, { ...quote, move: before ? moveOf(before, quote) : 0 });
   }

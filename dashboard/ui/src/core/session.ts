@@ -17,6 +17,8 @@ export interface Session {
   readonly modes: ReadonlyMap<string, Mode>;
   readonly tradingStates: ReadonlyMap<string, string>;
   readonly loginRequired: boolean;
+  /** Somebody is logged in, and who it is cannot be asked now. */
+  readonly isGatewayDown: boolean;
   readonly build: string;
 }
 
@@ -40,6 +42,14 @@ export function readSession(value: unknown): Session | null {
     modes: new Map([...modes].map(([name, mode]) => [name, mode === 'live' ? 'live' : 'paper'])),
     tradingStates: textMap(value['trading_states']),
     loginRequired: value['login_required'] === true,
+    isGatewayDown: value['gateway'] === 'down',
     build: oneLine(value['build'], 80),
   };
+}
+
+/** What is known after `next`: while the gateway cannot say who is looking, it is who it was. */
+export function mergeSession(before: Session | null, next: Session): Session {
+  if (!next.isGatewayDown || !before?.user) return next;
+  const { user, csrfToken, mayRead, mayTrade, mayAdmin, live } = before;
+  return { ...next, user, csrfToken, mayRead, mayTrade, mayAdmin, live };
 }

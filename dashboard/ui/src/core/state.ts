@@ -11,7 +11,7 @@ import { EMPTY_FEED, type Feed, FeedDraft, retell } from './feed';
 import { type Instruments, NO_INSTRUMENTS } from './instruments';
 import { usualDecimals } from './narrate';
 import { NO_QUOTES, type Quote, type Quotes, readQuote, reduceQuotes } from './quotes';
-import type { Session } from './session';
+import { mergeSession, type Session } from './session';
 import { NO_PROGRAMS, type Programs, reduceHeartbeat, type StatusAnswer } from './programs';
 import { type ArenaEvent, type Frame, readEvent, readGap, readReady, readRecord, readReset } from './wire';
 
@@ -67,7 +67,7 @@ export function reduce(state: PageState, event: PageEvent): PageState {
     case 'connection':
       return { ...state, connection: event.connection };
     case 'session':
-      return { ...state, session: event.session, build: seenBuild(state.build, event.session.build) };
+      return { ...state, session: mergeSession(state.session, event.session), build: seenBuild(state.build, event.session.build) };
     case 'instruments':
       return { ...state, instruments: event.instruments, feed: retell(state.feed, decimalsIn(event.instruments)) };
     case 'quotes':

@@ -145,7 +145,7 @@ function Positions(): JSX.Element {
         </>
       ),
     },
-    { name: 'Open P&L', kind: 'num', sort: (a) => Number(a.unrealizedPnl), cell: (one) => <OpenProfit position={one} /> },
+    { name: 'Open P&L', kind: 'num', sort: (a) => Number(a.openPnl), cell: (one) => <OpenProfit position={one} /> },
     { name: 'Stop guarded', kind: 'wide', sort: (a) => a.protection, cell: (one) => <Guard protection={one.protection} /> },
   ];
   if (mayTrade) {
@@ -177,8 +177,8 @@ function OpenProfit({ position }: { position: Position }): JSX.Element {
   const old = position.isStale || !quote || isStale(quote, now.value) || desk.value.positions.fetched !== 'ok';
   return (
     <>
-      <span class="cell-main" data-sign={signOf(position.unrealizedPnl)} data-old={old}>
-        {signedMoney(position.unrealizedPnl, position.currency)}
+      <span class="cell-main" data-sign={signOf(position.openPnl)} data-old={old}>
+        {signedMoney(position.openPnl, position.currency)}
       </span>
       <span class="cell-sub">{old ? `${position.currency}, old price` : position.currency}</span>
     </>
@@ -254,13 +254,7 @@ function entryWords(order: Order): string {
 
 function Status({ order }: { order: Order }): JSX.Element {
   const left = order.ttlExpiresAt === null ? 0 : order.ttlExpiresAt * 1000 - now.value;
-  const sub = order.heldBecause
-    ? `held: ${words(order.heldBecause)}`
-    : order.status === 'PENDING' && left > 0
-      ? `${left > 86_400_000 ? age(left) : countdown(left)} left`
-      : order.closeReason
-        ? words(order.closeReason)
-        : '';
+  const sub = order.status === 'PENDING' && left > 0 ? `${left > 86_400_000 ? age(left) : countdown(left)} left` : words(order.closeReason || order.cancelReason);
   return (
     <>
       <span class="status" data-status={order.status}>
@@ -337,11 +331,11 @@ function Trades(): JSX.Element {
     {
       name: 'P&L',
       kind: 'num',
-      sort: (a) => Number(a.realizedPnl),
+      sort: (a) => Number(a.netPnl),
       cell: (one) => (
         <>
-          <span class="cell-main" data-sign={signOf(one.realizedPnl)}>
-            {signedMoney(one.realizedPnl)}
+          <span class="cell-main" data-sign={signOf(one.netPnl)}>
+            {signedMoney(one.netPnl)}
           </span>
           <span class="cell-sub">{one.rMultiple === null ? '' : `${signedMoney(one.rMultiple)} R`}</span>
         </>

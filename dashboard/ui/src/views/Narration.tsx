@@ -123,7 +123,15 @@ class Row extends Component<{ line: Line; zone: string }> {
     const { line, zone } = this.props;
     const opens = line.event !== null;
     return (
-      <div class="line" data-kind={line.kind} data-tone={line.tone} data-type={line.type} data-order={line.order} onClick={opens ? (event) => open(line, event.currentTarget) : undefined}>
+      <div
+        class="line"
+        data-kind={line.kind}
+        data-tone={line.tone}
+        data-type={line.type}
+        data-order={line.order}
+        data-order-id={line.orderId || undefined}
+        onClick={opens ? (event) => open(line, event.currentTarget) : undefined}
+      >
         {opens ? (
           <button type="button" class="line-time" tabIndex={-1} title={line.ts} aria-label={`${timeOfDay(line.ts, zone)}, details`}>
             {timeOfDay(line.ts, zone)}

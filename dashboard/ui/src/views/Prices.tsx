@@ -69,10 +69,13 @@ function PriceRow({ name, quote, instrument }: { name: string; quote: Quote | un
       </th>
       {quote ? (
         <>
-          <td class="num price" data-move={quote.move}>
+          <td class="num price">
+            <span class="move" data-sign={quote.move} aria-hidden="true">
+              {quote.move > 0 ? '▲' : quote.move < 0 ? '▼' : ''}
+            </span>
             <Digits text={price(quote.bid, decimals)} stale={stale} />
           </td>
-          <td class="num price" data-move={quote.move}>
+          <td class="num price">
             <Digits text={price(quote.ask, decimals)} stale={stale} />
           </td>
           <td class="num price-age" title={stale ? 'Old: nothing fills on it' : spread}>

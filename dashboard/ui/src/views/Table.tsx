@@ -34,7 +34,7 @@ export function Table<T>(props: { label: string; columns: readonly Column<T>[]; 
           <tr key={props.keyOf(row)}>
             {props.columns.map((column) => (
               <td key={column.name} class={column.kind}>
-                {column.cell(row)}
+                {column.kind === 'actions' ? <div class="row-tools">{column.cell(row)}</div> : column.cell(row)}
               </td>
             ))}
           </tr>

@@ -205,24 +205,20 @@ function short(units: string): string {
 function Reckoning({ chosen }: { chosen: Instrument }): JSX.Element {
   const known = judged.value;
   const currency = oneLine(previewed.value?.['currency'], 8) || chosen.quote;
+  const inMoney = (name: string): string => (figure(name) === null ? '' : money(figure(name), currency));
   const loss = figure('loss_at_stop');
+  const gain = figure('gain_at_target');
   const warnings = previewed.value?.['warnings'];
-  const unsigned = (text: string | null): string | null => text?.replace(/^-/, '') ?? null;
+  const pips = (distance: string | undefined): string => (distance ? `${distance} ${pipName(chosen)}` : '');
   return (
     <>
-      <dl class="reckoning" aria-live="off">
-        <Figure label="Risk" value={loss === null ? '' : `−${money(unsigned(loss), currency)}`} unit={currency} note={known?.riskPips ? `${known.riskPips} ${pipName(chosen)}` : ''} sign={-1} />
-        <Figure
-          label="Reward"
-          value={figure('profit_at_target') === null ? '' : signedMoney(figure('profit_at_target'), currency)}
-          unit={currency}
-          note={known?.rewardPips ? `${known.rewardPips} ${pipName(chosen)}` : ''}
-          sign={1}
-        />
+      <dl class="reckoning">
+        <Figure label="Risk" value={loss === null ? '' : signedMoney(`-${loss}`, currency)} unit={currency} note={pips(known?.riskPips)} sign={-1} />
+        <Figure label="Reward" value={gain === null ? '' : signedMoney(gain, currency)} unit={currency} note={pips(known?.rewardPips)} sign={1} />
         <Figure label="Reward : risk" value={known?.rewardToRisk ?? ''} unit={known?.rewardToRisk ? ': 1' : ''} />
-        <Figure label="Notional" value={figure('notional') === null ? '' : money(figure('notional'), chosen.quote)} unit={chosen.quote} />
-        <Figure label="Margin" value={figure('margin_required') === null ? '' : money(figure('margin_required'), currency)} unit={currency} />
-        <Figure label="Fees" value={figure('fees') === null ? '' : money(figure('fees'), currency)} unit={currency} />
+        <Figure label="Notional" value={inMoney('notional')} unit={currency} />
+        <Figure label="Sets aside" value={inMoney('cost')} unit={currency} />
+        <Figure label="Fees in / out" value={figure('entry_fee') === null ? '' : `${inMoney('entry_fee')} / ${inMoney('exit_fee')}`} unit="" />
       </dl>
       {Array.isArray(warnings) && warnings.length > 0 && (
         <ul class="warnings">

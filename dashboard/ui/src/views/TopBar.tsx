@@ -59,8 +59,8 @@ function Figures(): JSX.Element | null {
             <span class="figure-main">
               {money(account.equity, account.currency)} <span class="unit">{account.currency}</span>
             </span>
-            <span class="figure-sub" data-sign={signOf(account.unrealizedPnl)}>
-              {signedMoney(account.unrealizedPnl, account.currency)} open
+            <span class="figure-sub" data-sign={signOf(account.openPnl)}>
+              {signedMoney(account.openPnl, account.currency)} open
             </span>
           </dd>
         </div>
