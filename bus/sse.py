@@ -27,7 +27,7 @@ from bus.pages import Pages
 from bus.ring import RING_FRAMES_MAX, Ring
 from bus.stream_client import Client, Slots, new_response, open_stream
 from bus.stream_feed import WARM_EVENTS, Feed
-from bus.stream_filter import ARENA, EVERYTHING, Filter, StreamQuery, read_stream_query
+from bus.stream_filter import ARENA, EVERYTHING, NONE, Filter, read_stream_query
 from bus.stream_quotes import QuoteBoard
 from bus.stream_reader import HELD_RETRY_S, Reader
 from bus.topics import HEARTBEAT, heartbeat_topic
@@ -178,24 +178,27 @@ class EventStream:
             await open_stream(response, request)
             await response.write(BUSY_RETRY + named("busy", {"reason": reason}))
             return response
-        with self._slots.taken(user, counted):
+        self._slots.take(user, counted)
+        try:
             writer = await open_stream(response, request)
-            client = Client(request, writer, query.filter, replay=query.replay, quotes=query.quotes if self._with_quotes else frozenset())
+            client = Client(request, writer, query.filter, replay=query.replay, quotes=query.quotes if self._with_quotes else NONE)
             client.user_expires_ns = principal.expires_ns if principal is not None else None
             response.headers.clear()  # they are sent; a stream may live for days
             self._feed.enter(client)
             try:
                 await self._feed.is_warm.wait()
-                await self._serve(client, query)
+                await self._serve(client, query.last_event_id)
             finally:
                 client.close()
                 self._feed.leave(client)
+        finally:
+            self._slots.give_back(user, counted)
         return response
 
-    async def _serve(self, client: Client, query: StreamQuery) -> None:
+    async def _serve(self, client: Client, last_event_id: str | None) -> None:
         feed = self._feed
         reader = Reader(client, feed.ring, self._pages, self._sources)
-        resumed = _begin(reader, query.last_event_id)
+        resumed = _begin(reader, last_event_id)
         await reader.catch_up()
         if client.is_closed:
             return

@@ -7,8 +7,7 @@ bounded: that, one chunk more, and the kernel's buffer of the same size (R29, F1
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -16,7 +15,7 @@ from aiohttp_sse import EventSourceResponse
 
 from bus.cursor import Cursor
 from bus.frames import http_chunk
-from bus.stream_filter import Filter
+from bus.stream_filter import NONE, Filter
 
 BUFFER_BYTES_MAX = 64 * 1024
 KERNEL_BUFFER_BYTES = 64 * 1024  # the kernel doubles it; unset, it grows to 3.8 MB for a reader that does not read
@@ -57,7 +56,7 @@ class Client:
         self.quotes = quotes
         self.index: int | None = None
         self.position = Cursor()
-        self.awaits: frozenset[str] = frozenset()  # sources nobody has reached yet, of which this reader wants everything
+        self.awaits = NONE  # sources nobody has reached yet, of which this reader wants everything
         self.user_expires_ns: int | None = None
         self.is_closed = False
         self.is_ready = False
@@ -88,9 +87,12 @@ class Client:
         if self.is_closed:
             return
         self._waiter = asyncio.get_running_loop().create_future()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._waiter
+        if timeout_s is None:
+            await self._waiter  # nearly all readers, nearly all the time: nothing more is kept for them than this
+        else:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._waiter
         self._waiter = None
 
     def wake(self) -> None:
@@ -123,6 +125,7 @@ async def open_stream(response: EventSourceResponse, request: web.Request) -> Ab
     writer = await response.prepare(request)
     assert writer is not None
     response.stop_streaming()
+    response._ping_task = None  # noqa: SLF001 - ended, it would still cost every idle stream 1.2 KB
     if request.transport is not None:
         raw = request.transport.get_extra_info("socket")
         if raw is not None and raw.family in {socket.AF_INET, socket.AF_INET6}:
@@ -150,18 +153,16 @@ class Slots:
             return f"one address may open {STREAMS_PER_ADDRESS_MAX} streams"
         return None
 
-    @contextmanager
-    def taken(self, user: str | None, address: str | None) -> Iterator[None]:
-        """Hold a slot."""
-        named = [(counter, name) for counter, name in ((self._by_user, user), (self._by_address, address)) if name is not None]
+    def take(self, user: str | None, address: str | None) -> None:
         self.used += 1
-        for counter, name in named:
-            counter[name] += 1
-        try:
-            yield
-        finally:
-            self.used -= 1
-            for counter, name in named:
+        for counter, name in ((self._by_user, user), (self._by_address, address)):
+            if name is not None:
+                counter[name] += 1
+
+    def give_back(self, user: str | None, address: str | None) -> None:
+        self.used -= 1
+        for counter, name in ((self._by_user, user), (self._by_address, address)):
+            if name is not None:
                 counter[name] -= 1
                 if not counter[name]:
                     del counter[name]

@@ -17,6 +17,7 @@ from bus.notices import Gap, Reset
 from bus.pages import OwnerSilent, Pages
 from bus.ring import Frame, Kind, Ring
 from bus.stream_client import Client
+from bus.stream_filter import NONE
 
 SLICE_FRAMES = 128  # some 64 KiB of usual frames
 LOOK_BACK_MAX = 10_000  # frames to look through for the last ones that pass a filter
@@ -52,8 +53,8 @@ class Reader:
         self._sources = sources
         self._has_cursor = False
         self._is_first = True
-        self._held: frozenset[str] = frozenset()
-        self._beyond: frozenset[str] = frozenset()  # sources of which this reader has verifiably more than the ring
+        self._held = NONE
+        self._beyond = NONE  # sources of which this reader has verifiably more than the ring
         self._told: str | None = None  # the last id this client was sent
         self._settled_s = 0.0
         self._overtaken_s: float | None = None  # since when the ring is ahead of this reader by more than it holds
@@ -91,7 +92,7 @@ class Reader:
         if not client.position:
             return False
         self._has_cursor = True
-        client.awaits = frozenset(self._sources - client.position.keys() - self._ring.tracks.keys())
+        client.awaits = self._sources - client.position.keys() - self._ring.tracks.keys() or NONE
         return True
 
     def refuse_cursor(self) -> None:
@@ -194,8 +195,8 @@ class Reader:
         client, ring = self.client, self._ring
         self.is_aligned = False
         self._settled_s = asyncio.get_running_loop().time()
-        self._held = frozenset()
-        self._beyond = frozenset()
+        self._held = NONE
+        self._beyond = NONE
         while not client.is_closed:
             missing = [source for source in ring.tracks if not (source in self._held or source in self._beyond or self._ring_follows(source))]
             if not missing:
@@ -209,7 +210,7 @@ class Reader:
                 index = track.index_after(position.seq)
                 places += [index] if index is not None else []
         client.index = min(places)
-        client.awaits -= ring.tracks.keys()
+        client.awaits = client.awaits - ring.tracks.keys() or NONE
         self.is_aligned = client.index == ring.head and client.position == ring.cursor
 
     def _ring_follows(self, source: str) -> bool:
