@@ -111,6 +111,8 @@ class PaperBroker:
             if before is None or before.quote is not mark.quote or before.is_fresh is not mark.is_fresh:
                 self._engine.mark(mark.quote, fresh=mark.is_fresh)
                 self._marked[name] = mark
+                # What the account was worth when the ranges were worked out is not what it is worth now.
+                self._must_publish = self._must_publish or not self._ranges.get(name, NEVER_IDLE).holds(mark.quote.bid, mark.quote.ask)
 
     def on_time(self, now_ns: int) -> None:
         self._engine.on_time(now_ns)
