@@ -35,6 +35,7 @@ from runtime.clock import NS_PER_S, Clock
 from runtime.clock import boot_id as read_boot_id
 from runtime.program import CannotStart
 from runtime.settings import Settings
+from trading.errors import ArenaError
 from trading.instruments import Instruments
 from trading.risk_limits import RiskLimits, RiskSettingsError
 
@@ -150,7 +151,8 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             context.calls.cancel()
             for task in running:
                 task.cancel()
-            await journal.run(upkeep.note_awake)
+            with contextlib.suppress(ArenaError):  # a full disk at a stop: the next start knows less exactly how long it was blind
+                await journal.run(upkeep.note_awake)
 
 
 def _limits(settings: Settings) -> RiskLimits:
