@@ -124,7 +124,11 @@ class OrderWithEvents(OrderView):
 
 
 class OneOrder(TypedDict):
-    """order.get, order.modify, order.cancel. Refusals: NOT_FOUND · NOT_YOUR_ORDER · STATE_CONFLICT and its kin · UNKNOWN."""
+    """order.get, order.modify, order.cancel. Refusals: NOT_FOUND · NOT_YOUR_ORDER, ROLE_NOT_ALLOWED, LIVE_NOT_GRANTED (NotAllowed) ·
+
+    ORDER_FINAL, ORDER_OPEN (its entry has filled: close it), ORDER_FILLED, ORDER_CLOSING (StateConflict) · NOTHING_TO_CHANGE, FIELD_FIXED
+    (InvalidRequest) · those of a placement for the changed values, STOP_WOULD_LOOSEN (OrderDenied) · EXPIRED · UNKNOWN (live: being looked up).
+    """
 
     order: OrderWithEvents
 
@@ -161,7 +165,12 @@ class Cancelled(TypedDict):
 
 
 class Closed(TypedDict):
-    """position.close, oldest bracket first. Refusals: NO_POSITION (NotFound) · NOT_YOUR_ORDER · QUOTE_STALE, MARKET_CLOSED (Unavailable)."""
+    """position.close, oldest bracket first: the caller's own brackets, everybody's for an admin. ``orders`` are those concerned as they stand now:
+
+    CLOSED, or OPEN with less, or OPEN as before while no fresh quote is there to trade on (it closes on the next one, guarded until then).
+    Refusals: NO_POSITION, UNKNOWN_INSTRUMENT (NotFound) · NOT_YOUR_ORDER · SIDE_NEEDED (InvalidRequest) · UNITS_NOT_POSITIVE, UNITS_OFF_STEP,
+    UNITS_EXCEED_POSITION, UNITS_TOO_SMALL, PERCENT_OUT_OF_RANGE (OrderDenied) · EXPIRED.
+    """
 
     instrument: str
     orders: list[OrderView]
@@ -341,7 +350,10 @@ class TradingStateSet(TradingStateView):
 
 
 class PaperReset(TypedDict):
-    """paper.reset: every open order ends, the account starts anew. With ``adopt`` nothing ends: the open orders go on with the feed of now."""
+    """paper.reset, by an admin or on the host: every open order ends VOID, the account starts anew, order numbers go on.
+
+    With ``adopt`` nothing ends: the open orders go on with the feed of now. Refusals: NOT_PAPER, NO_FEED (StateConflict) · ROLE_NOT_ALLOWED.
+    """
 
     adopted: bool
     cancelled: int
