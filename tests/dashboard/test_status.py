@@ -13,8 +13,8 @@ from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
 
 import pytest
 
-from runtime import supervisor
 from dashboard.status import PROGRAMS, Heard
+from runtime import supervisor
 from runtime.supervisor import SupervisorUnreachable, read_processes
 from tests.dashboard.conftest import Desk
 
