@@ -241,10 +241,23 @@ class TradingStateView(TypedDict):
     set_at: str | None  # null while nobody has set it
 
 
+class OpenItem(TypedDict):
+    """An order that still waits for ``remaining_units``, or holds ``position_units``."""
+
+    order_id: str
+    instrument: str
+    side: str
+    remaining_units: Number
+    position_units: Number
+    status: str
+
+
 class TradingStateSet(TradingStateView):
-    """What was done besides, and what is still open."""
+    """What was done besides, as far as it has come; ``complete`` when none of it goes on. ``still_open`` lists at most 100."""
 
     cancelled: list[ItemResult]
     closed: list[ItemResult]
+    complete: bool
     open_orders: int
     open_positions: int
+    still_open: list[OpenItem]

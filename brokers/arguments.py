@@ -123,10 +123,13 @@ class CloseRequest(_Args):
 
 
 class StateRequest(_Args):
+    """``only_stricter``: leave a brake that is as tight or tighter, as the gateway asks when it repeats what it wants."""
+
     state: str
     reason: Reason = ""
     cancel: bool = False
     flatten: bool = False
+    only_stricter: bool = False
 
 
 class ResetRequest(_Args):

@@ -32,6 +32,7 @@ class Changed:
     instruments: Sequence[str] = ()
     calls: Sequence[VenueCall] = ()
     refused: Sequence[tuple[str, ArenaError]] = ()
+    order_ids: Sequence[str] = ()
 
 
 def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, now_ns: int) -> Changed:
@@ -61,19 +62,20 @@ def cancel_order(desk: Desk, txn: Txn, order_id: str, actor: Actor, now_ns: int)
     return Changed(ns=[bracket.n], calls=_calls(progress.call))
 
 
-def cancel_all(desk: Desk, txn: Txn, *, wanted: Callable[[Bracket], bool], reason: str, now_ns: int) -> Changed:
-    """Cancel every unfilled entry among ``wanted``, oldest first; one that cannot be cancelled does not keep the others."""
-    ns, calls, refused = [], [], []
-    for bracket in [bracket for bracket in desk.broker.open_brackets() if bracket.remaining_units and wanted(bracket)]:
+def cancel_all(desk: Desk, txn: Txn, *, wanted: Callable[[Bracket], bool], reason: str, now_ns: int, limit: int | None = None) -> Changed:
+    """Cancel every unfilled entry among ``wanted``, oldest first, ``limit`` at most; one that cannot be cancelled does not keep the others."""
+    ns, ids, calls, refused = [], [], [], []
+    for bracket in [bracket for bracket in desk.broker.open_brackets() if bracket.remaining_units and wanted(bracket)][:limit]:
         try:
             progress = desk.broker.cancel(bracket.order_id, reason=reason, now_ns=now_ns)
         except ArenaError as error:
             refused.append((bracket.order_id, error))
         else:
             ns.append(bracket.n)
+            ids.append(bracket.order_id)
             calls += _calls(progress.call)
     desk.record(txn)
-    return Changed(ns=ns, calls=calls, refused=refused)
+    return Changed(ns=ns, calls=calls, refused=refused, order_ids=ids)
 
 
 def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *, marks: Iterable[Mark], now_ns: int) -> Changed:

@@ -6,15 +6,18 @@ from pathlib import Path
 from brokers import changing, ledger, reading
 from brokers.actors import Actor, require_host, require_trader
 from brokers.arguments import BackupRequest, NoArgs, Page, ResetRequest, StateRequest, read
-from brokers.changing import Changed
+from brokers.braking import Clearing, clear, set_brake
 from brokers.context import Answer, Context
-from brokers.trading_state import Brake, TradingState, parse_state, require_may_set
-from brokers.views import View
+from brokers.trading_state import Brake, parse_state, require_may_set
+from brokers.views import View, open_view
 from bus.requests import Request
 from bus.txn import Txn
 from runtime.timestamps import to_text
-from trading import events
 from trading.errors import InvalidRequest, StateConflict
+
+# Whoever halts must know within two seconds where it stands: this, and the way to the gateway and back.
+CLEARING_S = 1.0
+STILL_OPEN_MAX = 100
 
 
 class DeskOperations:
@@ -51,35 +54,41 @@ class DeskOperations:
         return await self._context.look(lambda _: brake_view(self._desk.brake))
 
     async def set_state(self, request: Request, actor: Actor) -> Answer:
-        """``TradingStateSet``. The brake is on with the commit; what is cancelled and closed besides is reported, whatever the venue makes of it."""
+        """``TradingStateSet``. The brake is on with the commit; what is cancelled and closed besides is reported as far as it has come in a second.
+
+        A request past its deadline still brakes, for that is never wrong; it cancels and closes nothing, and never releases.
+        """
         require_trader(actor)
         args = read(request.args, StateRequest)
         state = parse_state(args.state)
         require_may_set(actor, state, self._desk.broker.mode)
-        marks = self._context.quotes.marks().values()
-
-        def work(txn: Txn, now_ns: int) -> tuple[Changed, Changed]:
-            self._set_brake(txn, state, args.reason, actor.user, now_ns)
-            nothing = Changed(ns=[])
-            cancelled = changing.cancel_all(self._desk, txn, wanted=lambda _: True, reason="kill_switch", now_ns=now_ns) if args.cancel else nothing
-            closed = changing.flatten(self._desk, txn, marks, now_ns) if args.flatten else nothing
-            return cancelled, closed
-
-        cancelled, closed = await self._context.write(None, work)
-        await self._context.finish(cancelled, None, ())
-        await self._context.finish(closed, None, self._desk.instruments.for_venue(self._desk.source) if args.flatten else ())
+        context, is_late = self._context, self._context.is_late(request.deadline)
+        only_stricter = args.only_stricter or is_late
+        await context.write(
+            None,
+            lambda txn, now_ns: set_brake(
+                self._desk, txn, state=state, reason=args.reason, set_by=actor.user, now_ns=now_ns, only_stricter=only_stricter
+            ),
+        )
+        clearing = Clearing()
+        if (args.cancel or args.flatten) and not is_late:
+            await asyncio.wait({context.calls.go_on(clear(context, clearing, cancel=args.cancel, flatten=args.flatten))}, timeout=CLEARING_S)
+        else:
+            clearing.is_complete = not (args.cancel or args.flatten)
 
         def look(db: ledger.Db) -> View:
-            brackets = self._desk.broker.open_brackets()
+            brackets = [bracket for bracket in self._desk.broker.open_brackets() if bracket.remaining_units or bracket.position_units]
             return {
                 **brake_view(self._desk.brake),
-                "cancelled": changing.item_results(db, cancelled),
-                "closed": changing.item_results(db, closed),
+                "cancelled": changing.item_results(db, clearing.cancels),
+                "closed": changing.item_results(db, clearing.closes),
+                "complete": clearing.is_complete,
                 "open_orders": sum(1 for bracket in brackets if bracket.remaining_units),
                 "open_positions": sum(1 for bracket in brackets if bracket.position_units),
+                "still_open": [open_view(bracket) for bracket in brackets[:STILL_OPEN_MAX]],
             }
 
-        return await self._context.look(look)
+        return await context.look(look)
 
     async def reset(self, request: Request, actor: Actor) -> Answer:
         """``PaperReset``."""
@@ -118,14 +127,6 @@ class DeskOperations:
         await journal.backup(target)
         size = await asyncio.to_thread(target.stat)
         return self._context.answer({"path": str(target), "bytes": size.st_size, "epoch": journal.epoch, "last_seq": journal.last_seq})
-
-    def _set_brake(self, txn: Txn, state: TradingState, reason: str, user: str, now_ns: int) -> None:
-        before = self._desk.brake
-        if before.state is state and before.reason == reason:
-            return
-        self._desk.brake = Brake(state=state, reason=reason, set_by=user, set_ns=now_ns)
-        ledger.set_state(txn, "brake", self._desk.brake.record())
-        self._desk.append(txn, events.trading_state_changed(old=str(before.state), new=str(state), reason=reason, changed_by=user, ts_ns=now_ns))
 
 
 def brake_view(brake: Brake) -> View:

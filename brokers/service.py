@@ -12,8 +12,8 @@ from brokers.order_operations import OrderOperations
 from bus.requests import Request
 from trading.errors import NotFound
 
-# A placement that comes too late is written down, so it is not refused before it gets here.
-LATE_OPS = frozenset({"order.place"})
+# A placement that comes too late is written down, and a brake that comes late still brakes, so neither is refused before it gets here.
+LATE_OPS = frozenset({"order.place", "trading_state.set"})
 
 Operation = Callable[[Request, Actor], Awaitable[Answer]]
 

@@ -22,6 +22,12 @@ class TradingState(StrEnum):
     REDUCING = "REDUCING"
     HALTED = "HALTED"
 
+    def is_stricter_than(self, other: "TradingState") -> bool:
+        return _STRICTNESS[self] > _STRICTNESS[other]
+
+
+_STRICTNESS = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brake:

@@ -6,8 +6,8 @@ request meanwhile, waits for the same answer.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 from brokers.base import VenueCall
 from brokers.desk import Desk
@@ -15,7 +15,7 @@ from brokers.placing import Placed, settle
 from brokers.steady_clock import SteadyClock
 from bus.journal import Journal
 from bus.txn import Txn
-from trading.errors import StateConflict, Unavailable
+from trading.errors import ArenaError, StateConflict, Unavailable
 
 # What a venue answered must be written down, so a store without room is asked again until it has some.
 STORE_RETRY_S = 1.0
@@ -65,6 +65,20 @@ class VenueCalls:
         tasks = [self.start(call) for call in calls]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds_max)
+
+    def go_on(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run ``work`` to its end, whether or not the request that began it still waits; a store without room ends it quietly."""
+
+        async def quietly() -> None:
+            try:
+                await work
+            except ArenaError as error:
+                _log.warning("what a request began could not be finished", extra={"reason": error.message})
+
+        task = self._tasks.create_task(quietly())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
     async def apply(self, change: Callable[[int], VenueCall | None]) -> None:
         """``VenuePort``: what the Broker's own task brings in."""

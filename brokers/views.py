@@ -185,6 +185,18 @@ def position_view(position: Position, protection: str) -> View:
     }
 
 
+def open_view(bracket: Bracket) -> View:
+    """An ``OpenItem``."""
+    return {
+        "order_id": bracket.order_id,
+        "instrument": bracket.instrument,
+        "side": str(bracket.side),
+        "remaining_units": bracket.remaining_units,
+        "position_units": bracket.position_units,
+        "status": str(bracket.status),
+    }
+
+
 def preview_view(preview: Preview, mark: Mark | None, warnings: Sequence[str]) -> View:
     """A ``Previewed``."""
     return {

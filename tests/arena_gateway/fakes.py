@@ -138,7 +138,8 @@ DEFAULTS: dict[str, Any] = {
     "trading_state.get": {"state": "ACTIVE", "reason": "", "set_by": "", "set_at": AT},
     "trading_state.set": {
         "state": "HALTED", "reason": "", "set_by": "trader@test", "set_at": AT, "cancelled": [], "closed": [],
-        "open_orders": 0, "open_positions": 0,
+        "complete": True,
+        "open_orders": 0, "open_positions": 0, "still_open": [],
     },
 }  # fmt: skip
 
