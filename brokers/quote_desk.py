@@ -44,6 +44,7 @@ class QuoteDesk:
         self._steady = steady
         self._blind = set(blind)
         self._blind_since_ns = blind_since_ns
+        self._untold: dict[str, Recovered] = {}
         self._waiting = 0
         self._latest: dict[str, Received] = {}  # of instruments whose quotes had to be dropped
         self.dropped = 0
@@ -66,13 +67,16 @@ class QuoteDesk:
     def take(self, received: Received) -> None:
         """A quote has come in."""
         quote, boot_ns = received.quote, self._steady.boot_ns()
-        if quote.instrument not in self._desk.instruments:
+        name = quote.instrument
+        if name not in self._desk.instruments:
             return
         recovered = self._watch.take(received, boot_ns)
+        if recovered is not None:
+            self._untold[name] = recovered
         if not self._watch.is_fresh(received, boot_ns):
             return
-        if recovered is not None or quote.instrument in self._blind or self._desk.broker.wants(quote):
-            self._decide(received, recovered)
+        if name in self._untold or name in self._blind or self._desk.broker.wants(quote):
+            self._decide(received)
 
     async def match(self, instruments: Iterable[str]) -> None:
         """Let the standing quotes of ``instruments`` decide, after an order came in or was changed; returns when they have."""
@@ -81,7 +85,7 @@ class QuoteDesk:
         for name in dict.fromkeys(instruments):
             received = self._watch.standing(name)
             if received is not None and self._watch.is_fresh(received, boot_ns) and self._desk.broker.wants(received.quote):
-                work = self._decide(received, None)
+                work = self._decide(received)
                 if work is not None:
                     works.append(work)
         if works:
@@ -91,7 +95,7 @@ class QuoteDesk:
         """The same for one instrument, without waiting."""
         received = self._watch.standing(instrument)
         if received is not None and self._watch.is_fresh(received, self._steady.boot_ns()) and self._desk.broker.wants(received.quote):
-            self._decide(received, None)
+            self._decide(received)
 
     def tick(self) -> None:
         """Tell of the feeds that went silent."""
@@ -101,13 +105,13 @@ class QuoteDesk:
         for feed, gone in silent.items():
             self._journal_later(partial(_feed_stale, feed, gone))
 
-    def _decide(self, received: Received, recovered: Recovered | None) -> "asyncio.Future[None] | None":
+    def _decide(self, received: Received) -> "asyncio.Future[None] | None":
         name = received.quote.instrument
         if self._waiting >= WAITING_MAX:
             self.dropped += name in self._latest
             self._latest[name] = received
             return None
-        is_first_look = name in self._blind
+        recovered, is_first_look = self._untold.get(name), name in self._blind
         marks = self.marks()
 
         def work(txn: Txn) -> None:
@@ -120,19 +124,24 @@ class QuoteDesk:
             self._desk.broker.on_quote(received.quote, now_ns=now_ns, fresh=self._watch.is_fresh(received, self._steady.boot_ns()))
             self._desk.record(txn)
 
+        def done(future: "asyncio.Future[None]") -> None:
+            self._waiting -= 1
+            if future.cancelled() or future.exception() is not None:  # what should have been said will be said by the next quote
+                if recovered is not None:
+                    self._untold.setdefault(name, recovered)
+                if is_first_look:
+                    self._blind.add(name)
+            if self._latest and self._waiting < WAITING_MAX // 2:
+                self._decide(self._latest.popitem()[1])
+
         future = self._submit(work)
         if future is not None:
+            self._untold.pop(name, None)
             self._blind.discard(name)
             self._waiting += 1
             self.decided += 1
-            future.add_done_callback(lambda _: self._one_less())
+            future.add_done_callback(done)
         return future
-
-    def _one_less(self) -> None:
-        self._waiting -= 1
-        if self._latest and self._waiting < WAITING_MAX // 2:
-            _, received = self._latest.popitem()
-            self._decide(received, None)
 
     def _journal_later(self, draft: Callable[[int], EventDraft]) -> None:
         def work(txn: Txn) -> None:

@@ -6,7 +6,7 @@ from runtime.clock import ManualClock
 from runtime.settings import Settings
 from tests.brokers.conftest import Open
 from tests.brokers.desk_kit import ADMIN, OTHER, TRADER, Bus, event, events_of, ticket, until
-from trading.errors import InvalidRequest, NotAllowed, NotFound, OrderDenied, StateConflict
+from trading.errors import InvalidRequest, NotAllowed, NotFound, OrderDenied, StateConflict, Unavailable
 
 
 async def test_a_limit_fills_stops_and_is_in_the_books(paper: Open, bus: Bus, clock: ManualClock, settings: Settings) -> None:
@@ -196,3 +196,27 @@ async def test_somebody_elses_position_is_not_closed(paper: Open, bus: Bus, cloc
         with pytest.raises(StateConflict) as conflict:
             await ask("order.cancel", {"order_id": "paper-oanda-1"}, TRADER)
         assert conflict.value.code == "ORDER_OPEN"
+
+
+async def test_what_a_store_without_room_could_not_be_told_is_told_by_the_next_quote(
+    paper: Open, bus: Bus, clock: ManualClock, settings: Settings
+) -> None:
+    """The quote that ends a silence finds the journal closed to it; the recovery is not forgotten."""
+    async with paper() as (adapter, ask):
+        await bus.subscribed()
+        await ask("order.place", ticket("a1"))
+        bus.quote("1.16700", "1.16710", sent_boot_ns=clock.boot_ns())
+        await until(lambda: adapter.context.quotes.feed is not None)
+        clock.advance(11)
+        await event(settings, "feed_stale")
+        journal, submit = adapter.context.journal, adapter.context.journal.submit
+
+        def busy(work: object) -> None:
+            raise Unavailable("more waits for the store than it can write", code="STORE_BUSY")
+
+        journal.submit = busy  # type: ignore[method-assign,assignment]
+        bus.quote("1.16701", "1.16711", sent_boot_ns=clock.boot_ns(), n=1)
+        await until(lambda: adapter.context.quotes.dropped == 1)
+        journal.submit = submit  # type: ignore[method-assign]
+        bus.quote("1.16702", "1.16712", sent_boot_ns=clock.boot_ns(), n=2)
+        assert (await event(settings, "feed_recovered")).payload["silent_s"] == 11
