@@ -14,13 +14,15 @@ from hashlib import blake2b
 
 import msgspec
 
-from bus.codec import BODY_BYTES_MAX, EVENT_LIMITS, MalformedMessage, encode_payload, pack, unpack
+from bus.codec import BODY_BYTES_MAX, MalformedMessage, encode_payload, pack
+from bus.event_wire import decode_wire
 from bus.topics import is_name
 from runtime.timestamps import to_text
 
 VERSION = 1
 GENESIS = "0" * 32  # prev of seq 1
 
+_SEQ_MAX = 2**63 - 1
 _EPOCH = re.compile(r"[0-9a-f]{16}")
 _HASH = re.compile(r"[0-9a-f]{32}")
 _TS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
@@ -91,26 +93,25 @@ def decode_event(body: bytes) -> Event:
     Raises:
         MalformedMessage: not msgpack, over a limit, another version, or a field of the wrong shape.
     """
-    message = unpack(body, EVENT_LIMITS)
-    get = message.get
-    version, source, kind, payload, ts = get("v"), get("source"), get("type"), get("payload"), get("ts")
-    if version != VERSION or type(version) is not int:
-        raise MalformedMessage(f"version {version!r} is not {VERSION}")
-    if type(source) is not str or type(kind) is not str or not (is_name(source) and is_name(kind)):
+    wire = decode_wire(body)
+    source, kind, epoch, seq, prev = wire.source, wire.type, wire.epoch, wire.seq, wire.prev
+    if wire.v != VERSION or type(wire.v) is not int:
+        raise MalformedMessage(f"version {wire.v!r} is not {VERSION}")
+    if not (is_name(source) and is_name(kind)):
         raise MalformedMessage("source and type must be names")
-    if type(payload) is not dict:
-        raise MalformedMessage("payload must be a map")
-    if type(ts) is not str or _TS.fullmatch(ts) is None:
+    if _TS.fullmatch(wire.ts) is None:
         raise MalformedMessage("ts must be RFC 3339 in UTC with microseconds")
-    epoch, seq, prev = get("epoch"), get("seq"), get("prev")
-    if not (epoch is None and seq is None and prev is None):
-        if type(epoch) is not str or not is_epoch(epoch):
-            raise MalformedMessage("epoch must be 16 lowercase hex digits")
-        if type(seq) is not int or seq < 1:
-            raise MalformedMessage("seq must count from 1")
-        if type(prev) is not str or _HASH.fullmatch(prev) is None:
-            raise MalformedMessage("prev must be 32 lowercase hex digits")
-    return Event(source=source, type=kind, payload=payload, ts=ts, epoch=epoch, seq=seq, prev=prev, body=body)
+    if epoch is None or prev is None or type(seq) is not int:
+        if not (epoch is None and seq is None and prev is None):
+            raise MalformedMessage("epoch, seq and prev go together, and seq counts from 1")
+        return Event(source=source, type=kind, payload=wire.payload, ts=wire.ts, body=body)
+    if not is_epoch(epoch):
+        raise MalformedMessage("epoch must be 16 lowercase hex digits")
+    if not 1 <= seq <= _SEQ_MAX:
+        raise MalformedMessage("seq must count from 1")
+    if _HASH.fullmatch(prev) is None:
+        raise MalformedMessage("prev must be 32 lowercase hex digits")
+    return Event(source=source, type=kind, payload=wire.payload, ts=wire.ts, epoch=epoch, seq=seq, prev=prev, body=body)
 
 
 @lru_cache(256)  # the same few epochs come with every message
