@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from bus.codec import EVENT_LIMITS, MalformedMessage
+from bus.codec import EVENT_LIMITS, MalformedMessage, unpack
 
 _FLOAT_MAX = 1.7976931348623157e308
 _INT_MAX = 2**63 - 1
+
+_FAST_DEPTH = 4  # no event of ours is deeper; each level doubles what msgspec prepares
 
 _Text = Annotated[str, Meta(max_length=EVENT_LIMITS.text_bytes)]  # counts characters; the bytes of all of them are bounded by the body's
 _Int = Annotated[int, Meta(ge=-_INT_MAX - 1, le=_INT_MAX)]
@@ -38,7 +40,7 @@ class EventWire(msgspec.Struct, frozen=True, gc=False):
     v: int | float
     source: str
     type: str
-    payload: Annotated[dict[_Text, _values(EVENT_LIMITS.depth - 2)], Meta(max_length=EVENT_LIMITS.map_keys)]  # type: ignore[valid-type]
+    payload: Annotated[dict[_Text, _values(_FAST_DEPTH)], Meta(max_length=EVENT_LIMITS.map_keys)]  # type: ignore[valid-type]
     ts: str
     epoch: str | None = None
     seq: int | float | None = None
@@ -58,5 +60,17 @@ def decode_wire(body: bytes) -> EventWire:
         raise MalformedMessage(f"a message has at most {EVENT_LIMITS.body_bytes} bytes, this one has {len(body)}")
     try:
         return _decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # ValueError: text that is not UTF-8
+    except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: text that is not UTF-8
+        return _decode_deep(body)
+
+
+def _decode_deep(body: bytes) -> EventWire:
+    """As :func:`decode_wire`, value by value: for a payload that is nested deeper than the types, and for saying what is wrong."""
+    message = unpack(body, EVENT_LIMITS)
+    payload = message.get("payload")
+    if type(payload) is not dict:
+        raise MalformedMessage("payload must be a map")
+    try:
+        return msgspec.structs.replace(msgspec.convert({**message, "payload": {}}, EventWire), payload=payload)
+    except msgspec.ValidationError as error:
         raise MalformedMessage(f"not an event: {str(error)[:200]}") from None

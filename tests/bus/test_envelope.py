@@ -101,3 +101,16 @@ def test_the_chain_is_blake2b_of_sixteen_bytes_over_the_body() -> None:
     body = encode_event("oanda", "order_filled", {}, T, epoch="0" * 16, seq=1, prev=GENESIS)
     assert chain_hash(body) == blake2b(body, digest_size=16).hexdigest()
     assert chain_hash(body) != chain_hash(body[:-1] + b"1")
+
+
+def test_a_payload_deeper_than_the_fast_types_is_read_all_the_same_and_too_deep_is_refused() -> None:
+    def nested(depth: int) -> bytes:
+        inner: object = 1
+        for _ in range(depth):
+            inner = {"in": inner}
+        fields = {"v": 1, "source": "oanda", "type": "reconciled", "payload": {"in": inner}, "ts": "2026-01-01T00:00:00.000000Z"}
+        return msgpack.packb(fields)  # type: ignore[no-any-return]
+
+    assert decode_event(nested(10)).payload["in"]
+    with pytest.raises(MalformedMessage):
+        decode_event(nested(20))
