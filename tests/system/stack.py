@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import xmlrpc.client
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http.client import HTTPConnection
@@ -20,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgpack
+import zmq
+import zmq.asyncio
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = ("bus", "oanda", "coinbase", "narrator", "market_data", "gateway", "dashboard")
@@ -48,7 +52,7 @@ def free_ports(count: int) -> list[int]:
 class Stack:
     """One arena. ``async with Stack() as stack`` starts it, waits until it is ready, and leaves no process behind."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, *, home: Path | None = None) -> None:
+    def __init__(self, environ: Mapping[str, str] | None = None, *, home: Path | None = None, steppable: bool = False) -> None:
         # Below /tmp and short: a Unix socket path has at most 107 bytes.
         self.home = home or Path(tempfile.mkdtemp(prefix="arena-", dir="/tmp"))
         self._keep_home = home is not None
@@ -60,6 +64,7 @@ class Stack:
             "ARENA_DASHBOARD__PORT": str(self.dashboard_port),
             "ARENA_MARKET_DATA__PORT": str(self.market_port),
             "ARENA_BUS__SUB_PORT": str(self.bus_port),
+            **({"ARENA_TEST__CLOCK_OFFSET_FILE": str(self.home / "clock-offset")} if steppable else {}),
             **(environ or {}),
         }
         self.up: asyncio.subprocess.Process | None = None
@@ -67,6 +72,8 @@ class Stack:
         self._reading: asyncio.Task[None] | None = None
         self._http: aiohttp.ClientSession | None = None
         self._tokens: dict[str, str] = {}
+        self.recovered_s: list[tuple[str, float]] = []  # each program that was put down, and how long until it answered again
+        self.clock_offset_s = 0  # what the wall clock of this arena was last stepped to, against the machine's
 
     @property
     def gateway(self) -> str:
@@ -213,6 +220,50 @@ class Stack:
             return bool(info["statename"] in {"RUNNING", "STARTING"} and info["pid"] not in {0, old_pid})
 
         await self.until(runs_anew, f"{program} to be started again", seconds=30)
+
+    async def answers(self, program: str) -> bool:
+        """Whether ``program`` itself serves now: HTTP, the owner's replay socket, or the bus's port."""
+        ports = {"gateway": self.gateway_port, "dashboard": self.dashboard_port, "market_data": self.market_port}
+        if program in ports:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                status, _, _ = await self.call("GET", f"http://127.0.0.1:{ports[program]}/health", timeout=aiohttp.ClientTimeout(total=0.5))
+                return status == 200
+            return False
+        if program == "bus":
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(0.5):
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.bus_port)
+                    writer.close()
+                return True
+            return False
+        return await self._owner_answers("rick" if program == "narrator" else program)
+
+    async def _owner_answers(self, source: str) -> bool:
+        socket_ = zmq.asyncio.Context.instance().socket(zmq.REQ)
+        socket_.linger = 0
+        try:
+            socket_.connect(f"ipc://{self.home}/run/{source}-replay.sock")
+            async with asyncio.timeout(0.5):
+                await socket_.send(msgpack.packb({"v": 1, "id": "probe", "op": "events.since", "args": {"epoch": None, "after": -1, "limit": 1}}))
+                return bool(msgpack.unpackb(await socket_.recv())["ok"])
+        except TimeoutError:
+            return False
+        finally:
+            socket_.close()
+
+    async def recovered(self, program: str, old_pid: int, since: float) -> None:
+        """Wait until a new ``program`` serves; note how many seconds after ``since`` (monotonic) that was."""
+        await self.restarted(program, old_pid)
+        await self.eventually(lambda: self.answers(program), f"{program} to answer again", seconds=30)
+        self.recovered_s.append((program, time.monotonic() - since))
+
+    def step_clock(self, seconds: int) -> None:
+        """Set this arena's wall clock ``seconds`` off the machine's; it was made with ``steppable``."""
+        path = Path(self.environ["ARENA_TEST__CLOCK_OFFSET_FILE"])
+        draft = path.with_suffix(".new")
+        draft.write_text(str(seconds))
+        draft.replace(path)
+        self.clock_offset_s = seconds
 
     async def ready(self) -> None:
         """Wait until the gateway says that every component is well."""

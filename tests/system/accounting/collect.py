@@ -7,6 +7,7 @@ sockets by the bare protocol.
 import asyncio
 import contextlib
 import json
+import math
 import random
 import time
 import uuid
@@ -56,15 +57,23 @@ class Trader:
             await asyncio.wait(self._tasks, timeout=30)
 
     async def _send(self, source: str, order: Mapping[str, object]) -> None:
-        sent = Sent(source=source, client_order_id=uuid.UUID(int=self._rng.getrandbits(128)).hex, sent_wall_s=time.time(), ttl_s=TTL_S)
+        sent = Sent(source=source, client_order_id=uuid.UUID(int=self._rng.getrandbits(128)).hex, sent_wall_s=self._wall_s(), ttl_s=TTL_S)
         self.sent.append(sent)
+        offset_s = self._stack.clock_offset_s
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):
             await self._ask(sent, order)
         # A tenth sends everything twice, as an impatient bot does.
         if self._rng.random() < 0.1:
-            sent.sent_wall_s = time.time()
+            sent.sent_wall_s = self._wall_s()
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 await self._ask(sent, order)
+
+        if self._stack.clock_offset_s != offset_s:
+            sent.ttl_s = math.inf  # the journal's clock was stepped on the way: its label says nothing about lateness
+
+    def _wall_s(self) -> float:
+        """As the arena's clock says."""
+        return time.time() + self._stack.clock_offset_s
 
     async def _ask(self, sent: Sent, order: Mapping[str, object]) -> None:
         status, body, _ = await self._stack.call(
@@ -141,20 +150,28 @@ class SseWatcher:
 class LibraryWatcher:
     """``bus.Subscriber`` in the form a user writes it."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, name: str = "library") -> None:
         self._stack = stack
-        self.connections = [Connection(watcher="library")]
+        self.connections = [Connection(watcher=name)]
 
     async def run(self) -> None:
         from bus import Subscriber
 
         subscriber = Subscriber(address=f"tcp://127.0.0.1:{self._stack.bus_port}", home=self._stack.home, gateway=self._stack.gateway)
         async for event in subscriber:
-            if event.epoch is not None and event.seq is not None:
+            if event.type in {"gap", "reset"}:
+                self.connections[0].items.append(_notice_of(event.type, event.source, event.payload))
+            elif event.epoch is not None and event.seq is not None:
                 payload = json.loads(json.dumps(event.payload, default=float))
                 self.connections[0].items.append(
                     Shown(source=event.source, epoch=event.epoch, seq=event.seq, type=event.type, payload=payload, at_s=time.time())
                 )
+
+
+def _notice_of(kind: str, source: str, payload: Mapping[str, Any]) -> Notice:
+    if kind == "gap":
+        return Notice(kind="gap", source=source, epoch=payload["epoch"], first=payload["from"], last=payload["to"])
+    return Notice(kind="reset", source=source)
 
 
 async def read_journal(stack: Stack, source: str) -> list[Journalled]:
@@ -210,7 +227,7 @@ async def read_statuses(stack: Stack, source: str) -> dict[str, str]:
 class Run:
     """One run: traders and watchers around whatever the test does to the arena."""
 
-    def __init__(self, stack: Stack, *, seed: int, per_second: float = 50, traders: int = 4) -> None:
+    def __init__(self, stack: Stack, *, seed: int, per_second: float = 50, traders: int = 4, libraries: int = 1) -> None:
         self._stack = stack
         rng = random.Random(seed)
         self._traders = [
@@ -220,7 +237,7 @@ class Run:
             SseWatcher(stack, "gateway", f"{stack.gateway}/events"),
             SseWatcher(stack, "dashboard", f"{stack.dashboard}/arena/events"),
         ]
-        self._library = LibraryWatcher(stack)
+        self._libraries = [LibraryWatcher(stack, f"library {number}") for number in range(libraries)]
         self._stop = asyncio.Event()
         self._trading: list[asyncio.Task[None]] = []
         self._watching: list[asyncio.Task[None]] = []
@@ -228,7 +245,7 @@ class Run:
     async def __aenter__(self) -> "Run":
         for trader in self._traders:
             await trader.prepare()
-        self._watching = [asyncio.create_task(watcher.run()) for watcher in (*self._watchers, self._library)]
+        self._watching = [asyncio.create_task(watcher.run()) for watcher in (*self._watchers, *self._libraries)]
         for watcher in self._watchers:
             async with asyncio.timeout(15):
                 await watcher.is_ready.wait()
@@ -245,22 +262,43 @@ class Run:
     def acknowledged(self) -> int:
         return sum(1 for trader in self._traders for sent in trader.sent if sent.acknowledged_ids)
 
+    @property
+    def acknowledged_ids(self) -> set[str]:
+        """Every order id that somebody was told by now."""
+        return {order_id for trader in self._traders for sent in trader.sent for order_id in sent.acknowledged_ids}
+
+    def refused(self, code: str) -> int:
+        """How many answers carried this error code."""
+        return sum(1 for trader in self._traders for sent in trader.sent for _, body in sent.answers if body.get("code") == code)
+
     async def finish(self) -> Evidence:
         """Stop trading, wait until the arena is well, look the doubtful up, let the watchers catch up, and hand the evidence over."""
         self._stop.set()
         await asyncio.gather(*self._trading)
         await self._stack.ready()
-        resolved: dict[str, str] = {}
-        for number, trader in enumerate(self._traders):
-            for sent in trader.sent:
-                if not sent.acknowledged_ids and not sent.is_refused:
-                    resolved[sent.client_order_id] = await resolve(self._stack, sent, f"bot{number}@test")
+        resolved = await self._resolve_all()
         journals = {source: await read_journal(self._stack, source) for source in ("oanda", "coinbase", "rick")}
         await self._caught_up(journals)
         statuses = {**await read_statuses(self._stack, "oanda"), **await read_statuses(self._stack, "coinbase")}
-        connections = [connection for watcher in (*self._watchers, self._library) for connection in watcher.connections]
+        connections = [connection for watcher in (*self._watchers, *self._libraries) for connection in watcher.connections]
         sent = [each for trader in self._traders for each in trader.sent]
         return Evidence(sent=sent, journals=journals, connections=connections, statuses=statuses, resolved=resolved)
+
+    async def _resolve_all(self) -> dict[str, str]:
+        """What became of every order whose sender was left in doubt, a few looked up at a time."""
+        at_once = asyncio.Semaphore(16)
+        resolved: dict[str, str] = {}
+
+        async def look_up(sent: Sent, email: str) -> None:
+            async with at_once:
+                resolved[sent.client_order_id] = await resolve(self._stack, sent, email)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number, trader in enumerate(self._traders):
+                for sent in trader.sent:
+                    if not sent.acknowledged_ids and not sent.is_refused:
+                        tasks.create_task(look_up(sent, f"bot{number}@test"))
+        return resolved
 
     async def _caught_up(self, journals: Mapping[str, list[Journalled]]) -> None:
         """Every watcher has been shown the last event of every journal, or was told that it is missing."""
@@ -268,7 +306,7 @@ class Run:
 
         def behind() -> list[str]:
             late = []
-            for watcher in (*self._watchers, self._library):
+            for watcher in (*self._watchers, *self._libraries):
                 shown = {
                     (item.source, item.epoch, item.seq) for connection in watcher.connections for item in connection.items if isinstance(item, Shown)
                 }
