@@ -1,0 +1,90 @@
+"""The order path: JSON POST → token → ZeroMQ → journal and sync → answer, against a bare aiohttp handler that does nothing.
+
+python -m benchmarks.order_path
+"""
+
+import asyncio
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.arena import running_arena
+from benchmarks.harness import Figure, answer_of, helper, pairs, percentile, write_results
+
+SECONDS = float(os.environ.get("ARENA_BENCH_SECONDS", "4"))
+PATH = "/brokers/oanda/orders"
+
+
+async def load(mode: str, port: int, amount: float, plan: str) -> dict[str, float]:
+    answer = await answer_of("http_load", mode, "127.0.0.1", str(port), PATH, str(amount), str(SECONDS), plan)
+    if answer["refused"] or answer["unanswered"]:
+        raise RuntimeError(f"{answer['refused']:.0f} refused, {answer['unanswered']:.0f} unanswered: not a run")
+    return answer
+
+
+def sync_times_ms(count: int = 300) -> list[float]:
+    """What one append and fdatasync of a bare file takes, sorted as it came."""
+    with tempfile.NamedTemporaryFile(dir=Path.cwd()) as file:
+        times = []
+        for _ in range(count):
+            began = time.perf_counter()
+            os.write(file.fileno(), b"x" * 512)
+            os.fdatasync(file.fileno())
+            times.append((time.perf_counter() - began) * 1000)
+    return times
+
+
+async def main() -> list[Figure]:
+    figures: list[Figure] = []
+    async with running_arena() as arena, helper("bare_server") as bare:
+        assert bare.stdout is not None
+        bare_port = int(await bare.stdout.readline())
+        plan = arena.plan()
+        for connections in (64, 16, 1):
+            figure = Figure(name=f"orders, {connections} connections, closed loop", unit="/s", limit_is="bare aiohttp handler")
+
+            async def product(connections: int = connections) -> float:
+                return (await load("closed", arena.gateway_port, connections, plan))["rate"]
+
+            async def limit(connections: int = connections) -> float:
+                return (await load("closed", bare_port, connections, plan))["rate"]
+
+            await pairs(figure, product, limit)
+            if connections == 64:
+                figure.reach, figure.reached = "≥ 0.75 of bare", (figure.ratio or 0) >= 0.75
+            figures.append(figure)
+
+        single = Figure(name="one connection, p50", unit="ms", limit_is="one fdatasync", reach="≤ fdatasync + 1 ms")
+
+        async def single_p50() -> float:
+            return (await load("closed", arena.gateway_port, 1, plan))["p50_ms"]
+
+        async def sync_p50() -> float:
+            return statistics.median(await asyncio.to_thread(sync_times_ms))
+
+        await pairs(single, single_p50, sync_p50)
+        single.reached = single.median <= statistics.median(single.limit) + 1
+        figures.append(single)
+
+        for rate in (100, 500, 1000):
+            figure = Figure(name=f"open loop {rate}/s, p99", unit="ms", limit_is="fdatasync p99")
+
+            async def open_p99(rate: int = rate) -> float:
+                return (await load("open", arena.gateway_port, rate, plan))["p99_ms"]
+
+            async def sync_p99() -> float:
+                return percentile(await asyncio.to_thread(sync_times_ms, 1000), 0.99)
+
+            await pairs(figure, open_p99, sync_p99)
+            if rate == 500:
+                figure.reach, figure.reached = "≤ 3 × fdatasync p99", (figure.ratio or 99) <= 3
+            figures.append(figure)
+    return figures
+
+
+if __name__ == "__main__":
+    write_results("order_path", asyncio.run(main()))
+    sys.exit(0)
