@@ -1,7 +1,7 @@
 """The desk's brake, its users and its audit log.
 
 HALTED and REDUCING may be set by every trader: braking must never wait for somebody. ACTIVE takes an admin, or a trader while everything concerned is
-paper. A broker that cannot be reached is named, the others are braked all the same.
+paper. A broker that cannot be reached is named with what it last said, and told when it comes back; the others are braked all the same.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from aiohttp import web
 from arena_gateway.accounts import Accounts
 from arena_gateway.answers import AuditAnswer, TradingStateAnswer, TradingStateSetAnswer, UsersAnswer
 from arena_gateway.auth_routes import user_view
+from arena_gateway.braking import Braking
 from arena_gateway.dispatch import Dispatcher
 from arena_gateway.errors import api_error
 from arena_gateway.requests import AuditQuery, TradingStateBody
@@ -22,9 +23,10 @@ from trading.errors import ArenaError
 class AdminRoutes:
     """The handlers and their table."""
 
-    def __init__(self, dispatcher: Dispatcher, accounts: Accounts) -> None:
+    def __init__(self, dispatcher: Dispatcher, accounts: Accounts, braking: Braking) -> None:
         self._dispatcher = dispatcher
         self._accounts = accounts
+        self._braking = braking
 
     def table(self) -> list[Route]:
         return [
@@ -59,7 +61,8 @@ class AdminRoutes:
                 raise result
             else:
                 states[broker] = result
-        return json_answer({"ok": True, "brokers": states, "unavailable": unavailable})
+        wanted = {broker: self._braking.wanted(broker).state for broker in brokers}
+        return json_answer({"ok": True, "brokers": states, "wanted": wanted, "unavailable": unavailable})
 
     async def set_trading_state(self, request: web.Request) -> web.StreamResponse:
         body = await read_json(request, TradingStateBody)
@@ -71,21 +74,20 @@ class AdminRoutes:
                 403, "ROLE_REQUIRED", "resuming real trading takes an admin, or arena resume on the host", {"required": "admin", "live": live}
             )
         args = {"state": body.state, "reason": body.reason, "cancel": body.cancel, "flatten": body.flatten}
-        results = await asyncio.gather(*(self._dispatcher.set_state(broker, args, principal) for broker in brokers), return_exceptions=True)
         done: dict[str, object] = {}
         failed: dict[str, str] = {}
-        for broker, result in zip(brokers, results, strict=True):
-            if isinstance(result, ArenaError):
-                failed[broker] = api_error(result).code
-            elif isinstance(result, BaseException):
-                raise result
+        waiting: dict[str, object] = {}
+        for broker, said in (await self._braking.set(brokers, args, principal)).items():
+            if isinstance(said, ArenaError):
+                failed[broker] = api_error(said).code
+                waiting[broker] = self._braking.last_known(broker, said)
             else:
-                done[broker] = result
+                done[broker] = said
         # Collected, not in a transaction of its own: a full disk must not keep anybody from braking.
         subject = " ".join([body.state, *(["cancel"] if body.cancel else []), *(["flatten"] if body.flatten else []), "at", ",".join(brokers)])
         outcome = "ok" if not failed else " ".join(f"{broker}:{code}" for broker, code in failed.items())
         self._accounts.audit(request, principal, "trading_state.set", subject=subject, outcome=outcome)
-        return json_answer({"ok": not failed, "brokers": done, "failed": failed}, 207 if failed else 200)
+        return json_answer({"ok": not failed, "brokers": done, "failed": failed, "waiting": waiting}, 207 if failed else 200)
 
     async def users(self, _: web.Request) -> web.StreamResponse:
         return json_answer({"ok": True, "users": [user_view(user) for user in self._accounts.directory.users()]})

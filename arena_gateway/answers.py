@@ -113,19 +113,33 @@ class PreviewAnswer(TypedDict):
 
 
 class TradingStateAnswer(TypedDict):
-    """By broker; ``unavailable`` names those that could not be asked."""
+    """By broker what it enforces and what is wanted of it; ``unavailable`` names those that could not be asked."""
 
     ok: Literal[True]
     brokers: dict[str, TradingStateView]
+    wanted: dict[str, str]
     unavailable: list[str]
 
 
+class WaitingBroker(TypedDict):
+    """A broker that did not answer: why, what it will be told, and what its last heartbeat said, ``age_s`` ago."""
+
+    code: str
+    wanted: str
+    message: str
+    trading_state: str | None
+    open_orders: int | None
+    open_positions: int | None
+    age_s: float | None
+
+
 class TradingStateSetAnswer(TypedDict):
-    """What each broker did; ``failed`` has the codes of those that did not. ``ok`` when none failed."""
+    """What each broker did; ``failed`` has the codes of those that did not, ``waiting`` what is known of them. ``ok`` when none failed."""
 
     ok: bool
     brokers: dict[str, TradingStateSet]
     failed: dict[str, str]
+    waiting: dict[str, WaitingBroker]
 
 
 class UserView(TypedDict):

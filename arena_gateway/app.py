@@ -59,7 +59,7 @@ async def _run(settings: Settings, stop: asyncio.Event) -> None:
         with Publisher(settings.bus_pub_address) as publisher:
             heartbeat = HeartbeatTask("gateway", publisher, lambda: gateway.snapshot(stream.metrics), clock)
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(work) for work in (accounts.watch(), gateway.resolver.run(), heartbeat.run())]
+                running = [tasks.create_task(work) for work in (accounts.watch(), gateway.resolver.run(), gateway.braking.run(), heartbeat.run())]
                 await serve(gateway.app, settings.gateway.host, settings.gateway.port, stop)
                 for task in running:
                     task.cancel()

@@ -5,7 +5,7 @@ then has no answer is UNKNOWN, never failed. A read that has no answer changed n
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from runtime.http_answers import ApiError
@@ -15,8 +15,10 @@ from trading.errors import NotFound, OutcomeUnknown, Unavailable
 PAPER_TTL_MS = 3_000
 LIVE_TTL_MS = 10_000
 READ_S_MAX = 5.0
-# A change of state may cancel and close a whole book before it answers.
-STATE_S_MAX = 14.0
+# Whoever brakes must know within two seconds: an adapter reports after one how far it has come.
+STATE_TTL_MS = 1_500
+STATE_S_MAX = 1.7
+PUSH_S_MAX = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,9 @@ class ReplyLike(Protocol):
 
 class Client(Protocol):
     """``bus.requests.RequestClient``, and the fakes of the tests."""
+
+    @property
+    def is_connected(self) -> bool: ...
 
     async def call(
         self, op: str, args: Mapping[str, object], *, actor: Mapping[str, object] | None = None, ttl_ms: int | None = None, timeout_s: float
@@ -50,6 +55,8 @@ class Dispatcher:
         self._mode_of = mode_of
         self._live_expected = live_expected
         self.draining = False
+        # What must be said to an adapter before an order goes there; arena_gateway/braking.py puts it in place.
+        self.before_order: Callable[[str], Awaitable[None]] | None = None
 
     @property
     def brokers(self) -> tuple[str, ...]:
@@ -89,16 +96,38 @@ class Dispatcher:
         """
         if self.draining:
             raise ApiError(503, "SHUTTING_DOWN", "the gateway is stopping and nothing was sent: try again", headers={"Retry-After": "2"})
+        if op == "order.place" and self.before_order is not None:
+            await self.before_order(broker)
         ttl_ms = LIVE_TTL_MS if self.is_live(broker) else PAPER_TTL_MS
         reply = await self._clients[broker].call(op, args, actor=actor_of(principal, broker), ttl_ms=ttl_ms, timeout_s=ttl_ms / 1000)
         result: dict[str, Any] = reply.result
         return result
 
+    def is_connected(self, broker: str) -> bool:
+        """Whether what is sent to the adapter now would leave."""
+        return self._clients[broker].is_connected
+
     async def set_state(self, broker: str, args: Mapping[str, object], principal: Principal) -> dict[str, Any]:
-        """Set a broker's trading state; it may cancel and close a whole book, so it has more time and no deadline."""
-        reply = await self._clients[broker].call("trading_state.set", args, actor=actor_of(principal, broker), timeout_s=STATE_S_MAX)
+        """Set a broker's trading state; what it says within two seconds.
+
+        Raises:
+            ArenaError: the adapter's refusal, or OutcomeUnknown. One that comes to it later still brakes, and cancels and closes nothing.
+        """
+        call = self._clients[broker].call
+        reply = await call("trading_state.set", args, actor=actor_of(principal, broker), ttl_ms=STATE_TTL_MS, timeout_s=STATE_S_MAX)
         result: dict[str, Any] = reply.result
         return result
+
+    async def push_state(self, broker: str, args: Mapping[str, object], actor: Mapping[str, object]) -> None:
+        """Tell an adapter to be at least so strict.
+
+        Raises:
+            ArenaError: it is not there, or did not say that it is; nothing else was sent.
+        """
+        try:
+            await self._clients[broker].call("trading_state.set", args, actor=actor, timeout_s=PUSH_S_MAX)
+        except OutcomeUnknown:
+            raise Unavailable(f"{broker} did not answer in time: try again", code="ADAPTER_SLOW", details={"broker": broker}) from None
 
     async def resolve(self, broker: str, client_order_id: str, actor: Mapping[str, object]) -> str:
         """The status that ``order.resolve`` gives. ArenaError when the adapter cannot say."""

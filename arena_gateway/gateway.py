@@ -8,6 +8,7 @@ from arena_gateway.accounts import Accounts
 from arena_gateway.admin_routes import AdminRoutes
 from arena_gateway.auth_routes import AuthRoutes
 from arena_gateway.beats import Beats
+from arena_gateway.braking import Braking
 from arena_gateway.desk_routes import DeskRoutes
 from arena_gateway.dispatch import Client, Dispatcher
 from arena_gateway.errors import translate
@@ -15,8 +16,12 @@ from arena_gateway.metrics import GatewayMetrics, HeartbeatMetrics
 from arena_gateway.order_routes import OrderRoutes
 from arena_gateway.resolver import Resolver
 from arena_gateway.system_routes import Stream, SystemRoutes
+from arena_gateway.wanted_state import FILE_NAME, WantedStates
 from runtime.http import build_app
+from runtime.program import CannotStart
 from runtime.routes import Route
+from runtime.settings import Settings
+from trading.risk_limits import RiskLimits, RiskSettingsError
 
 
 class Gateway:
@@ -29,11 +34,14 @@ class Gateway:
         self.metrics.registry.register(HeartbeatMetrics(beats.all))
         self.dispatcher = Dispatcher(clients, mode_of=beats.mode, live_expected=settings.execution_enabled)
         self.resolver = Resolver(self.dispatcher)
+        states = WantedStates(settings.data_dir / FILE_NAME)
+        self.braking = Braking(self.dispatcher, states, beats, accounts.clock, _limits(settings))
+        self.dispatcher.before_order = self.braking.before_order
         self.routes: list[Route] = [
             *OrderRoutes(self.dispatcher, accounts, self.resolver, self.metrics).table(),
             *DeskRoutes(self.dispatcher, accounts).table(),
             *AuthRoutes(accounts).table(),
-            *AdminRoutes(self.dispatcher, accounts).table(),
+            *AdminRoutes(self.dispatcher, accounts, self.braking).table(),
             *SystemRoutes(accounts, stream, beats, self.metrics.registry).table(),
         ]
         self.app = build_app(
@@ -49,3 +57,10 @@ class Gateway:
         self.metrics.unknown = len(self.resolver)
         mode = "live" if self.accounts.settings.execution_enabled else "paper"
         return {"mode": mode, "metrics": {**self.metrics.flat(), **stream_metrics()}}
+
+
+def _limits(settings: Settings) -> RiskLimits:
+    try:
+        return RiskLimits.from_settings(settings.risk)
+    except RiskSettingsError as error:
+        raise CannotStart(str(error)) from error

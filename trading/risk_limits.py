@@ -19,6 +19,7 @@ class RiskLimits:
 
     ``…_notional_max`` are money, ``…_units_max`` units by instrument, ``…_pct_max`` percent of equity, ``price_collar_pct`` percent of the mid. Daily
     loss is realised and unrealised since the day turned at ``day_turn`` in ``day_zone``; ``daily_loss_total_max`` is over all brokers.
+    ``daily_loss_action`` is reduce, halt or flatten; ``heartbeat_watch`` live, always or off; ``protection_action`` alarm, protect or close.
     """
 
     order_units_max: Mapping[str, Decimal] = field(default_factory=dict)
@@ -41,6 +42,13 @@ class RiskLimits:
     daily_loss_total_max: Decimal | None = None
     day_zone: str = "America/New_York"
     day_turn: str = "17:00"
+    # What the adapter does by itself when the day's loss is reached; it stays so until somebody resumes.
+    daily_loss_action: str = "reduce"
+    # How long gateway and adapter may hear nothing of each other before the broker is REDUCING, and in which mode that counts.
+    heartbeat_lost_s: Decimal | None = Decimal(30)
+    heartbeat_watch: str = "live"
+    # What the adapter does about a position without a stop of its size, besides ringing.
+    protection_action: str = "protect"
 
     def __post_init__(self) -> None:
         for name in _SINGLE:
@@ -48,6 +56,9 @@ class RiskLimits:
         for name in _BY_INSTRUMENT:
             for instrument, value in getattr(self, name).items():
                 _check_limit(f"{name}.{instrument}", value)
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise RiskSettingsError(f"risk.{name} is {getattr(self, name)!r}; it must be {', '.join(known)}")
         try:
             ZoneInfo(self.day_zone)
         except (ZoneInfoNotFoundError, ValueError):
@@ -69,13 +80,27 @@ class RiskLimits:
             raise RiskSettingsError(f"unknown setting risk.{min(unknown)}; known are {', '.join(_ALL)}")
         return cls(**{name: _read(name, value) for name, value in table.items()})
 
+    @property
+    def counts_days(self) -> bool:
+        """Whether a day's loss can stop anything."""
+        return any(each is not None for each in (self.daily_loss_max, self.daily_loss_pct_max, self.daily_loss_total_max))
+
+    def silence_s_max(self, mode: str) -> Decimal | None:
+        """How long a heartbeat may be missing in ``mode``; None for ever."""
+        return self.heartbeat_lost_s if self.heartbeat_watch in {"always", mode} else None
+
     def record(self) -> dict[str, object]:
         """What a journal says when limits change: text for what is set, None for what is not."""
         return {name: _written(getattr(self, name)) for name in _ALL}
 
 
 _BY_INSTRUMENT = ("order_units_max", "instrument_units_max")
-_TEXTS = ("day_zone", "day_turn")
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "daily_loss_action": ("reduce", "halt", "flatten"),
+    "heartbeat_watch": ("live", "always", "off"),
+    "protection_action": ("alarm", "protect", "close"),
+}
+_TEXTS = ("day_zone", "day_turn", *_CHOICES)
 _ALL = tuple(each.name for each in fields(RiskLimits))
 _SINGLE = tuple(name for name in _ALL if name not in {*_BY_INSTRUMENT, *_TEXTS})
 _PERCENT = frozenset({"price_collar_pct", "risk_per_trade_pct_max", "daily_loss_pct_max", "quality_min"})

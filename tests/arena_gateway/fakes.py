@@ -69,6 +69,10 @@ class FakeAdapter:
         self._n = itertools.count(1)
         self._placed: dict[tuple[object, object], tuple[dict[str, object], dict[str, object]]] = {}
 
+    @property
+    def is_connected(self) -> bool:
+        return not self.down
+
     async def call(
         self, op: str, args: Mapping[str, object], *, actor: Mapping[str, object] | None = None, ttl_ms: int | None = None, timeout_s: float
     ) -> Any:
