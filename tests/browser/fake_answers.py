@@ -167,7 +167,7 @@ def defaults() -> dict[tuple[str, str], Any]:
         ("GET", "/api/arena/orders"): {"ok": True, "orders": [], "next": None, "unavailable": []},
     }
     for broker in ("oanda", "coinbase"):
-        for name in ("positions", "fills", "trades"):
+        for name in ("positions", "fills", "trades", "equity"):
             answers["GET", f"/api/arena/brokers/{broker}/{name}"] = {"ok": True, name: [], "next": None}
         answers["GET", f"/api/arena/brokers/{broker}/account"] = account(broker)
     return answers

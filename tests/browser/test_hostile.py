@@ -111,5 +111,5 @@ async def test_the_policy_lets_no_script_in(page: Page, arena: FakeArena, watch:
     )
     assert refused == []
     # Each attempt was reported as a violation, which here is what must be.
-    await page.wait_for_function("window.violations.length >= 4")
+    await page.wait_for_function("() => window.violations.length >= 4")
     await page.evaluate("window.violations = []")

@@ -1,6 +1,7 @@
 /** Start: appearance first, then the page, then its data. */
 
 import { render } from 'preact';
+import { followAlerts } from './app/alerts';
 import { keepFilterInAddress } from './app/feed-view';
 import { listenToKeys } from './app/keys';
 import { applyAppearance } from './app/settings';
@@ -28,4 +29,5 @@ keepFilterInAddress();
 listenToKeys();
 followForm();
 keepTitle();
+followAlerts();
 void startSync();

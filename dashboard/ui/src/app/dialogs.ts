@@ -2,7 +2,7 @@
 
 import { signal } from '@preact/signals';
 
-export type DialogName = 'programs' | 'settings' | 'help' | 'login' | 'halt';
+export type DialogName = 'programs' | 'settings' | 'help' | 'login' | 'halt' | 'export' | 'performance';
 
 export const dialog = signal<DialogName | null>(null);
 

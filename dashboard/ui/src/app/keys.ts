@@ -29,9 +29,11 @@ function focusSide(side: string): void {
   focus('#ticket-units');
 }
 
-function focusFilter(): void {
+/** Drawing waits for the end of the current task only: the field is there before the next key is, and gets it. */
+async function focusFilter(): Promise<void> {
   if (!document.getElementById('feed-filter-text')) document.querySelector<HTMLElement>('[aria-controls="feed-filter"]')?.click();
-  requestAnimationFrame(() => focus('#feed-filter-text'));
+  for (let turn = 0; turn < 10 && !document.getElementById('feed-filter-text'); turn += 1) await Promise.resolve();
+  focus('#feed-filter-text');
 }
 
 function enterFeed(): void {
@@ -42,7 +44,7 @@ function enterFeed(): void {
 
 export const KEYS: readonly Key[] = [
   { keys: '?', does: 'these keys', run: () => openDialog('help') },
-  { keys: '/', does: 'filter the narration', run: focusFilter },
+  { keys: '/', does: 'filter the narration', run: () => void focusFilter() },
   { keys: 'p', does: 'pause or resume the narration', run: togglePause },
   { keys: 'j k', does: 'next and previous line (arrows too)' },
   { keys: 'Enter', does: 'open the line' },

@@ -4,6 +4,7 @@
  */
 
 import { effect, type Signal, signal } from '@preact/signals';
+import { type Alert, ALERTS } from '../core/alerts';
 import { usableZone } from '../core/format';
 
 const PREFIX = 'arena.';
@@ -40,6 +41,9 @@ function oneOf<T extends string>(...values: readonly T[]): (value: unknown) => T
 const flag = (value: unknown): boolean | null => (typeof value === 'boolean' ? value : null);
 const name = (value: unknown): string | null => (typeof value === 'string' && value.length <= 60 ? value : null);
 
+const alerts = (value: unknown): readonly Alert[] | null => (Array.isArray(value) ? ALERTS.filter((alert) => value.includes(alert)) : null);
+const percent = (value: unknown): number | null => (typeof value === 'number' && value >= 0 && value <= 100 ? value : null);
+
 export const theme = stored('theme', 'system', oneOf('system', 'dark', 'light'));
 /** Up and down: green and red, the other way round (as in East Asia), or blue and orange. */
 export const palette = stored('palette', 'green-red', oneOf('green-red', 'red-green', 'blue-orange'));
@@ -52,6 +56,11 @@ export const granularity = stored('granularity', 'M1', oneOf('S5', 'M1', 'M5', '
 /** Off at first: brackets far away press the candles flat. */
 export const fitBrackets = stored('fit-brackets', false, flag);
 export const bookTab = stored('book-tab', 'positions', oneOf('positions', 'orders', 'fills', 'trades'));
+
+/** Kinds of events with a sound, and with a message of the browser; none at first. */
+export const sounds = stored<readonly Alert[]>('sounds', [], alerts);
+export const messages = stored<readonly Alert[]>('messages', [], alerts);
+export const volume = stored('volume', 50, percent);
 
 /** The zone that times are shown in. */
 export function zoneOf(setting: string): string {

@@ -14,6 +14,7 @@ import { oneLine } from '../core/text';
 import { isRecord } from '../core/wire';
 import { openStream, type StreamClient } from '../stream/client';
 import { type Answer, get, useCsrfToken } from './api';
+import { loadMidnight } from './performance';
 import { bookTab } from './settings';
 import { desk, dispatch, instruments, session, state } from './store';
 
@@ -27,6 +28,8 @@ const DESK_SETTLE_MS = 150;
 /** The list of instruments names the quotes to follow; the stream does not wait longer for it. */
 const INSTRUMENTS_WAIT_MS = 400;
 const RETRY_MS = 3_000;
+/** Midnight passes once a day; an account that could not be asked is asked again soon enough. */
+const MIDNIGHT_EVERY_MS = 60_000;
 
 let stream: StreamClient | null = null;
 
@@ -60,6 +63,9 @@ function startReading(): void {
   every(STATUS_EVERY_MS, () => void loadStatus());
   every(DESK_EVERY_MS, () => loadDesk());
   loadDesk();
+  // Shortly after the list of brokers is known, and then now and again.
+  void loaded.then(() => loadMidnight());
+  every(MIDNIGHT_EVERY_MS, () => void loadMidnight());
   reloadOnEvents();
   reloadOnReturn();
 }

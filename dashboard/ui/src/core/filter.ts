@@ -82,3 +82,31 @@ export function filterFromQuery(text: string): Filter {
     hidden: hide === null ? NO_FILTER.hidden : new Set(CATEGORIES.filter((one) => hide.split(',').includes(one))),
   };
 }
+
+/** Types that are told as the desk's own: states, feeds, alarms, histories. */
+const DESK_TYPES = [
+  'trading_state_changed',
+  'protection_lost',
+  'protection_restored',
+  'feed_stale',
+  'feed_recovered',
+  'reconciled',
+  'clock_stepped',
+  'source_reset',
+  'paper_reset',
+] as const;
+
+/** The filter as the server's exports understand it; empty for everything. Heartbeats are not journalled, so they are in no export. */
+export function filterToExport(filter: Filter): URLSearchParams {
+  const query = new URLSearchParams();
+  const hidden = CATEGORIES.filter((one) => one !== 'heartbeats' && filter.hidden.has(one));
+  if (hidden.length) {
+    const types = [...BY_TYPE].filter(([, category]) => category !== 'heartbeats' && !filter.hidden.has(category)).map(([type]) => type);
+    if (!filter.hidden.has('desk')) types.push(...DESK_TYPES);
+    query.set('types', types.join(','));
+  }
+  if (filter.source) query.set('sources', filter.source);
+  if (filter.instrument) query.set('instruments', filter.instrument);
+  if (filter.text) query.set('text', filter.text);
+  return query;
+}

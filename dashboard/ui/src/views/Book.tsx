@@ -2,6 +2,7 @@
 
 import type { ComponentChildren, JSX } from 'preact';
 import { useState } from 'preact/hooks';
+import { openDialog } from '../app/dialogs';
 import { closing, modifying } from '../app/modifying';
 import { openOrder } from '../app/order-detail';
 import { cancel } from '../app/orders';
@@ -13,6 +14,7 @@ import { age, countdown, dateTime, plain, price, signedMoney, signOf, timeOfDay 
 import { assetClassOf, usualDecimals } from '../core/narrate';
 import { isStale } from '../core/quotes';
 import { capital, words } from '../core/text';
+import { Drawing } from './icons';
 import { type Column, Table } from './Table';
 
 type Tab = 'positions' | 'orders' | 'fills' | 'trades';
@@ -26,7 +28,8 @@ export function Book(): JSX.Element {
       <h2 id="book-title" class="unseen">
         Positions and orders
       </h2>
-      <div class="panel-head book-head" role="tablist" aria-label="The book" onKeyDown={moveTab}>
+      <div class="panel-head book-head">
+        <div class="tabs" role="tablist" aria-label="The book" onKeyDown={moveTab}>
         {(['positions', 'orders', 'fills', 'trades'] as const).map((one) => (
           <button
             key={one}
@@ -43,6 +46,13 @@ export function Book(): JSX.Element {
             {(one === 'positions' || one === 'orders') && counts[one] > 0 && <span class="tab-count">{counts[one]}</span>}
           </button>
         ))}
+        </div>
+        <div class="panel-tools">
+          <button type="button" class="tool" onClick={() => openDialog('performance')}>
+            <Drawing name="chart" size={14} />
+            Performance
+          </button>
+        </div>
       </div>
       <div id="book-body" class="book-body" role="tabpanel" aria-labelledby={`tab-${tab}`} tabIndex={0}>
         {tab === 'positions' && <Positions />}

@@ -6,6 +6,7 @@
 
 import { Component, Fragment, type JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { openDialog } from '../app/dialogs';
 import { filter, heldBack, isPaused, openLine, shownLines, togglePause } from '../app/feed-view';
 import { zoneOf, zoneSetting } from '../app/settings';
 import { connection, feed } from '../app/store';
@@ -39,6 +40,7 @@ export function Narration(): JSX.Element {
           <button
             type="button"
             class="tool"
+            title="Filter (/)"
             aria-pressed={showFilter}
             data-active={isFiltering(filter.value)}
             aria-controls="feed-filter"
@@ -46,11 +48,15 @@ export function Narration(): JSX.Element {
             onClick={() => setShowFilter(!showFilter)}
           >
             <Drawing name="filter" size={14} />
-            Filter
+            <span class="tool-text">Filter</span>
           </button>
-          <button type="button" class="tool" aria-pressed={paused} data-active={paused} onClick={togglePause} aria-keyshortcuts="p">
+          <button type="button" class="tool" title="Export" onClick={() => openDialog('export')}>
+            <Drawing name="save" size={14} />
+            <span class="tool-text">Export</span>
+          </button>
+          <button type="button" class="tool" title="Pause or resume (p)" aria-pressed={paused} data-active={paused} onClick={togglePause} aria-keyshortcuts="p">
             <Drawing name={paused ? 'play' : 'pause'} size={14} />
-            {paused ? 'Resume' : 'Pause'}
+            <span class="tool-text">{paused ? 'Resume' : 'Pause'}</span>
           </button>
         </div>
       </header>

@@ -5,12 +5,14 @@ import { useState } from 'preact/hooks';
 import { closeDialog, dialog } from '../app/dialogs';
 import { KEYS } from '../app/keys';
 import { logIn, logOut } from '../app/login';
-import { confirmLevel, palette, theme, zoneSetting } from '../app/settings';
 import { connection, now, programs, session } from '../app/store';
 import { age } from '../core/format';
 import { healthOf, type Program } from '../core/programs';
 import { Dialog } from './Dialog';
+import { ExportDialog } from './ExportDialog';
 import { HaltDialog } from './HaltDialog';
+import { Performance } from './Performance';
+import { SettingsDialog } from './SettingsDialog';
 
 export function PageDialogs(): JSX.Element | null {
   switch (dialog.value) {
@@ -22,6 +24,10 @@ export function PageDialogs(): JSX.Element | null {
       return <HelpDialog />;
     case 'login':
       return <LoginDialog />;
+    case 'export':
+      return <ExportDialog />;
+    case 'performance':
+      return <Performance />;
     case 'halt':
       return <HaltDialog />;
     default:
@@ -75,69 +81,6 @@ function ProgramRow({ program }: { program: Program }): JSX.Element {
         {log.length ? log.join('\n') : 'No log lines.'}
       </pre>
     </details>
-  );
-}
-
-function Choice(props: { label: string; value: string; options: readonly (readonly [string, string])[]; onChange: (value: string) => void }): JSX.Element {
-  return (
-    <label class="setting">
-      <span>{props.label}</span>
-      <select class="input" value={props.value} onChange={(event) => props.onChange(event.currentTarget.value)}>
-        {props.options.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
-const ZONES = ['UTC', 'local', 'America/New_York', 'America/Chicago', 'Europe/London', 'Europe/Berlin', 'Asia/Tokyo', 'Asia/Singapore', 'Australia/Sydney'];
-
-function SettingsDialog(): JSX.Element {
-  const zones = ZONES.includes(zoneSetting.value) ? ZONES : [...ZONES, zoneSetting.value];
-  return (
-    <Dialog title="Settings" onClose={closeDialog}>
-      <div class="dialog-text">
-        <Choice
-          label="Look"
-          value={theme.value}
-          options={[
-            ['system', 'As the system'],
-            ['dark', 'Dark'],
-            ['light', 'Light'],
-          ]}
-          onChange={(value) => (theme.value = value as typeof theme.value)}
-        />
-        <Choice
-          label="Up and down"
-          value={palette.value}
-          options={[
-            ['green-red', 'Green up, red down'],
-            ['red-green', 'Red up, green down'],
-            ['blue-orange', 'Blue up, orange down'],
-          ]}
-          onChange={(value) => (palette.value = value as typeof palette.value)}
-        />
-        <Choice
-          label="Times in"
-          value={zoneSetting.value}
-          options={zones.map((zone) => [zone, zone === 'local' ? 'This computer’s zone' : zone.replaceAll('_', ' ')])}
-          onChange={(value) => (zoneSetting.value = value)}
-        />
-        <Choice
-          label="Ask before"
-          value={confirmLevel.value}
-          options={[
-            ['careful', 'Closing, and everything live'],
-            ['always', 'Every change'],
-          ]}
-          onChange={(value) => (confirmLevel.value = value as typeof confirmLevel.value)}
-        />
-        <p class="field-note">Kept in this browser only.</p>
-      </div>
-    </Dialog>
   );
 }
 

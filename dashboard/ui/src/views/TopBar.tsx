@@ -2,6 +2,7 @@
 
 import type { JSX } from 'preact';
 import { openDialog } from '../app/dialogs';
+import { today } from '../app/performance';
 import { zoneOf, zoneSetting } from '../app/settings';
 import { connection, desk, now, programs, session } from '../app/store';
 import type { Connection } from '../core/connection';
@@ -55,12 +56,19 @@ function Figures(): JSX.Element | null {
       {accounts.list.map((account) => (
         <div key={account.broker} class="figure" data-old={old || account.isStale}>
           <dt>{account.broker}</dt>
-          <dd title={`Equity at ${account.broker}, and open profit or loss in it`}>
+          <dd title={`Equity at ${account.broker}, how it moved since midnight, and the open profit or loss in it`}>
             <span class="figure-main">
               {money(account.equity, account.currency)} <span class="unit">{account.currency}</span>
             </span>
-            <span class="figure-sub" data-sign={signOf(account.openPnl)}>
-              {signedMoney(account.openPnl, account.currency)} open
+            <span class="figure-subs">
+              {today.value.has(account.broker) && (
+                <span class="figure-sub" data-sign={signOf(today.value.get(account.broker))}>
+                  {signedMoney(today.value.get(account.broker), account.currency)} today
+                </span>
+              )}
+              <span class="figure-sub figure-open" data-sign={signOf(account.openPnl)}>
+                {signedMoney(account.openPnl, account.currency)} open
+              </span>
             </span>
           </dd>
         </div>

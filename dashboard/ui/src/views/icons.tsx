@@ -38,11 +38,13 @@ const PATHS: Record<IconName | UiIcon, string> = {
   gear: 'M8 5.5a2.5 2.5 0 1 1 0 5 2.5 2.5 0 0 1 0-5ZM8 1.5v2m0 9v2M1.5 8h2m9 0h2M3.4 3.4l1.4 1.4m6.4 6.4 1.4 1.4m0-9.2-1.4 1.4m-6.4 6.4-1.4 1.4',
   keyboard: 'M1.5 4h13v8h-13zM4 6.5h.1M6.6 6.5h.1M9.3 6.5h.1M12 6.5h.1M5 9.5h6',
   user: 'M8 2.5a2.7 2.7 0 1 1 0 5.4 2.7 2.7 0 0 1 0-5.4ZM2.8 13.8c.6-2.7 2.6-4 5.2-4s4.6 1.3 5.2 4',
+  chart: 'M2.5 13.5h11M4.5 11V8m3.5 3V3.500m3.5 7.500V6',
+  save: 'M8 2.500v7.500m-3-3 3 3 3-3M3 13.500h10',
   external: 'M6.5 3.5h-4v10h10v-4M9 2.5h4.5V7M13.5 2.5 7.5 8.5',
   fit: 'M2.5 3h11m-11 10h11M8 5v6M6.2 6.6 8 4.8l1.8 1.8M6.2 9.4 8 11.2l1.8-1.8',
 };
 
-export type UiIcon = 'close' | 'menu' | 'pause' | 'play' | 'down' | 'up' | 'copy' | 'filter' | 'gear' | 'keyboard' | 'user' | 'external' | 'fit';
+export type UiIcon = 'close' | 'menu' | 'pause' | 'play' | 'down' | 'up' | 'copy' | 'filter' | 'gear' | 'keyboard' | 'user' | 'external' | 'fit' | 'chart' | 'save';
 
 const ROUND: ReadonlySet<string> = new Set(['gap', 'other']);
 

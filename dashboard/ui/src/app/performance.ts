@@ -1,0 +1,91 @@
+/** Closed trades and equity points of one account, page after page from the gateway; and where each account's equity stood at the last midnight. */
+
+import { computed, signal } from '@preact/signals';
+import { readList, readTrade, type Trade } from '../core/desk';
+import { subtract, parseDecimal, toText } from '../core/decimal';
+import { dayOf } from '../core/format';
+import { type EquityPoint, readEquity } from '../core/performance';
+import { isRecord, type Json } from '../core/wire';
+import { type Answer, get } from './api';
+import { zoneOf, zoneSetting } from './settings';
+import { desk } from './store';
+import { brokers } from './sync';
+
+const PAGE = 200;
+/** Two thousand trades or points: a busy year of trades, a day and a half of points a minute apart. */
+const PAGES_MAX = 10;
+
+export interface Record {
+  readonly broker: string;
+  readonly state: 'loading' | 'ok' | 'down';
+  readonly trades: readonly Trade[];
+  readonly equity: readonly EquityPoint[];
+  /** Whether there is more than was loaded. */
+  readonly isCut: boolean;
+}
+
+export const record = signal<Record | null>(null);
+
+async function pages(path: string, isEnough: (body: Json) => boolean = () => false): Promise<{ bodies: Json[]; isCut: boolean } | null> {
+  const bodies: Json[] = [];
+  let after = '';
+  for (let page = 0; page < PAGES_MAX; page += 1) {
+    const answer: Answer = await get(`${path}?limit=${PAGE}${after}`);
+    if (answer.kind !== 'ok') return bodies.length ? { bodies, isCut: true } : null;
+    bodies.push(answer.body);
+    const { next } = answer.body;
+    if (typeof next !== 'string' || isEnough(answer.body)) return { bodies, isCut: false };
+    after = `&after=${encodeURIComponent(next)}`;
+  }
+  return { bodies, isCut: true };
+}
+
+function path(broker: string, name: string): string {
+  return `/api/arena/brokers/${encodeURIComponent(broker)}/${name}`;
+}
+
+function points(bodies: readonly Json[]): EquityPoint[] {
+  return readEquity({ equity: bodies.flatMap((body) => (isRecord(body) && Array.isArray(body['equity']) ? body['equity'] : [])) });
+}
+
+export async function loadRecord(broker: string): Promise<void> {
+  record.value = { broker, state: 'loading', trades: [], equity: [], isCut: false };
+  const [trades, equity] = await Promise.all([pages(path(broker, 'trades')), pages(path(broker, 'equity'))]);
+  if (record.peek()?.broker !== broker) return;
+  record.value = {
+    broker,
+    state: trades && equity ? 'ok' : 'down',
+    trades: trades?.bodies.flatMap((body) => readList(body, 'trades', readTrade)) ?? [],
+    equity: points(equity?.bodies ?? []),
+    isCut: (trades?.isCut ?? false) || (equity?.isCut ?? false),
+  };
+}
+
+/** Equity at the last midnight, by broker, and the day it belongs to. */
+const midnight = signal<ReadonlyMap<string, { readonly day: string; readonly equity: string }>>(new Map());
+
+/** What each account's equity moved since midnight in the chosen zone; a broker whose midnight is not known is missing. */
+export const today = computed<ReadonlyMap<string, string>>(() => {
+  const moves = new Map<string, string>();
+  for (const { broker, equity } of desk.value.accounts.list) {
+    const base = midnight.value.get(broker);
+    const [now, then] = [parseDecimal(equity ?? ''), parseDecimal(base?.equity ?? '')];
+    if (now && then) moves.set(broker, toText(subtract(now, then)));
+  }
+  return moves;
+});
+
+/** Look up where each account stood at midnight: once a day and zone, and again while it could not be asked. */
+export async function loadMidnight(): Promise<void> {
+  const zone = zoneOf(zoneSetting.peek());
+  const day = `${dayOf(Date.now(), zone)} ${zone}`;
+  for (const broker of brokers()) {
+    if (midnight.peek().get(broker)?.day === day) continue;
+    const isBefore = (point: EquityPoint | undefined): boolean => point !== undefined && `${dayOf(point.time * 1000, zone)} ${zone}` !== day;
+    const loaded = await pages(path(broker, 'equity'), (body) => isBefore(points([body])[0]));
+    const all = points(loaded?.bodies ?? []);
+    // An account that began today is measured from its beginning.
+    const base = all.findLast(isBefore) ?? (loaded?.isCut ? undefined : all[0]);
+    if (base) midnight.value = new Map(midnight.peek()).set(broker, { day, equity: base.equity });
+  }
+}
