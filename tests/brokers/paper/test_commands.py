@@ -178,6 +178,16 @@ def test_a_part_is_closed_oldest_first_and_the_rest_stays_guarded(desk: Desk) ->
     assert said(desk.quote("1.38000", "1.38010"))[0] == "order_filled stop_loss 1.38 50"
 
 
+def test_a_second_request_closes_what_the_first_left(desk: Desk) -> None:
+    """50 of 100 + 100 asked for, then 100 more before anything traded: 50 of the older bracket are still free, 50 come from the younger."""
+    first, second = opened(desk), opened(desk)
+    desk.engine.close("EUR_USD", units=D(50), now_ns=desk.now)
+    desk.engine.close("EUR_USD", units=D(100), now_ns=desk.now)
+    desk.quote("1.38600", "1.38610")
+    assert desk.bracket(first).status is OrderStatus.CLOSED
+    assert desk.bracket(second).position_units == D(50)
+
+
 def test_percent_is_of_what_is_open_and_cut_to_whole_steps(desk: Desk) -> None:
     opened(desk, "101")
     desk.engine.close("EUR_USD", percent=D(50), now_ns=desk.now)

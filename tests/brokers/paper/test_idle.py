@@ -3,11 +3,12 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.paper.idle import ALWAYS_IDLE, NEVER_IDLE, NEVER_NS, IdleRange
-from tests.brokers.paper.kit import MIN, T0, D, Desk, coinbase, oanda, order
+from brokers.paper.books import Share
+from brokers.paper.idle import ALWAYS_IDLE, NEVER_IDLE, NEVER_NS, IdleRange, closeout_reach
+from tests.brokers.paper.kit import MIN, T0, D, Desk, coinbase, oanda, order, quote
 
 SCALE = 10**8
 
@@ -86,6 +87,39 @@ def test_positions_in_two_instruments_share_the_room() -> None:
     desk.place(order("BUY", "1000", None, "90.000", "110.000", kind="market", name="USD_JPY"))
     desk.quote("101.700", "101.710", name="USD_JPY")
     assert desk.engine.idle_range("EUR_USD").bid_above > alone
+
+
+HELD = st.integers(0, 400_000)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_whatever_is_held_quotes_inside_the_ranges_cannot_bring_a_close_out(data: st.DataObject) -> None:
+    """Any longs and shorts in two pairs, bought and sold anywhere, one of them converted from yen: after any quotes within both ranges at once,
+    equity is still above half the margin used. The ranges are asked for once; the quotes then go to their edges.
+    """
+    desk = Desk(oanda())
+    books, market = desk.engine._state.books, desk.engine.market
+    standing = {"EUR_USD": ("1.38500", "1.38510"), "USD_JPY": ("101.700", "101.710")}
+    for name, (bid, ask) in standing.items():
+        market.note(quote(bid, ask, name=name), fresh=True)
+        paid = st.decimals(min_value=D(bid) * D("0.2"), max_value=D(bid) * 4, places=3)
+        longs, shorts = D(data.draw(HELD)), D(data.draw(HELD))
+        books.shares[name] = Share(
+            long_units=longs, long_cost=longs * data.draw(paid), short_units=shorts, short_cost=shorts * data.draw(paid), open_trades=1
+        )
+    books.balance = D(0)
+    # Just enough money for what is held and a little more: the case that matters.
+    books.balance = D(data.draw(st.integers(0, 20_000))) - books.valuation().excess
+    reach = closeout_reach(books, market, books._instruments)
+    for name, (bid, ask) in standing.items():
+        distance, tick = reach.get(name, D(0)), books._instruments[name].tick
+        lowest, highest = D(bid) - distance, D(ask) + distance
+        low = data.draw(st.sampled_from([lowest, D(bid), D(ask), highest]))
+        high = data.draw(st.sampled_from([price for price in (lowest, D(bid), D(ask), highest) if price >= low]))
+        market.note(quote(str(max(low, tick)), str(max(high, tick)), name=name), fresh=True)
+    if any(reach.values()):
+        assert books.valuation().excess >= 0
 
 
 PRICES = st.decimals(min_value="0.00001", max_value=100_000, places=8)

@@ -106,6 +106,23 @@ def test_a_partial_entry_has_exits_for_what_is_filled(desk: Desk) -> None:
     assert desk.bracket(order_id).status is OrderStatus.CLOSED
 
 
+def test_a_stop_that_is_due_comes_before_the_rest_of_its_own_entry(desk: Desk) -> None:
+    """40 of 100 are in; a quote reaches the entry and the stop alike: the stop sells the 40, and the rest ends as its sibling."""
+    desk.place(order())
+    desk.quote("1.38490", "1.38500", sizes=("40", "40"))
+    assert said(desk.quote("1.38000", "1.38010"))[:2] == ["order_filled stop_loss 1.38 40", "order_cancelled entry oco_sibling"]
+
+
+def test_a_stop_reached_without_size_ends_the_rest_of_its_entry(desk: Desk) -> None:
+    """Nothing can be sold yet, but nothing more is bought either."""
+    desk.place(order())
+    desk.quote("1.38490", "1.38500", sizes=("40", "40"))
+    assert said(desk.quote("1.38000", "1.38010", sizes=("0", "500"))) == [
+        "order_cancelled entry oco_sibling",
+        "order_cancelled take_profit oco_sibling",
+    ]
+
+
 def test_partial_entries_add_up_and_average(desk: Desk) -> None:
     """40 at 1.38500 and 60 at 1.38400 average 1.3844; what is at risk adds up per fill."""
     order_id = desk.place(order())
