@@ -6,6 +6,7 @@ after a transaction that was taken back, so that a restart or a retry is no way 
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Protocol
 
 from brokers import ledger
 from brokers.base import Broker, Mark
@@ -13,11 +14,18 @@ from trading import risk
 from trading.instruments import Instruments
 from trading.orders import BracketOrder
 from trading.pace import RecentOrders, TradingDay, day_at
+from trading.risk import Exposure
 from trading.risk_limits import RiskLimits
 
 DAY_KEY = "day"
 
 _NS_PER_S = 1_000_000_000
+
+
+class Exposed(Protocol):
+    """Whoever knows what an account holds: a Broker, or an engine by itself."""
+
+    def exposure(self, instrument: str) -> Exposure: ...
 
 
 class Limits:
@@ -46,7 +54,7 @@ class Limits:
         record = ledger.get_state(db, DAY_KEY)
         self._day = None if record is None else TradingDay.from_record(record)
 
-    def refuse(self, order: BracketOrder, *, placed_by: str, body_hash: str, broker: Broker, marks: Mapping[str, Mark], now_ns: int) -> None:
+    def refuse(self, order: BracketOrder, *, placed_by: str, body_hash: str, broker: Exposed, marks: Mapping[str, Mark], now_ns: int) -> None:
         """The last door before an order.
 
         Raises:
@@ -72,10 +80,15 @@ class Limits:
 
     def turn_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:
         """Begin a new day where one is due, with the equity of now."""
+        day = self.begin_day(broker.account(now_ns).equity, now_ns)
+        if day is not None:
+            ledger.set_state(db, DAY_KEY, day.record())
+
+    def begin_day(self, equity: Decimal, now_ns: int) -> TradingDay | None:
+        """The new day that has begun with ``equity``; None while the old one lasts."""
         before = self._day
-        self._day = self._day_at(now_ns, broker.account(now_ns).equity)
-        if self._day is not before:
-            ledger.set_state(db, DAY_KEY, self._day.record())
+        self._day = self._day_at(now_ns, equity)
+        return None if self._day is before else self._day
 
     def _day_at(self, now_ns: int, equity: Decimal) -> TradingDay:
         return day_at(self._day, now_ns=now_ns, equity=equity, zone=self._limits.day_zone, turn=self._limits.day_turn)

@@ -161,19 +161,29 @@ def _refuse_late(desk: Desk, txn: Txn, request: PlaceRequest, now_ns: int) -> Pl
 
 
 def _rejected(desk: Desk, request: PlaceRequest, refusal: ArenaError, now_ns: int) -> EventDraft:
+    return rejection(
+        request.ticket,
+        client_order_id=request.client_order_id,
+        placed_by=request.actor.user,
+        mode=desk.broker.mode,
+        refusal=refusal,
+        now_ns=now_ns,
+    )
+
+
+def rejection(ticket: OrderTicket, *, client_order_id: str, placed_by: str, mode: str, refusal: ArenaError, now_ns: int) -> EventDraft:
     """``order_rejected`` for what never became an order: its fields as they were asked for, its order_id null."""
-    ticket = request.ticket
     units = ticket.units if ticket.units is not None else ticket.size
     return EventDraft(
         type=EventType.ORDER_REJECTED,
         payload={
             "order_id": None,
-            "client_order_id": request.client_order_id,
-            "placed_by": request.actor.user,
+            "client_order_id": client_order_id,
+            "placed_by": placed_by,
             "instrument": (ticket.instrument or ticket.product_id or "")[:_NAME_CHARS_MAX] or None,
             "side": str(ticket.side),
             "units": units if units is None or fits_wire(units) else str(units)[:_NAME_CHARS_MAX],
-            "mode": desk.broker.mode,
+            "mode": mode,
             "code": refusal.code,
             "message": refusal.message,
             "details": refusal.details,

@@ -27,6 +27,11 @@ def event_data(event: Event) -> bytes:
     return b"data: %b\n\n" % _encode(envelope(event)).encode("ascii")
 
 
+def event_line(event: Event) -> bytes:
+    """An event as one line of a file: what ``data`` holds."""
+    return _encode(envelope(event)).encode("ascii") + b"\n"
+
+
 def envelope(event: Event) -> dict[str, object]:
     """An event as streams and histories show it."""
     shown: dict[str, object] = {"source": event.source, "type": event.type, "payload": event.payload, "ts": event.ts}

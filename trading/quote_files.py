@@ -14,7 +14,7 @@ skipped, repaired or rounded. Two doors onto the same rows:
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -54,16 +54,18 @@ class FileSummary:
     last_ns: int
 
 
-def iter_blocks(path: Path) -> Iterator[QuoteBlock]:
+def iter_blocks(path: Path, *, on_read: Callable[[int], object] | None = None) -> Iterator[QuoteBlock]:
     """The quotes of ``path`` in blocks; by the time a bad row is refused, the blocks before its own have been given.
 
+    Args:
+        on_read: is told how many bytes of the file, as it lies on the disk, have been read so far.
     Raises:
         QuoteFileError: the file is not there, has no quotes, is cut short, or has a row that breaks a rule above.
     """
     layout: Layout | None = None
     line, last_ns, found = 1, 0, False
     memo = Memo()
-    for text in _lines(path):
+    for text in _lines(path, on_read):
         if layout is None:
             header, _, text = text.partition("\n")  # noqa: PLW2901  the rest of the first block is rows
             try:
@@ -142,7 +144,7 @@ def from_scaled(number: int, decimals: int) -> Decimal:
     return Decimal(number).scaleb(-DECIMALS_MAX).normalize()
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path, on_read: Callable[[int], object] | None = None) -> Iterator[str]:
     """The text of ``path`` in pieces of whole lines, a line end added to a last line without one; a BOM and carriage returns are dropped."""
     seen = 0  # lines given so far, for the sentence about a file that ends too early
     rest = b""
@@ -152,6 +154,8 @@ def _lines(path: Path) -> Iterator[str]:
             raw.seek(0)
             file: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=raw) if zipped else raw
             while chunk := file.read(_BLOCK_BYTES):
+                if on_read is not None:
+                    on_read(raw.tell())
                 head, end, tail = (rest + chunk).rpartition(b"\n")
                 if len(tail) > _LINE_BYTES_MAX:
                     raise QuoteFileError(path, f"has a line of more than {_LINE_BYTES_MAX} bytes: this is no quote file", line=seen + 1)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.paper import changing, closing, idle, placing, views
+from brokers.paper.books import Books
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.idle import ALWAYS_IDLE, NEVER_IDLE, NEVER_NS, IdleRange
 from brokers.paper.market import Market, Standing
@@ -209,6 +210,16 @@ class PaperEngine:
     def held_by_feed(self) -> Mapping[str, str]:
         """Instruments whose open orders belong to another feed than the one that quotes, and which that is."""
         return self._state.held_by_feed
+
+    @property
+    def mode(self) -> str:
+        """The first part of order ids."""
+        return self._state.mode
+
+    @property
+    def books(self) -> Books:
+        """The account's money and sums, to look at."""
+        return self._state.books
 
     @property
     def next_n(self) -> int:
