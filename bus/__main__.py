@@ -4,7 +4,9 @@ import asyncio
 import logging
 import resource
 
-from bus.proxy import Proxy, subscriber_port
+from bus.curve import KeyRing
+from bus.doors import doors
+from bus.proxy import Proxy
 from runtime.program import run
 from runtime.settings import Settings
 
@@ -18,11 +20,15 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     limit = MEMORY_BYTES_MAX if hard == resource.RLIM_INFINITY else min(hard, MEMORY_BYTES_MAX)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     log = logging.getLogger("bus")
-    tcp = subscriber_port(settings)
-    if tcp is None:
-        log.warning("no TCP port for subscribers: reads need a token here; own tools connect to run/bus-sub.sock or read /events")
-    async with Proxy(settings.run_dir, tcp=tcp) as proxy:
-        log.info("bus is up", extra={"sub_port": proxy.sub_port})
+    ring = KeyRing(settings.keys_dir)
+    opened = doors(settings, ring)
+    if opened.subscribers is None:
+        log.warning(
+            "no TCP port for subscribers: reads need a token here, and no client has a key; arena keys add NAME makes one, "
+            "own tools connect to run/bus-sub.sock or read /events"
+        )
+    async with Proxy(settings.run_dir, opened, ring) as proxy:
+        log.info("bus is up", extra={"sub_port": proxy.sub_port, "pub_port": proxy.pub_port, "curve": opened.curve})
         waits = [asyncio.create_task(stop.wait()), asyncio.create_task(proxy.wait())]
         done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for task in waits:

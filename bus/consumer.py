@@ -15,6 +15,7 @@ import zmq
 
 from bus.codec import MalformedMessage
 from bus.cursor import Cursor
+from bus.curve import ClientKeys
 from bus.envelope import Event, decode_event
 from bus.fetchers import FETCH_S_MAX, Fetcher, OwnerFetcher
 from bus.follower import FLOOR, Fetch, Follower, Last, Start
@@ -54,6 +55,7 @@ class Consumer:
         also: topics that are taken as they come, without sequence: quotes, other programs' heartbeats. Heartbeats of all that is subscribed are in
             ``heartbeats``; other messages of ``also`` come out as events.
         tell_heartbeats: heartbeats come out as events too.
+        keys: for a bus that speaks CURVE.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Consumer:
         tell_heartbeats: bool = False,
         clock: Clock | None = None,
         context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
+        keys: ClientKeys | None = None,
     ) -> None:
         self.followers = {name: Follower(name, start, resync=resync, on_sight=on_sight) for name, start in starts.items()}
         self.heartbeats: dict[str, Heartbeat] = {}
@@ -83,7 +86,7 @@ class Consumer:
         self._logged_ns = -LOG_SPACING_NS
         self._more = False
         topics = [*(source_prefix(name) for name in starts), *also]
-        self._socket = subscriber(context or zmq.Context.instance(), address, topics)
+        self._socket = subscriber(context or zmq.Context.instance(), address, topics, keys)
 
     async def __aenter__(self) -> Self:
         return self

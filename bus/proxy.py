@@ -1,10 +1,11 @@
 """The proxy: what publishers send on one side comes out to subscribers on the other. It keeps nothing and looks into nothing.
 
 * libzmq's own loop moves the messages, on a thread of its own; no Python runs for a message.
-* Publishers connect to ``ipc://run/bus-pub.sock`` and nowhere else: whoever reaches that side can speak as any source (S-Z2), so it is never
-  on TCP and the file permission is its guard.
+* Publishers connect to ``ipc://run/bus-pub.sock``: whoever reaches that side can speak as any source (S-Z2), so the file permission is its guard. On
+  TCP they are only where the owner asked for it, with CURVE and a list of keys of their own.
 * Subscribers connect to ``ipc://run/bus-sub.sock``, and on loopback to a TCP port. A TCP socket of ZeroMQ takes a plain HTTP POST for an old ZMTP
   peer; with ZAP_DOMAIN set it refuses those (F1, S-Z1).
+* Beyond loopback, and where reads need a token, TCP speaks CURVE with named clients and with nobody else; bus/doors.py decides which it is.
 * A subscriber that does not read loses messages beyond the high-water mark and heals from the owners; nobody waits for it (never XPUB_NODROP).
 * A second bind of an ``ipc`` path silently steals it, so the proxy holds ``run/bus.lock`` and takes over a socket file only when nobody
   listens on it.
@@ -13,7 +14,6 @@
 import asyncio
 import errno
 import fcntl
-import ipaddress
 import os
 import socket as unix
 import threading
@@ -22,11 +22,14 @@ from types import TracebackType
 
 import zmq
 
+from bus.curve import KeyRing
+from bus.doors import Doors
 from bus.sockets import new_socket
+from bus.zap import ZapHandler
 from runtime.program import CannotStart
-from runtime.settings import Settings
 
-ZAP_DOMAIN = b"arena"
+# Without a handler behind it, all this does is refuse peers of ZMTP 1.0 and 2.0, which is what an HTTP request passes for.
+PLAIN_DOMAIN = b"arena"
 PRIVATE_FILE = 0o600
 
 
@@ -35,27 +38,34 @@ class Proxy:
 
     Args:
         run_dir: where the two sockets and the lock live; a directory nobody else may enter.
-        tcp: ``host:port`` for subscribers, or None for none; port 0 takes a free one (see ``sub_port``).
+        doors: the TCP ports to open; port 0 takes a free one (see ``sub_port``, ``pub_port``).
+        ring: the keys for CURVE; needed where ``doors`` says so.
     Raises:
         CannotStart: on entering, when another proxy runs here, a socket or the port is taken, or the directory is open to others.
     """
 
-    def __init__(self, run_dir: Path, *, tcp: tuple[str, int] | None) -> None:
+    def __init__(self, run_dir: Path, doors: Doors, ring: KeyRing | None = None) -> None:
         self._run_dir = run_dir
-        self._tcp = tcp
+        self._doors = doors
+        self._ring = ring
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._lock: int | None = None
         self._thread: threading.Thread | None = None
         self._ended: asyncio.Future[None] | None = None
+        self._zap: ZapHandler | None = None
         self.sub_port: int | None = None
+        self.pub_port: int | None = None
 
     async def __aenter__(self) -> "Proxy":
         self._lock = _take_lock(self._run_dir)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        inward, outward = new_socket(context, zmq.XSUB), new_socket(context, zmq.XPUB)
         try:
-            inward, outward = self._bind(context)
+            self._bind(context, inward, outward)
         except BaseException:
-            context.destroy(linger=0)
+            inward.close()
+            outward.close()
+            context.term()  # which also ends the handler's thread; its socket is its own to close
             os.close(self._lock)
             raise
         self._context = context
@@ -78,46 +88,34 @@ class Proxy:
         # Ending the context is the one thing libzmq's loop answers to from another thread; the loop's thread then closes its sockets.
         await asyncio.to_thread(self._context.term)
         await asyncio.to_thread(self._thread.join)
+        if self._zap is not None:
+            await asyncio.to_thread(self._zap.join)
         os.close(self._lock)
 
-    def _bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "tuple[zmq.Socket[bytes], zmq.Socket[bytes]]":
-        inward = new_socket(context, zmq.XSUB)
-        outward = new_socket(context, zmq.XPUB)
-        outward.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
+    def _bind(self, context: "zmq.Context[zmq.Socket[bytes]]", inward: "zmq.Socket[bytes]", outward: "zmq.Socket[bytes]") -> None:
+        # A listener keeps the options its socket had when it was bound: the paths are bound first, and so never ask for keys.
         _bind_path(inward, self._run_dir / "bus-pub.sock")
         _bind_path(outward, self._run_dir / "bus-sub.sock")
-        if self._tcp is not None:
-            self.sub_port = _bind_tcp(outward, *self._tcp)
-        return inward, outward
+        doors = self._doors
+        if doors.curve or doors.publishers is not None:
+            assert self._ring is not None, "CURVE needs keys"
+            _, secret = self._ring.server_pair()
+            self._zap = ZapHandler(context, self._ring)
+            _speak_curve(inward, secret, b"arena.publishers")
+            if doors.curve:
+                _speak_curve(outward, secret, b"arena.subscribers")
+        if not doors.curve:
+            outward.setsockopt(zmq.ZAP_DOMAIN, PLAIN_DOMAIN)
+        if doors.publishers is not None:
+            self.pub_port = _bind_tcp(inward, *doors.publishers, setting="ARENA_BUS__PUB_PORT")
+        if doors.subscribers is not None:
+            self.sub_port = _bind_tcp(outward, *doors.subscribers, setting="ARENA_BUS__SUB_PORT")
 
 
-def subscriber_port(settings: Settings) -> tuple[str, int] | None:
-    """Where subscribers may connect over TCP, or None where they must use ``run/bus-sub.sock``.
-
-    Whoever connects reads everything, so the port is open only where reads need no token (S-B7): paper, loopback, ``auth.read`` not ``token``.
-
-    Raises:
-        CannotStart: ``bus.sub_host`` is not loopback: beyond this machine the bus needs CURVE, which it does not have yet.
-    """
-    host = settings.bus.sub_host
-    if not is_loopback(host):
-        raise CannotStart(
-            f"ARENA_BUS__SUB_HOST={host} would show every event to the network: set it to 127.0.0.1. "
-            "Subscribers on other machines need CURVE keys, which this version does not have; let them read the gateway's /events"
-        )
-    beyond = not (is_loopback(settings.gateway.host) and is_loopback(settings.dashboard.host)) or settings.http.trusted_proxies
-    if settings.auth.read == "token" or settings.execution_enabled or beyond:
-        return None
-    return host, settings.bus.sub_port
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _speak_curve(socket: "zmq.Socket[bytes]", secret: str, domain: bytes) -> None:
+    socket.setsockopt(zmq.CURVE_SERVER, 1)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, secret.encode())
+    socket.setsockopt(zmq.ZAP_DOMAIN, domain)
 
 
 def _forward(inward: "zmq.Socket[bytes]", outward: "zmq.Socket[bytes]", loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[None]") -> None:
@@ -174,7 +172,7 @@ def _is_listened_on(path: Path) -> bool:
     return code not in {errno.ENOENT, errno.ECONNREFUSED}  # a full backlog (EAGAIN) has a listener too
 
 
-def _bind_tcp(socket: "zmq.Socket[bytes]", host: str, port: int) -> int:
+def _bind_tcp(socket: "zmq.Socket[bytes]", host: str, port: int, *, setting: str) -> int:
     address = f"tcp://{host}:{port or '*'}"
     if ":" in host:
         socket.setsockopt(zmq.IPV6, 1)
@@ -182,7 +180,7 @@ def _bind_tcp(socket: "zmq.Socket[bytes]", host: str, port: int) -> int:
         socket.bind(address)
     except zmq.ZMQError as error:
         if error.errno == errno.EADDRINUSE:
-            raise CannotStart(f"port {port} on {host} is taken: stop what listens there, or set ARENA_BUS__SUB_PORT to a free one") from error
+            raise CannotStart(f"port {port} on {host} is taken: stop what listens there, or set {setting} to a free one") from error
         raise CannotStart(f"cannot listen on {address}: {error}") from error
     endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
     assert isinstance(endpoint, bytes)

@@ -8,6 +8,7 @@ from types import TracebackType
 
 import zmq
 
+from bus.curve import ClientKeys
 from bus.sockets import LINGER_MS_MAX, connect, new_socket
 
 
@@ -17,11 +18,14 @@ class Publisher:
     Args:
         address: the proxy's XSUB address, ``settings.bus_pub_address``.
         context: tests hand in their own; a process has one.
+        keys: for a bus that takes publishers over TCP; they are on its list of publishers.
     """
 
-    def __init__(self, address: str, *, context: "zmq.Context[zmq.Socket[bytes]] | None" = None) -> None:
+    def __init__(self, address: str, *, context: "zmq.Context[zmq.Socket[bytes]] | None" = None, keys: ClientKeys | None = None) -> None:
         self._socket = new_socket(context or zmq.Context.instance(), zmq.PUB)
         self._socket.setsockopt(zmq.LINGER, LINGER_MS_MAX)
+        if keys is not None:
+            keys.apply(self._socket)
         connect(self._socket, address)
         self.published = 0
 

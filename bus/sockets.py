@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import zmq
 
+from bus.curve import ClientKeys
 from runtime.program import CannotStart
 
 MESSAGE_BYTES_MAX = 64 * 1024  # an event never comes near it; a larger frame closes the peer's connection
@@ -46,9 +47,13 @@ def connect(socket: "zmq.Socket[bytes]", address: str) -> None:
         raise CannotStart(f"{address} is no ZeroMQ address that can be connected to: {error}") from error
 
 
-def subscriber(context: "zmq.Context[zmq.Socket[bytes]]", address: str, topics: Iterator[bytes] | list[bytes]) -> "zmq.Socket[bytes]":
-    """A SUB socket for every message whose topic starts with one of ``topics``."""
+def subscriber(
+    context: "zmq.Context[zmq.Socket[bytes]]", address: str, topics: Iterator[bytes] | list[bytes], keys: ClientKeys | None = None
+) -> "zmq.Socket[bytes]":
+    """A SUB socket for every message whose topic starts with one of ``topics``; with ``keys`` it speaks CURVE."""
     socket = new_socket(context, zmq.SUB)
+    if keys is not None:
+        keys.apply(socket)
     for topic in topics:
         socket.setsockopt(zmq.SUBSCRIBE, topic)
     connect(socket, address)

@@ -20,6 +20,7 @@ from pathlib import Path
 from bus.consumer import JOURNALLED_SOURCES, Consumer, log_notice, starts_of
 from bus.cursor import Cursor, Position
 from bus.cursor_file import CursorFile
+from bus.curve import ClientKeys
 from bus.envelope import Event
 from bus.fetchers import open_fetcher
 from bus.follower import FLOOR, NOW
@@ -45,8 +46,9 @@ class Subscriber:
         gateway: where they are read from otherwise.
         token: for a gateway that asks for one.
         cursor: begin behind it (text or Cursor), instead of the file's. A source that a cursor does not name begins at its oldest event.
+        keys: for a bus on another machine, or one with real money, which speaks CURVE: the file that ``arena keys add`` made for this tool.
     Raises:
-        ValueError: a source or cursor that is none.
+        ValueError: a source, cursor or key file that is none.
     """
 
     def __init__(  # noqa: PLR0917 - the documented order; tools write keywords
@@ -60,8 +62,10 @@ class Subscriber:
         token: str | None = None,
         *,
         cursor: Cursor | str | None = None,
+        keys: ClientKeys | str | Path | None = None,
     ) -> None:
         self._address = address
+        self._keys = ClientKeys.load(keys) if isinstance(keys, (str, Path)) else keys
         self._sources = _names(sources, JOURNALLED_SOURCES)
         self._types = None if types is None else frozenset(_names(types, ()))
         self._file = CursorFile(cursor_file) if cursor_file is not None else None
@@ -137,6 +141,7 @@ class Subscriber:
             on_sight=not hashes,
             also=self._also(),
             tell_heartbeats=self._types is not None and HEARTBEAT in self._types,
+            keys=self._keys,
         )
         return self._consumer
 
@@ -169,6 +174,7 @@ class Subscriber:
             elif isinstance(item, Synced):
                 self._place.setdefault(item.source, item.position)
                 self._done.setdefault(item.source, item.position)
+                self._save(now=True)  # before its first event is handed out: a crash with that one in hand must find where it was
             else:
                 log_notice(item)
         return chosen

@@ -65,7 +65,7 @@ def list_users(as_json: Json = False) -> None:
 def add_user(email: str, role: Annotated[str, typer.Option(help="viewer, trader or admin")] = "trader") -> None:
     """Add a user; the password is asked for, or read from standard input."""
     with _store() as users:
-        user = users.add(email, _read_password("new password: ", twice=True), role, by=_me())
+        user = users.add(email, _read_password("new password: ", twice=True), role, by=host_user())
     print(f"{user.email} is a {user.role}")
 
 
@@ -73,7 +73,7 @@ def add_user(email: str, role: Annotated[str, typer.Option(help="viewer, trader 
 def change_password(email: str) -> None:
     """Set a new password; every session and token of the user ends."""
     with _store() as users:
-        users.set_password(email, _read_password("new password: ", twice=True), by=_me())
+        users.set_password(email, _read_password("new password: ", twice=True), by=host_user())
     print(f"the password of {email} is changed, and every session of theirs ended")
 
 
@@ -81,7 +81,7 @@ def change_password(email: str) -> None:
 def change_role(email: str, role: str) -> None:
     """Make a user a viewer, a trader or an admin."""
     with _store() as users:
-        user = users.set_role(email, role, by=_me())
+        user = users.set_role(email, role, by=host_user())
     print(f"{user.email} is a {user.role}")
 
 
@@ -89,7 +89,7 @@ def change_role(email: str, role: str) -> None:
 def disable_user(email: str, undo: Annotated[bool, typer.Option("--undo", help="Let them in again.")] = False) -> None:
     """Shut a user out at once; the orders they placed stay."""
     with _store() as users:
-        users.set_disabled(email, not undo, by=_me())
+        users.set_disabled(email, not undo, by=host_user())
     print(f"{email} may {'come in again' if undo else 'not come in'}")
 
 
@@ -105,7 +105,7 @@ def grant_live(
     except InvalidOperation:
         fail(f"--notional-per-day is {notional_per_day!r}: write a number", exit_codes.USAGE)
     with _store() as users:
-        users.grant_live(email, broker, notional_per_day_max=limit, by=_me())
+        users.grant_live(email, broker, notional_per_day_max=limit, by=host_user())
     print(f"{email} may trade real money at {broker}, up to {limit} a day")
 
 
@@ -113,7 +113,7 @@ def grant_live(
 def revoke_live(email: str, broker: str) -> None:
     """Take the right to trade real money back."""
     with _store() as users:
-        users.revoke_live(email, broker, by=_me())
+        users.revoke_live(email, broker, by=host_user())
     print(f"{email} may not trade real money at {broker}")
 
 
@@ -121,7 +121,7 @@ def revoke_live(email: str, broker: str) -> None:
 def invite(role: Annotated[str, typer.Option(help="viewer or trader")] = "trader") -> None:
     """Print a code that lets one person register once (with auth.registration = invite)."""
     with _store() as users:
-        print(users.create_invite(role, by=_me()))
+        print(users.create_invite(role, by=host_user()))
 
 
 @users_app.command("audit")
@@ -158,7 +158,7 @@ def _row(user: User) -> dict[str, object]:
     }
 
 
-def _me() -> str:
+def host_user() -> str:
     """Who is at the keyboard, for the audit log."""
     return f"host:{getpass.getuser()}"
 

@@ -49,6 +49,7 @@ class MarketDataSettings:
 class BusSettings:
     sub_host: str = "127.0.0.1"
     sub_port: int = 5571
+    pub_port: int = 0  # 0: publishers use run/bus-pub.sock and nothing else
     heartbeat_s: Decimal = Decimal(1)
     silence_s_max: Decimal = Decimal(3)
 

@@ -1,4 +1,5 @@
-"""What supervisord says about the programs, read over its unix socket; we look, and never start or stop anything this way.
+"""What supervisord says about the programs, read over its unix socket. We look; all that is ever done this way is to end a
+program, which supervisord starts anew.
 
 supervisord speaks XML-RPC over HTTP. Its socket lies in the private run directory, so whoever can open it is the arena's owner. Calls block, so they
 run on a thread, and each has a time: a stopped supervisord must not hold up whoever asks.
@@ -82,6 +83,17 @@ def read_processes(path: Path) -> dict[str, ProcessInfo] | None:
     except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError) as error:
         raise SupervisorUnreachable(str(error)) from error
     return {name: _process(name, item, tail) for name, item, tail in zip(names, processes, tails, strict=True)}
+
+
+def end_process(path: Path, name: str) -> bool:
+    """Ask supervisord to end ``name``, which it then starts anew; False where there is no supervisord, or the program does not run."""
+    if not path.is_socket():
+        return False
+    try:
+        with xmlrpc.client.ServerProxy("http://supervisor", transport=_UnixTransport(str(path)), allow_none=True) as server:
+            return bool(server.supervisor.signalProcess(name, "TERM"))
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error, ExpatError):
+        return False
 
 
 def _tails(server: xmlrpc.client.ServerProxy, names: Sequence[str]) -> Sequence[object]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.doors import Doors
 from bus.proxy import Proxy
 
 
@@ -23,5 +24,5 @@ def run_dir() -> Iterator[Path]:
 @pytest.fixture
 async def proxy(run_dir: Path) -> AsyncIterator[Proxy]:
     """A running proxy on ``run_dir``'s sockets and a free TCP port."""
-    async with Proxy(run_dir, tcp=("127.0.0.1", 0)) as running:
+    async with Proxy(run_dir, Doors(subscribers=("127.0.0.1", 0))) as running:
         yield running

@@ -9,10 +9,12 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from bus.proxy import Proxy, subscriber_port
+from bus.curve import KeyRing, new_pair
+from bus.doors import Doors, doors
+from bus.proxy import Proxy
 from bus.publisher import Publisher
 from runtime.program import CannotStart
-from runtime.settings import AuthSettings, BusSettings, GatewaySettings, Settings
+from runtime.settings import AuthSettings, BusSettings, GatewaySettings, HttpSettings, Settings
 
 
 async def _listener(address: str, topic: bytes = b"") -> zmq.asyncio.Socket:
@@ -86,7 +88,7 @@ async def test_the_sockets_are_for_their_owner_alone(proxy: Proxy, run_dir: Path
 
 async def test_a_second_proxy_in_the_same_place_is_refused_and_the_first_goes_on(proxy: Proxy, run_dir: Path) -> None:
     with pytest.raises(CannotStart, match="another bus runs"):
-        async with Proxy(run_dir, tcp=None):
+        async with Proxy(run_dir, Doors()):
             pass
     with Publisher(f"ipc://{run_dir}/bus-pub.sock") as publisher, await _listener(f"ipc://{run_dir}/bus-sub.sock") as socket:
         await _until_heard(publisher, socket)
@@ -95,7 +97,7 @@ async def test_a_second_proxy_in_the_same_place_is_refused_and_the_first_goes_on
 async def test_a_socket_that_a_stranger_listens_on_is_not_stolen(run_dir: Path) -> None:
     stranger = await asyncio.start_unix_server(lambda reader, writer: writer.close(), run_dir / "bus-pub.sock")
     with pytest.raises(CannotStart, match="another process listens"):
-        async with Proxy(run_dir, tcp=None):
+        async with Proxy(run_dir, Doors()):
             pass
     stranger.close()
     await stranger.wait_closed()
@@ -107,7 +109,7 @@ async def test_a_socket_file_left_by_a_killed_proxy_is_taken_over(run_dir: Path)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(run_dir / "bus-sub.sock"))
     assert (run_dir / "bus-sub.sock").exists()
-    async with Proxy(run_dir, tcp=None):
+    async with Proxy(run_dir, Doors()):
         with Publisher(f"ipc://{run_dir}/bus-pub.sock") as publisher, await _listener(f"ipc://{run_dir}/bus-sub.sock") as listener:
             await _until_heard(publisher, listener)
 
@@ -116,20 +118,20 @@ async def test_a_taken_port_is_refused_with_the_setting_to_change(proxy: Proxy, 
     tmp_path.chmod(0o700)
     assert proxy.sub_port is not None
     with pytest.raises(CannotStart, match=f"port {proxy.sub_port} .* ARENA_BUS__SUB_PORT"):
-        async with Proxy(tmp_path, tcp=("127.0.0.1", proxy.sub_port)):
+        async with Proxy(tmp_path, Doors(subscribers=("127.0.0.1", proxy.sub_port))):
             pass
 
 
 async def test_a_directory_that_others_may_enter_is_refused(run_dir: Path) -> None:
     run_dir.chmod(0o755)
     with pytest.raises(CannotStart, match="chmod 700"):
-        async with Proxy(run_dir, tcp=None):
+        async with Proxy(run_dir, Doors()):
             pass
 
 
 async def test_a_proxy_can_be_started_again_in_the_same_place(run_dir: Path) -> None:
     for _ in range(2):
-        async with Proxy(run_dir, tcp=None) as running:
+        async with Proxy(run_dir, Doors()) as running:
             pass
         await running.wait()
 
@@ -138,20 +140,44 @@ def _settings(tmp_path: Path, **values: object) -> Settings:
     return Settings(home=tmp_path, conf=tmp_path / "arena.toml", **values)  # type: ignore[arg-type]
 
 
-def test_the_port_is_open_on_loopback_in_paper() -> None:
-    assert subscriber_port(_settings(Path("/a"))) == ("127.0.0.1", 5571)
+def _doors(home: Path, *clients: str, **values: object) -> Doors:
+    ring = KeyRing(home / "keys")
+    for name in clients:
+        ring.add("publishers" if name == "writer" else "subscribers", name, new_pair()[0])
+    return doors(_settings(home, **values), ring)
+
+
+def test_the_plain_port_is_open_on_loopback_in_paper(tmp_path: Path) -> None:
+    assert _doors(tmp_path) == Doors(subscribers=("127.0.0.1", 5571))
+    assert _doors(tmp_path, "tool") == Doors(subscribers=("127.0.0.1", 5571))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "arena.example"])
-def test_an_address_beyond_loopback_is_refused(host: str) -> None:
-    with pytest.raises(CannotStart, match="CURVE"):
-        subscriber_port(_settings(Path("/a"), bus=BusSettings(sub_host=host)))
+def test_an_address_beyond_loopback_is_opened_with_curve_or_not_at_all(tmp_path: Path, host: str) -> None:
+    with pytest.raises(CannotStart, match="arena keys add"):
+        _doors(tmp_path, bus=BusSettings(sub_host=host))
+    with pytest.raises(CannotStart, match="arena keys add"):
+        _doors(tmp_path, "writer", bus=BusSettings(sub_host=host))
+    assert _doors(tmp_path, "tool", bus=BusSettings(sub_host=host)) == Doors(subscribers=(host, 5571), curve=True)
 
 
 @pytest.mark.parametrize(
     "values",
-    [{"execution_enabled": True}, {"auth": AuthSettings(read="token")}, {"gateway": GatewaySettings(host="0.0.0.0")}],
-    ids=["live", "reads need a token", "reads from other machines"],
+    [
+        {"execution_enabled": True},
+        {"auth": AuthSettings(read="token")},
+        {"gateway": GatewaySettings(host="0.0.0.0")},
+        {"http": HttpSettings(trusted_proxies=("10.0.0.9",))},
+    ],
+    ids=["live", "reads need a token", "reads from other machines", "behind a proxy"],
 )
-def test_no_port_is_open_where_reads_need_a_token(values: dict[str, object]) -> None:
-    assert subscriber_port(_settings(Path("/a"), **values)) is None
+def test_where_reads_need_a_token_the_port_speaks_curve_to_named_clients_or_is_closed(tmp_path: Path, values: dict[str, object]) -> None:
+    assert _doors(tmp_path, **values).subscribers is None
+    assert _doors(tmp_path, "writer", **values).subscribers is None
+    assert _doors(tmp_path, "tool", **values) == Doors(subscribers=("127.0.0.1", 5571), curve=True)
+
+
+def test_a_port_for_publishers_needs_a_publishers_key(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="--publisher"):
+        _doors(tmp_path, "tool", bus=BusSettings(pub_port=5570))
+    assert _doors(tmp_path, "writer", bus=BusSettings(pub_port=5570)).publishers == ("127.0.0.1", 5570)

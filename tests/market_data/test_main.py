@@ -16,6 +16,7 @@ import zmq
 import zmq.asyncio
 
 from bus.envelope import Event, decode_event
+from bus.doors import Doors
 from bus.proxy import Proxy
 from market_data.__main__ import main
 from runtime.http import Listener
@@ -67,7 +68,7 @@ async def quoted(url: str, count: int) -> Mapping[str, Any]:
 
 
 async def test_an_empty_home_has_a_charts_history_and_live_quotes_on_the_bus_and_over_http(settings: Settings):
-    async with Proxy(settings.run_dir, tcp=None):
+    async with Proxy(settings.run_dir, Doors()):
         with zmq.asyncio.Context() as context, context.socket(zmq.SUB) as socket:
             socket.subscribe(b"")
             socket.connect(settings.bus_sub_address)

@@ -11,6 +11,7 @@ import zmq
 import zmq.asyncio
 
 from bus.envelope import Event, decode_event
+from bus.doors import Doors
 from bus.proxy import Proxy
 from bus.publisher import Publisher
 from market_data.book import QuoteBook
@@ -35,7 +36,7 @@ class Rig:
 
 @pytest.fixture
 async def proxy(home: Path) -> AsyncIterator[Proxy]:
-    async with Proxy(home, tcp=None) as running:
+    async with Proxy(home, Doors()) as running:
         yield running
 
 
