@@ -1,8 +1,8 @@
-"""What the gateway answers, as types: the OpenAPI document is made from them. The adapters' own shapes inside are in arena_gateway/views.py."""
+"""What the gateway answers, as types: the OpenAPI document is made from them. The adapters' own shapes inside are in bus/replies.py."""
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from arena_gateway.views import (
+from bus.replies import (
     AccountView,
     Capabilities,
     EquityPoint,

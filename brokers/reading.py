@@ -1,7 +1,7 @@
 """The operations that only look: orders, trades, fills, equity, positions, the account, instruments, capabilities.
 
 They run on the writer thread between two groups of orders, so what they show is what has been committed. Each takes its checked arguments and returns
-its ``result`` map (``brokers.replies``).
+its ``result`` map (``bus.replies``).
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,6 @@
 """The operations of an adapter, by name: what a ``RequestServer`` hands its requests to.
 
-DESIGN section 4 lists them, ``brokers.replies`` says what each takes and answers. Who asks is believed: the socket's file permission is the guard.
+DESIGN section 4 lists them, ``bus.replies`` says what each takes and answers. Who asks is believed: the socket's file permission is the guard.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,4 +1,4 @@
-"""What people are shown of a bracket, a fill, a trade, an instrument: plain maps from values, in the shapes of ``brokers.replies``.
+"""What people are shown of a bracket, a fill, a trade, an instrument: plain maps from values, in the shapes of ``bus.replies``.
 
 Numbers stay Decimals here; the codec turns them into wire numbers when a reply leaves, the same way for every reader.
 """

@@ -8,9 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from arena_gateway import answers, views
+from arena_gateway import answers
 from arena_gateway.users import open_users
-from brokers import replies
+from bus import replies
 from tests.arena_gateway.fakes import SEED_ORDER, Desk, GatewaySettings, HttpSettings, open_desk, settings_at
 from trading.errors import Unavailable
 
@@ -141,20 +141,6 @@ async def test_every_answer_is_what_the_document_says(desk: Desk) -> None:
                     schema = {**content["application/json"]["schema"], "components": document["components"]}
                     assert list(Draft202012Validator(schema).iter_errors(answer.body)) == [], (method, path, answer.body)
     assert {200, 201, 207, 400, 401, 404} <= seen
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["LegView", "EventView", "OrderView", "OrderWithEvents", "ItemResult", "PositionView", "TradeView", "FillView", "EquityPoint", "AccountView",
-     "InstrumentView", "Capabilities", "Previewed", "TradingStateView", "TradingStateSet"],
-)  # fmt: skip
-def test_what_the_document_says_is_what_the_adapters_answer(name: str) -> None:
-    """The gateway must not import brokers/replies.py, so each type is written twice; they must stay the same."""
-    ours, theirs = (
-        {field: re.sub(r"\w+\.\w+\.", "", str(kind)).replace("typing.Any", "object").replace("Any", "object") for field, kind in hints.items()}
-        for hints in (get_type_hints(getattr(views, name), include_extras=True), get_type_hints(getattr(replies, name), include_extras=True))
-    )
-    assert ours == theirs
 
 
 def test_the_placement_loses_nothing_but_its_marker() -> None:

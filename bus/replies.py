@@ -36,7 +36,7 @@ Lists are newest first; ``limit`` is 1 to 200 (50 when absent), ``next`` is null
 
 from typing import TypedDict
 
-from brokers.order_replies import (
+from bus.order_replies import (
     Cancelled,
     Closed,
     EquityPage,

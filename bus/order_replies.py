@@ -1,4 +1,4 @@
-"""What the operations on orders, positions, fills and trades answer; ``brokers.replies`` has the rules for all of them, and the rest."""
+"""What the operations on orders, positions, fills and trades answer; ``bus.replies`` has the rules for all of them, and the rest."""
 
 from typing import NotRequired, TypedDict
 
