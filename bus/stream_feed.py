@@ -111,7 +111,8 @@ class Feed:
         text = self.ring.id_text
         for group in self._groups.values():
             if not group.wanted.is_open and group.told != text:
-                self._write(group, id_line(text) + b"\n", self.ring.head)
+                for client in self._write(group, id_line(text) + b"\n"):
+                    client.index, client.position = self.ring.head, self.ring.cursor
                 group.told = text
 
     # -- the bus ---------------------------------------------------------------------------------------------------------------------------
@@ -132,22 +133,20 @@ class Feed:
 
     def _publish(self, items: list[Event | Gap | Reset]) -> None:
         ring = self.ring
-        start = ring.head
-        for item in items:
-            ring.append(item)
-        start = max(start, ring.base)
-        frames = ring.slice(start, len(items))
+        before, start = ring.cursor, ring.head
+        frames = [ring.append(item) for item in items]  # kept here: a batch may be more than the ring holds
         for group in self._groups.values():
-            chunks = _chunks(frames, start, group.wanted)
-            for index, data in chunks:
-                self._write(group, data, index)
+            chunks = _chunks(frames, group.wanted)
+            for place, data in chunks:
+                for client in self._write(group, data):
+                    client.index, client.position = start + place, frames[place - 1].cursor if place else before
             if chunks:
                 group.told = ring.id_text if group.wanted.admits(frames[-1]) else ""
         for client in self._reading:
             client.wake()
 
-    def _write(self, group: Group, data: bytes, index: int) -> None:
-        """The hot path: one write for each live reader. Who has no room continues from ``index`` by itself."""
+    def _write(self, group: Group, data: bytes) -> list[Client]:
+        """The hot path: one write for each live reader. Those without room leave the group to read the ring themselves, and are returned."""
         chunk = http_chunk(data)
         left = []
         for client in group.live:
@@ -158,8 +157,8 @@ class Feed:
                 transport.write(chunk if client.is_chunked else data)
         for client in left:
             group.live.discard(client)
-            client.index, client.position = index, self.ring.cursor_at(index)
             client.wake()
+        return left
 
     # -- the beginning ---------------------------------------------------------------------------------------------------------------------
 
@@ -221,19 +220,21 @@ def _newest(items: list[Delivery], count: int) -> list[Delivery]:
     return [Synced(source=before.source, position=Position(before.epoch, before.seq)), *events[-count:]]
 
 
-def _chunks(frames: list[Frame], start: int, wanted: Filter) -> list[tuple[int, bytes]]:
-    """What passes ``wanted``, in chunks of at most 64 KiB or one frame, each with the index it begins at."""
+def _chunks(frames: list[Frame], wanted: Filter) -> list[tuple[int, bytes]]:
+    """What passes ``wanted``, in chunks of at most 64 KiB or one frame, each with the place of its first frame."""
     chunks: list[tuple[int, bytes]] = []
     parts: list[bytes] = []
-    begun, size = start, 0
-    for index, frame in enumerate(frames, start):
+    first = size = 0
+    for place, frame in enumerate(frames):
         if not (wanted.is_open or wanted.admits(frame)):
             continue
         if parts and size + len(frame.wire) > BUFFER_BYTES_MAX:
-            chunks.append((begun, b"".join(parts)))
-            parts, begun, size = [], index, 0
+            chunks.append((first, b"".join(parts)))
+            parts, size = [], 0
+        if not parts:
+            first = place
         parts.append(frame.wire)
         size += len(frame.wire)
     if parts:
-        chunks.append((begun, b"".join(parts)))
+        chunks.append((first, b"".join(parts)))
     return chunks

@@ -152,6 +152,16 @@ async def test_a_tool_that_was_stopped_before_its_first_event_misses_none_of_wha
             assert await take(events, 2) == owner.events[-2:]
 
 
+async def test_the_cursor_file_is_there_before_the_first_event_is_handed_out(run_dir: Path, tmp_path: Path) -> None:
+    """A tool that is killed with its first event in hand must get that one again, not begin with what happens next."""
+    file = tmp_path / "cursor"
+    async with LiveOwner("oanda", run_dir) as owner, aclosing(sub(run_dir, cursor_file=file).__aiter__()) as events:
+        waiting = asyncio.ensure_future(anext(events))
+        while not waiting.done():
+            await owner.append(1)
+        assert Cursor.parse(file.read_text().strip())["oanda"].seq == (waiting.result().seq or 0) - 1
+
+
 async def test_the_cursor_holds_the_event_in_hand(run_dir: Path) -> None:
     async with LiveOwner("oanda", run_dir) as owner:
         await owner.append(4)
