@@ -1,6 +1,6 @@
 """What the operations on orders, positions, fills and trades answer; ``bus.replies`` has the rules for all of them, and the rest."""
 
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 Number = int | float
 
@@ -82,7 +82,7 @@ class EventView(TypedDict):
     type: str
     ts: str
     seq: int
-    payload: dict[str, object]
+    payload: dict[str, Any]
 
 
 class OrderWithEvents(OrderView):
