@@ -1,0 +1,188 @@
+"""Plans that hypothesis draws and shrinks (quotes that wander, orders round the market, commands about some order, restarts), and how one is run."""
+
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from brokers.paper.engine import PaperEngine
+from tests.brokers.paper.kit import INSTRUMENTS, T0, S, coinbase, oanda
+from trading.brackets import Bracket, Fill
+from trading.changes import Changes
+from trading.errors import ArenaError
+from trading.instruments import Side
+from trading.orders import BracketOrder, EntryType
+from trading.quotes import Quote
+
+MID = {"EUR_USD": 138_500, "USD_JPY": 101_700, "BTC-USD": 6_000_000, "ETH-USD": 250_000}  # in ticks
+NAMES = {"oanda": ["EUR_USD", "USD_JPY"], "coinbase": ["BTC-USD"]}
+STEP_TICKS = 40  # how far one quote may move
+
+Step = tuple[str, Any]
+
+
+def price(name: str, ticks: int) -> Decimal:
+    return ticks * INSTRUMENTS[name].tick
+
+
+@st.composite
+def plans(draw: st.DrawFn, venue: str, *, restarts: bool = False) -> list[Step]:
+    """Steps: quotes that wander, orders round the market, commands about some order, the passing of time."""
+    mids = dict(MID)
+    steps: list[Step] = []
+    now = T0
+    kinds = ["quote"] * 12 + ["place"] * 5 + ["match", "cancel", "modify", "close", "time"] + (["restart"] * 2 if restarts else [])
+    for _ in range(draw(st.integers(5, 50))):
+        now += draw(st.sampled_from([1, 1, S, 40 * S]))
+        kind = draw(st.sampled_from(kinds))
+        name = draw(st.sampled_from(NAMES[venue]))
+        if kind == "quote":
+            moved = mids[name] + draw(st.integers(-STEP_TICKS, STEP_TICKS)) * draw(st.sampled_from([1, 1, 1, 8, 150]))
+            mids[name] = min(max(moved, MID[name] // 2), MID[name] * 2)
+            spread = draw(st.integers(0, 12))
+            size = draw(st.sampled_from([None, None, None, 0, 30, 250]))
+            fresh = draw(st.sampled_from([True] * 9 + [False]))
+            steps.append((kind, (quote_at(name, mids[name], spread, size, now), now, fresh)))
+        elif kind == "place":
+            steps.append((kind, (draw(orders(name, mids[name])), draw(st.sampled_from(["ann", "bob"])), now)))
+        elif kind == "modify":
+            changes = draw(
+                st.dictionaries(st.sampled_from(["stop_loss_price", "take_profit_price", "entry_price"]), st.integers(-60, 60), min_size=1)
+            )
+            steps.append((kind, (draw(st.integers(0, 30)), {field: price(name, mids[name] + move) for field, move in changes.items()}, now)))
+        elif kind == "close":
+            steps.append((kind, (name, draw(st.sampled_from([None, 50, 100])), now)))
+        else:
+            steps.append((kind, (draw(st.integers(0, 30)), name, now)))
+    return steps
+
+
+@st.composite
+def orders(draw: st.DrawFn, name: str, mid: int) -> BracketOrder:
+    side = draw(st.sampled_from(list(Side)))
+    kind = draw(st.sampled_from(list(EntryType)))
+    entry = mid + draw(st.integers(-30, 30))
+    stop = entry - side.sign * draw(st.sampled_from([1, 20, 60, 200, 20_000]))
+    target = entry + side.sign * draw(st.sampled_from([1, 20, 60, 200, 20_000]))
+    trail = draw(st.sampled_from([None, None, 5, 25]))
+    units = draw(st.sampled_from(["1", "100", "777", "600000"] if name != "BTC-USD" else ["0.001", "0.2", "0.37", "1.2"]))
+    return BracketOrder(
+        instrument=name,
+        side=side,
+        units=Decimal(units),
+        entry_type=kind,
+        entry_price=None if kind is EntryType.MARKET else price(name, entry),
+        stop_loss_price=price(name, stop),
+        take_profit_price=price(name, target),
+        trailing_stop_distance=None if trail is None else price(name, trail),
+        ttl_min=draw(st.sampled_from([Decimal("0.5"), Decimal(360), Decimal(360)])),
+        client_order_id="x",
+    )
+
+
+def quote_at(name: str, mid: int, spread: int, size: int | None, now: int) -> Quote:
+    step = INSTRUMENTS[name].step
+    sizes = None if size is None else size * step * (1 if name != "BTC-USD" else 1_000_000)
+    return Quote(
+        instrument=name,
+        bid=price(name, mid - spread // 2),
+        ask=price(name, mid - spread // 2 + spread),
+        bid_size=sizes,
+        ask_size=sizes,
+        time_ns=now,
+        feed="replay",
+    )
+
+
+def fresh_engine(venue: str) -> PaperEngine:
+    # Little money, so that margin, close-outs and empty pockets are met often.
+    return oanda("30000") if venue == "oanda" else coinbase("30000", "1")
+
+
+class Run:
+    """A plan carried out; ``log`` holds what was drained after each step."""
+
+    def __init__(self, engine: PaperEngine, *, restart_everywhere: bool = False, idle_skips: bool = False) -> None:
+        self.engine = engine
+        self.log: list[Changes] = []
+        self.steps: list[Step] = []
+        self.restart_everywhere = restart_everywhere
+        self.idle_skips = idle_skips
+        self.skipped = 0
+        self.rows: dict[int, Bracket] = {}
+        self.record: Any = None
+        self.venue = engine.venue
+
+    def go(self, steps: list[Step]) -> "Run":
+        for step in steps:
+            try:
+                self.do(step)
+            except ArenaError:
+                assert not self.engine.drain(), f"{step} was refused and yet changed something"
+                self.log.append(Changes())
+            if self.restart_everywhere:
+                self.restart()
+        return self
+
+    def do(self, step: Step) -> None:
+        kind, what = step
+        self.steps.append(step)
+        if kind == "quote":
+            self.on_quote(*what)
+        elif kind == "place":
+            placed, by, now = what
+            self.engine.place(placed, placed_by=by, now_ns=now)
+        elif kind == "match":
+            self.engine.match(what[1], now_ns=what[2], fresh=True)
+        elif kind == "time":
+            self.engine.on_time(what[2])
+        elif kind == "close":
+            name, percent, now = what
+            self.engine.close(name, percent=None if percent is None else Decimal(percent), now_ns=now)
+        elif kind == "restart":
+            self.restart()
+            return
+        else:
+            self.about_an_order(kind, what)
+        self.keep(self.engine.drain())
+
+    def about_an_order(self, kind: str, what: Any) -> None:
+        open_brackets = self.engine.open_brackets()
+        if not open_brackets:
+            return
+        order_id = open_brackets[what[0] % len(open_brackets)].order_id
+        if kind == "cancel":
+            self.engine.cancel(order_id, reason="user", now_ns=what[2])
+        else:
+            self.engine.modify(order_id, what[1], now_ns=what[2])
+
+    def on_quote(self, quote: Quote, now: int, fresh: bool) -> None:
+        if self.idle_skips:
+            idle = self.engine.idle_range(quote.instrument)
+            if now < idle.until_ns and idle.holds(quote.bid, quote.ask) and idle.feed in {None, quote.feed}:
+                self.skipped += 1
+                self.engine.mark(quote, fresh=fresh)
+                return
+        self.engine.on_quote(quote, now_ns=now, fresh=fresh)
+
+    def keep(self, changes: Changes) -> None:
+        self.log.append(changes)
+        for bracket in changes.brackets:
+            self.rows[bracket.n] = bracket
+        if changes.account is not None:
+            self.record = changes.account
+
+    def restart(self) -> None:
+        """A new engine from what was drained, as after a kill -9."""
+        new = fresh_engine(self.venue)
+        rows = [row for row in self.rows.values() if not row.is_final]
+        new.restore(rows, self.record, self.engine.next_n, market=self.engine.market)
+        self.engine = new
+
+    @property
+    def fills(self) -> list[Fill]:
+        return [fill for changes in self.log for fill in changes.fills]
+
+    def text(self) -> list[str]:
+        """Everything that was said, for comparison byte by byte."""
+        return [repr((event.type, dict(event.payload), event.ts_ns)) for changes in self.log for event in changes.events]
