@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli import keys, orders, replay, status, tail, trading_state, users
+from cli import backup, keys, orders, replay, status, tail, trading_state, users
 from cli.api import settings_or_fail
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ status.register(app)
 tail.register(app)
 trading_state.register(app)
 users.register(app)
+backup.register(app)
 keys.register(app)
 
 

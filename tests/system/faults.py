@@ -1,6 +1,6 @@
 """What a run is put through: each fault hits the arena once and returns when it is over. Names are what a failed run prints.
 
-Faults that need a filesystem, a clock or a network of their own are in their own tests (test_chaos_disk.py, test_chaos_clock.py, test_chaos_network.py).
+Faults that need a filesystem, a clock or a network of their own stand in tests of their own (test_chaos_disk.py, …_clock.py, …_network.py, …_bus.py).
 """
 
 import asyncio

@@ -6,6 +6,7 @@ Tests speak to it through what users have: HTTP, SSE, ZeroMQ, supervisord and th
 import asyncio
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -73,6 +74,7 @@ class Stack:
         self._http: aiohttp.ClientSession | None = None
         self._tokens: dict[str, str] = {}
         self.recovered_s: list[tuple[str, float]] = []  # each program that was put down, and how long until it answered again
+        self.clock_stepped_s = -math.inf  # monotonic
         self.clock_offset_s = 0  # what the wall clock of this arena was last stepped to, against the machine's
 
     @property
@@ -263,7 +265,7 @@ class Stack:
         draft = path.with_suffix(".new")
         draft.write_text(str(seconds))
         draft.replace(path)
-        self.clock_offset_s = seconds
+        self.clock_offset_s, self.clock_stepped_s = seconds, time.monotonic()
 
     async def ready(self) -> None:
         """Wait until the gateway says that every component is well."""

@@ -23,6 +23,7 @@ import zmq.asyncio
 from tests.system.accounting.evidence import Connection, Evidence, Journalled, Notice, Sent, Shown
 from tests.system.stack import SEED_ORDER, Stack, sse_frames
 
+STEP_S_MAX = 10.0  # from a step of the clock until every program labels its events by the new one, and what was sent before has an answer
 TTL_S = 3.0  # what the gateway gives a paper command
 CRYPTO_ORDER = {"product_id": "BTC-USD", "side": "BUY", "size": 0.001, "entry_price": 20000, "stop_loss_price": 19000, "take_profit_price": 400000}
 
@@ -68,7 +69,7 @@ class Trader:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 await self._ask(sent, order)
 
-        if self._stack.clock_offset_s != offset_s:
+        if self._stack.clock_offset_s != offset_s or time.monotonic() - self._stack.clock_stepped_s < STEP_S_MAX:
             sent.ttl_s = math.inf  # the journal's clock was stepped on the way: its label says nothing about lateness
 
     def _wall_s(self) -> float:

@@ -1,0 +1,191 @@
+"""The disk under the arena: full, cut off from power, and an old copy put back. What was acknowledged stands; what is gone is said."""
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.system.accounting.checker import findings, summary
+from tests.system.accounting.collect import Run, read_journal
+from tests.system.accounting.evidence import Notice, Shown
+from tests.system.stack import SEED_ORDER, Stack
+
+SEED = int(os.environ.get("ARENA_CHAOS_SEED", "1"))
+CUTS = 3 if float(os.environ.get("ARENA_CHAOS_SECONDS", "0")) < 120 else 20
+ADAPTERS = ("oanda", "coinbase")
+
+
+def needs_root(*programs: str) -> pytest.MarkDecorator:
+    missing = [program for program in programs if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/sbin:/usr/sbin") is None]
+    reason = "needs root" if os.geteuid() else f"needs {', '.join(missing)}"
+    return pytest.mark.skipif(bool(os.geteuid() or missing), reason=reason)
+
+
+async def call(*command: str) -> None:
+    """Run ``command`` and raise with what it said when it fails."""
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {said.decode()}")
+
+
+@contextlib.asynccontextmanager
+async def mounted(*arguments: str) -> AsyncIterator[Path]:
+    """``mount arguments <directory>`` with a private directory below it; unmounted at the end, whatever still looks into it."""
+    stack = Stack()
+    point = stack.home / "data"
+    point.mkdir(mode=0o700)
+    try:
+        await call("mount", *arguments, str(point))
+        point.chmod(0o700)
+        yield stack.home
+    finally:
+        await call("umount", "--lazy", str(point))
+        shutil.rmtree(stack.home, ignore_errors=True)
+
+
+@needs_root("mount")
+async def test_a_full_disk_refuses_orders_and_goes_on_when_there_is_room() -> None:
+    """The store's filesystem filled to the last byte under load, twice, and freed: no program ends, nothing acknowledged is lost."""
+    async with mounted("-t", "tmpfs", "-o", "size=64m,mode=0700", "none") as home:
+        # No margin, so that SQLite itself runs into the end of the disk and not our own check before it.
+        async with Stack({"ARENA_STORE__FREE_MB_MIN": "0"}, home=home) as stack, Run(stack, seed=SEED) as run:
+            await stack.until(lambda: run.acknowledged >= 50, "the first orders")
+            pids = [stack.pid(source) for source in ADAPTERS]
+            for _ in range(2):
+                fill(home / "data" / "filler")
+                refused = run.refused("STORE_LOW")
+                await stack.until(lambda refused=refused: run.refused("STORE_LOW") >= refused + 20, "orders to be refused on the full disk")
+                (home / "data" / "filler").unlink()
+                count = run.acknowledged
+                await stack.until(lambda count=count: run.acknowledged >= count + 50, "orders to be taken again", seconds=15)
+            evidence = await run.finish()
+            assert [stack.pid(source) for source in ADAPTERS] == pids, "an adapter ended because the disk was full"
+        found = findings(evidence)
+        print(summary("full disk", SEED, evidence, found))
+        assert not any(found.values()), {kind: listed[:5] for kind, listed in found.items() if listed}
+
+
+def fill(path: Path) -> None:
+    """Write until the filesystem has no room for one more block."""
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 20, 4096):
+            with contextlib.suppress(OSError):
+                while True:
+                    if file.write(b"\1" * size) < size:
+                        raise OSError(errno.ENOSPC, "full")
+
+
+@needs_root("mkfs.ext4", "losetup", "mount")
+async def test_a_power_cut_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    """The block image under the stores is copied while orders flow, again and again; each copy, mounted, holds what had been acknowledged by then."""
+    image = tmp_path / "disk.img"
+    image.touch()
+    os.truncate(image, 96 << 20)
+    await call("mkfs.ext4", "-q", "-F", str(image))
+    copies: list[tuple[Path, set[str]]] = []
+    async with mounted("-o", "loop", str(image)) as home:
+        async with Stack({"ARENA_STORE__FREE_MB_MIN": "0"}, home=home) as stack, Run(stack, seed=SEED) as run:
+            for number in range(CUTS):
+                count = run.acknowledged
+                await stack.until(lambda count=count: run.acknowledged >= count + 60, "orders between two cuts")
+                told = set(run.acknowledged_ids)
+                copy = tmp_path / f"cut-{number}.img"
+                # What the device holds now, and nothing of what the filesystem above it still keeps: as after pulling the plug. The writers stand
+                # still while it is copied, as they would without power.
+                pids = [stack.kill(program, signal.SIGSTOP) for program in (*ADAPTERS, "narrator", "gateway")]
+                await call("cp", "--sparse=always", str(image), str(copy))
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+                copies.append((copy, told))
+            evidence = await run.finish()
+        found = findings(evidence)
+        print(summary("power cut, the arena itself", SEED, evidence, found))
+        assert not any(found.values()), {kind: listed[:5] for kind, listed in found.items() if listed}
+    lost = 0
+    for copy, told in copies:
+        point = tmp_path / "cut"
+        point.mkdir(exist_ok=True)
+        await call("mount", "-o", "loop", str(copy), str(point))
+        try:
+            missing = told - {order for source in ADAPTERS for order in orders_in(point / f"{source}.db")}
+        finally:
+            await call("umount", str(point))
+        lost += len(missing)
+    print(json.dumps({"check": "power cut", "seed": SEED, "cuts": len(copies), "acked": len(copies[-1][1]), "lost": lost, "pass": not lost}))
+    assert not lost
+
+
+def orders_in(database: Path) -> set[str]:
+    """The ids of the orders that SQLite finds, recovering from the log as a restart would."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return {f"paper-{database.stem}-{n}" for (n,) in connection.execute("SELECT n FROM orders")}
+
+
+async def test_an_old_copy_put_back_begins_a_new_epoch_and_everybody_is_told() -> None:
+    """A database copied, orders after it, the copy put back by hand: no number means two things, watchers are told, ids are not used again."""
+    async with Stack() as stack:
+        async with Run(stack, seed=SEED, per_second=30) as run:
+            await stack.until(lambda: run.acknowledged >= 50, "orders before the copy")
+            old = [event.epoch for event in await read_journal(stack, "oanda")][-1]
+            stack.supervisor("stopProcess", "oanda")
+            kept = {path.name: path.read_bytes() for path in (stack.home / "data").glob("oanda.db*")}
+            stack.supervisor("startProcess", "oanda")
+            count = run.acknowledged
+            await stack.until(lambda: run.acknowledged >= count + 50, "orders after the copy")
+            stack.supervisor("stopProcess", "oanda")
+            before = run.acknowledged_ids
+            for path in (stack.home / "data").glob("oanda.db*"):
+                path.unlink()
+            for name, content in kept.items():
+                (stack.home / "data" / name).write_bytes(content)
+                (stack.home / "data" / name).chmod(0o600)
+            stack.supervisor("startProcess", "oanda")
+            await stack.ready()
+            count = run.acknowledged
+            await stack.until(lambda: run.acknowledged >= count + 50, "orders after the copy was put back")
+            after = run.acknowledged_ids - before
+            evidence = await run.finish()
+        journal = evidence.journals["oanda"]
+        assert journal[0].type == "source_reset"
+        assert (journal[0].payload["old_epoch"], journal[0].payload["reason"]) == (old, "rolled_back")
+        assert journal[0].epoch != old
+        assert not before & {str(event.payload["order_id"]) for event in journal if event.type == "oco_placed"}, "an order id was used twice"
+        found = findings(evidence)
+        # Who was shown the old epoch cannot be checked against it: its end went with the file. What is shown of the new one must hold.
+        assert not found["chain"]
+        assert not found["dup"]
+        assert {item.source for connection in evidence.connections for item in connection.items if isinstance(item, Notice)} >= {"oanda"}
+        for connection in evidence.connections:
+            epochs = [item.epoch if isinstance(item, Shown) else "told" for item in connection.items if item.source == "oanda"]
+            for earlier, later in itertools.pairwise(epochs):
+                assert earlier == later or "told" in {earlier, later}, f"{connection.watcher} went into the new epoch without being told"
+        placed_now = {str(event.payload["order_id"]) for event in journal if event.type == "oco_placed"}
+        assert {order_id for order_id in after if "-oanda-" in order_id} <= placed_now
+        print(json.dumps({"check": "old copy", "seed": SEED, "before": len(before), "after": len(after), "new_epoch": True, "pass": True}))
+
+
+async def test_place_after_a_refusal_on_a_low_disk_is_possible_with_the_same_id() -> None:
+    """STORE_LOW comes before the intent: nothing was placed, and the very same request succeeds when there is room."""
+    rng = random.Random(SEED)
+    async with Stack({"ARENA_STORE__FREE_MB_MIN": "100000000"}) as stack:
+        client_order_id = f"low-{rng.getrandbits(64):x}"
+        status, answer = await stack.place(client_order_id=client_order_id)
+        assert (status, answer["code"]) == (503, "STORE_LOW")
+        await stack.stop()
+        stack.environ["ARENA_STORE__FREE_MB_MIN"] = "1"
+        await stack.start()
+        status, answer = await stack.place(order=SEED_ORDER, client_order_id=client_order_id)
+        assert status == 201, answer
