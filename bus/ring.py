@@ -91,6 +91,7 @@ class Ring:
         self._bytes_max = bytes_max
         self._bytes = 0
         self._floor = Cursor()  # the positions before the oldest frame
+        self._joined: dict[str, Position] = {}
         self._cursor: Cursor | None = None
         self._parts: dict[str, str] = {}
         self.id_text = ""
@@ -109,6 +110,7 @@ class Ring:
     def join(self, source: str, position: Position) -> None:
         """A source was reached for the first time; its events after ``position`` follow."""
         self.tracks[source] = Track(position)
+        self._joined[source] = position
         self._parts[source] = f"{source}@{position}"
         self._parts = dict(sorted(self._parts.items()))
         self.id_text = ",".join(self._parts.values())
@@ -167,4 +169,8 @@ class Ring:
         """The position of every source before the frame at ``index``."""
         if index >= self.head:
             return self.cursor
-        return self._frames[index - self.base - 1].cursor if index > self.base else self._floor
+        cursor = self._frames[index - self.base - 1].cursor if index > self.base else self._floor
+        for source, position in self._joined.items():
+            if source not in cursor:  # it joined later: all it has brought lies behind
+                cursor = cursor.moved(source, position)
+        return cursor

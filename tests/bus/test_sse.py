@@ -400,6 +400,26 @@ async def test_below_the_floor_a_gap_says_what_is_missing(run_dir: Path) -> None
         assert ready.data["resumed"] is True
 
 
+async def test_a_journal_that_begins_anew_resets_connected_readers_and_goes_on(run_dir: Path) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(run_dir))
+        reader = await stack.enter_async_context(open_reader(server.url, replay=0))
+        await reader.until_ready()
+        async with LiveOwner("oanda", run_dir) as owner:
+            await owner.append(3)
+            await reader.events(owner.last_seq)
+            old = Position(owner.epoch, owner.last_seq)
+        for file in run_dir.glob("oanda.db*"):
+            file.unlink()
+        async with LiveOwner("oanda", run_dir) as owner:
+            await owner.append(2)
+            while (frame := await reader.next()).name != "reset":
+                assert frame.id is None
+            assert frame.data == {"source": "oanda", "old": str(old), "new": f"{owner.epoch}:0", "reason": "epoch"}
+            assert frame.id == f"oanda@{owner.epoch}:0"
+            assert places(await reader.events(3)) == [("oanda", 1), ("oanda", 2), ("oanda", 3)]
+
+
 # -- filters ---------------------------------------------------------------------------------------------------------------------------------
 
 
