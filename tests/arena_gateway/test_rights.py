@@ -1,16 +1,14 @@
 """The rights table of docs/security.md against the running gateway: every route, every role, own and other modes."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from arena_gateway.users import open_users
 from tests.arena_gateway.fakes import SEED_ORDER, Desk, open_desk, settings_at
+from tests.security.rights import routes_of
 
-DOC = Path(__file__).parents[2] / "docs" / "security.md"
-ROW = re.compile(r"^\| `(GET|POST|PATCH|DELETE) (\S+)` \| (\w+) \|", re.MULTILINE)
-TABLE = {(method, path): access for method, path, access in ROW.findall(DOC.read_text())}
+TABLE = routes_of("gateway")
 STRONG = "a strong pass phrase"
 
 ALLOWED = {
