@@ -4,8 +4,8 @@ Each runs as one work on the writer thread: who may do it, what the Broker makes
 be asked of the venue comes back as ``Changed.calls``; ``brokers.service`` makes them after the commit and shows the orders as they stand then.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from brokers import ledger
@@ -20,8 +20,10 @@ from bus.txn import Txn
 from trading.brackets import Bracket
 from trading.errors import ArenaError, InvalidRequest, NotFound, StateConflict
 from trading.events import EventDraft, EventType
+from trading.orders import BracketOrder
 
 RESULTS_MAX = 500
+_PRICES = frozenset({"entry_price", "stop_loss_price", "take_profit_price"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +37,20 @@ class Changed:
     order_ids: Sequence[str] = ()
 
 
-def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, now_ns: int) -> Changed:
+def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, *, marks: Mapping[str, Mark], now_ns: int) -> Changed:
     """Change prices or time to live of one order.
 
     Raises:
-        ArenaError: NOT_FOUND, NOT_YOUR_ORDER, ORDER_FINAL, NOTHING_TO_CHANGE, and what the Broker refuses.
+        ArenaError: NOT_FOUND, NOT_YOUR_ORDER, ORDER_FINAL, NOTHING_TO_CHANGE, what a limit forbids, and what the Broker refuses.
     """
     bracket = _changeable(desk, txn, request.order_id, actor)
     changes = request.changes()
     if not changes:
         raise InvalidRequest("name what to change: entry_price, stop_loss_price, take_profit_price, …", code="NOTHING_TO_CHANGE")
+    desk.broker.mark(marks.values())
+    after = _changed(bracket.order, changes)
+    if after is not None:
+        desk.limits.refuse_change(bracket.order, after, broker=desk.broker, marks=marks, now_ns=now_ns)
     progress = desk.broker.modify(bracket.order_id, changes, now_ns=now_ns)
     desk.record(txn)
     return Changed(ns=[bracket.n], instruments=[bracket.instrument], calls=_calls(progress.call))
@@ -163,6 +169,15 @@ def _changeable(desk: Desk, txn: Txn, order_id: str, actor: Actor) -> Bracket:
             details={"order_id": order_id, "status": str(bracket.status)},
         )
     return bracket
+
+
+def _changed(order: BracketOrder, changes: Mapping[str, object]) -> BracketOrder | None:
+    """``order`` with new prices; None where they make no order, which the Broker then says better."""
+    prices = {name: value for name, value in changes.items() if name in _PRICES}
+    try:
+        return replace(order, **prices)  # type: ignore[arg-type]  # the names are fields of it
+    except ArenaError:
+        return None
 
 
 def _resolved_void(desk: Desk, client_order_id: str, placed_by: str, now_ns: int) -> EventDraft:

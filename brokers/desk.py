@@ -14,12 +14,13 @@ from brokers.trading_state import Brake, TradingState, refuse_by_state
 from bus.txn import Txn
 from trading.brackets import Bracket
 from trading.changes import Changes
-from trading.events import EventDraft
+from trading.events import EventDraft, EventType
 from trading.instruments import Instruments
 from trading.orders import BracketOrder, OrderStatus
 from trading.risk_limits import RiskLimits
 
 ORDER_COUNTER = "orders"
+_PROTECTION = frozenset({EventType.PROTECTION_LOST, EventType.PROTECTION_RESTORED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,23 +39,26 @@ class Desk:
         instruments: all of them; the desk trades those of its venue.
     """
 
-    def __init__(self, *, source: str, broker: Broker, instruments: Instruments, limits: RiskLimits) -> None:
+    def __init__(self, *, source: str, broker: Broker, instruments: Instruments, limits: RiskLimits, others: Sequence[str] = ()) -> None:
         self.source = source
         self.broker = broker
         self.instruments = instruments
-        self.limits = Limits(limits, instruments)
+        self.limits = Limits(limits, instruments, mode=broker.mode, others=others)
         self.brake = Brake()
         # Read by the event loop, written here; each is one word.
         self.equity_is_due = False
         self.has_open_orders = False
         self.has_positions = False
+        self.pending_count = 0  # orders that hold nothing yet
         self.unknown_ns: set[int] = set()
+        self.unprotected: set[str] = set()  # order ids whose lost protection has been told
         self._last_n = 0
 
     def boot(self, txn: Txn, now_ns: int) -> None:
         """Take up what the store holds; what that changed (SUBMITTING became UNKNOWN) is written in the same transaction."""
         self._load(txn, txn.counter(ORDER_COUNTER), now_ns)
         self.record(txn)
+        self.limits.begin_first_day(txn, self.broker, now_ns)
 
     def reload(self, db: ledger.Db, now_ns: int) -> None:
         """Forget what a transaction that was taken back had done to memory."""
@@ -68,6 +72,7 @@ class Desk:
         snapshot = Snapshot(brackets=list(ledger.orders_not_final(db)), account=ledger.get_state(db, "account") or {}, next_n=self._last_n + 1)
         self.broker.restore(snapshot, now_ns)
         self.limits.restore(db, now_ns)
+        self.unprotected = set(ledger.get_state(db, "unprotected") or ())
         self.unknown_ns = {bracket.n for bracket in snapshot.brackets if bracket.status is OrderStatus.UNKNOWN}
         self._note_open()
 
@@ -77,6 +82,7 @@ class Desk:
         if not changes:
             return changes
         first_seqs = self._append(txn, changes.events)
+        self._note_protection(txn, changes.events)
         for bracket in changes.brackets:
             if bracket.n > self._last_n:
                 self._insert(txn, bracket, first_seqs.get(bracket.n, 0), new)
@@ -93,6 +99,15 @@ class Desk:
         self._note_open()
         return changes
 
+    def _note_protection(self, txn: Txn, drafts: Sequence[EventDraft]) -> None:
+        """Keep in step with what the Broker itself says of its stops, so that nobody says it twice."""
+        told = [draft for draft in drafts if draft.type in _PROTECTION]
+        for draft in told:
+            change = self.unprotected.add if draft.type is EventType.PROTECTION_LOST else self.unprotected.discard
+            change(str(draft.payload["order_id"]))
+        if told:
+            ledger.set_state(txn, "unprotected", sorted(self.unprotected))
+
     def _note_unknown(self, bracket: Bracket) -> None:
         if bracket.status is OrderStatus.UNKNOWN:
             self.unknown_ns.add(bracket.n)
@@ -102,6 +117,7 @@ class Desk:
     def _note_open(self) -> None:
         self.has_open_orders = self.broker.open_count > 0
         self.has_positions = self.broker.position_count > 0
+        self.pending_count = self.broker.open_count - self.broker.position_count
 
     def refuse(self, order: BracketOrder, *, placed_by: str, body_hash: str, marks: Mapping[str, Mark], now_ns: int) -> None:
         """The last door before an order: the brake, then the limits.

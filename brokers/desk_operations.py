@@ -111,6 +111,8 @@ class DeskOperations:
                 broker.reset(actor.user, now_ns)
             self._desk.record(txn)
             account = broker.account(now_ns)
+            if not args.adopt:
+                self._desk.limits.restart_day(txn, account.equity, now_ns)
             return {"adopted": args.adopt, "cancelled": open_before - len(broker.open_brackets()), "balance": account.balance}
 
         result = await self._context.write(None, work)

@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 
 from brokers import ledger
 from brokers.base import Broker
+from brokers.beat_intake import DAY, DAY_PNL, BeatIntake
 from brokers.context import Context
+from brokers.credentials import NAMES
 from brokers.desk import Desk
 from brokers.feed_watch import FeedWatch
 from brokers.quote_desk import QuoteDesk
@@ -23,6 +25,7 @@ from brokers.service import LATE_OPS, Service
 from brokers.steady_clock import SteadyClock
 from brokers.upkeep import AWAKE_KEY, Upkeep
 from brokers.venue_calls import VenueCalls
+from brokers.watches import Watches
 from bus.envelope import Event
 from bus.heartbeat import HeartbeatTask
 from bus.journal import Journal
@@ -37,6 +40,7 @@ from runtime.program import CannotStart
 from runtime.settings import Settings
 from trading.errors import ArenaError
 from trading.instruments import Instruments
+from trading.money import book
 from trading.risk_limits import RiskLimits, RiskSettingsError
 
 _log = logging.getLogger(__name__)
@@ -76,6 +80,10 @@ class Adapter:
             "metrics": {
                 "arena_last_seq": journal.last_seq,
                 "arena_orders_unknown": len(desk.unknown_ns),
+                "arena_pending_orders": desk.pending_count,
+                "arena_open_positions": desk.broker.position_count,
+                "arena_unprotected_positions": len(desk.unprotected),
+                **self._day(),
                 "arena_degraded": int(status == "degraded"),
                 "arena_replays_total": self._replay.metrics()["replay_requests"],
                 "arena_dropped_total": self.context.quotes.dropped + self._intake.malformed.count,
@@ -86,6 +94,10 @@ class Adapter:
                 **{f"arena_{name}": value for name, value in {**journal.metrics(), **self._orders.metrics(), **self._replay.metrics()}.items()},
             },
         }
+
+    def _day(self) -> Mapping[str, object]:
+        result = self.context.desk.limits.day_result
+        return {} if result is None else {DAY: result.day, DAY_PNL: book(result.pnl)}
 
 
 async def serve(settings: Settings, source: str, stop: asyncio.Event, *, broker: Broker, instruments: Instruments, clock: Clock) -> None:
@@ -101,7 +113,7 @@ async def serve(settings: Settings, source: str, stop: asyncio.Event, *, broker:
 @contextlib.asynccontextmanager
 async def open_adapter(settings: Settings, source: str, *, broker: Broker, instruments: Instruments, clock: Clock) -> AsyncIterator[Adapter]:
     """The adapter of ``source``, serving from entering to leaving."""
-    desk = Desk(source=source, broker=broker, instruments=instruments, limits=_limits(settings))
+    desk = Desk(source=source, broker=broker, instruments=instruments, limits=_limits(settings), others=[name for name in NAMES if name != source])
     steady = SteadyClock(clock)
     with _plain_refusals(), Publisher(settings.bus_pub_address) as publisher:
 
@@ -142,7 +154,10 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             orders = RequestServer(settings.orders_address(source), service.handle, name="orders", late_ops=LATE_OPS, clock=clock)
             intake = QuoteIntake(settings.bus_sub_address, source, quotes.take, clock)
             adapter = Adapter(source, context, service, (orders, replay), intake)
-            async with replay, orders, intake:
+            beats = BeatIntake(settings.bus_sub_address, desk.limits.others, desk.limits.hear, clock)
+            upkeep.watches = watches = Watches(context, beats)
+            async with replay, orders, intake, beats:
+                await watches.resume()
                 heartbeat = HeartbeatTask(source, publisher, adapter.heartbeat, clock, float(settings.bus.heartbeat_s))
                 running = [tasks.create_task(heartbeat.run()), tasks.create_task(upkeep.run()), tasks.create_task(broker.run(context.calls))]
                 _log.info("ready", extra={"source": source, "mode": broker.mode, "epoch": journal.epoch, "last_seq": journal.last_seq})

@@ -110,8 +110,9 @@ def add_trade(db: Db, trade: Trade, n: int) -> None:
     db.execute(_TRADE, (n, trade.instrument, _TRADES.text(trade)))
 
 
-def add_equity(db: Db, at_ns: int, balance: str, equity: str, open_pnl: str) -> None:
-    db.execute(_EQUITY, (at_ns, balance, equity, open_pnl))
+def add_equity(db: Db, at_ns: int, balance: str, equity: str, open_pnl: str) -> int:
+    """The row id of the new point."""
+    return int(db.execute(_EQUITY, (at_ns, balance, equity, open_pnl)).lastrowid)
 
 
 def order(db: Db, n: int) -> Bracket | None:

@@ -4,20 +4,23 @@
 after a transaction that was taken back, so that a restart or a retry is no way past a limit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
 from brokers import ledger
 from brokers.base import Broker, Mark
 from trading import risk
+from trading.errors import Unavailable
 from trading.instruments import Instruments
 from trading.orders import BracketOrder
-from trading.pace import RecentOrders, TradingDay, day_at
+from trading.pace import DayResult, RecentOrders, TradingDay, day_at, total_of
 from trading.risk import Exposure
 from trading.risk_limits import RiskLimits
 
 DAY_KEY = "day"
+OTHERS_KEY = "day_others"
 
 _NS_PER_S = 1_000_000_000
 
@@ -29,22 +32,31 @@ class Exposed(Protocol):
 
 
 class Limits:
-    """One desk's; everything is called on the writer thread."""
+    """One desk's. Everything is called on the writer thread but ``hear`` and ``day_result``, which the event loop uses.
 
-    def __init__(self, limits: RiskLimits, instruments: Instruments) -> None:
-        self._limits = limits
+    Args:
+        mode: paper or live; only brokers of the same mode count in the total.
+        others: the other brokers whose day counts.
+    """
+
+    def __init__(self, limits: RiskLimits, instruments: Instruments, *, mode: str = "paper", others: Sequence[str] = ()) -> None:
+        self.settings = limits
         self._instruments = instruments
         window_s = int(limits.duplicate_window_s or 0) + 1
         self._counts_orders = limits.orders_per_minute_max is not None or limits.duplicate_window_s is not None
-        self._counts_days = any(each is not None for each in (limits.daily_loss_max, limits.daily_loss_pct_max, limits.daily_loss_total_max))
         self._keep_s = max(60, window_s)
         self._recent = RecentOrders(self._keep_s)
         self._day: TradingDay | None = None
+        self._mode = mode
+        self.others = tuple(others)
+        self._heard: dict[str, DayResult | None] = dict.fromkeys(others)
+        self._kept: dict[str, DayResult | None] = {}
+        self.day_result: DayResult | None = None
 
     @property
     def counts_days(self) -> bool:
         """Whether anything hangs on the day's result."""
-        return self._counts_days
+        return self.settings.counts_days
 
     def restore(self, db: ledger.Db, now_ns: int) -> None:
         """Go on from the store."""
@@ -53,34 +65,112 @@ class Limits:
             self._recent.restore(ledger.orders_since(db, now_ns - self._keep_s * _NS_PER_S))
         record = ledger.get_state(db, DAY_KEY)
         self._day = None if record is None else TradingDay.from_record(record)
+        for name, told in (ledger.get_state(db, OTHERS_KEY) or {}).items():
+            if name in self._heard and self._heard[name] is None:
+                self._heard[name] = DayResult.from_record(told)
 
     def refuse(self, order: BracketOrder, *, placed_by: str, body_hash: str, broker: Exposed, marks: Mapping[str, Mark], now_ns: int) -> None:
         """The last door before an order.
 
         Raises:
             OrderDenied: the limit's name in capitals, with the limit and the value.
+            Unavailable: DAY_RESULT_UNKNOWN: a loss over all brokers is limited, and one has not said what today has brought.
         """
-        exposure = broker.exposure(order.instrument)
+        state = self._state(order, broker, marks, now_ns)
+        recent = self._recent
+        if self._counts_orders:
+            state = replace(state, orders_last_minute=recent.last_minute(now_ns), same_order_s=recent.same_order_s(placed_by, body_hash, now_ns))
+        if self.settings.counts_days:
+            own = self._own_day(state.exposure.equity, now_ns)
+            total = total_of(own, self._heard.values())
+            if total is None and self.settings.daily_loss_total_max is not None:
+                raise Unavailable(
+                    "risk.daily_loss_total_max is set, and another broker has not said yet what today has brought: no new orders until it has",
+                    code="DAY_RESULT_UNKNOWN",
+                    details={"unknown": sorted(name for name, told in self._heard.items() if told is None or told.day != own.day)},
+                )
+            state = replace(state, day_pnl=own.pnl, day_pnl_total=total)
+        risk.check(order, state, self.settings)
+
+    def refuse_change(self, before: BracketOrder, after: BracketOrder, *, broker: Exposed, marks: Mapping[str, Mark], now_ns: int) -> None:
+        """The same door for a change of prices, which must not get past what a new order could not.
+
+        Raises:
+            OrderDenied: the limit's name in capitals, with the limit and the value.
+        """
+        risk.check_change(before, after, self._state(before, broker, marks, now_ns), self.settings)
+
+    def _state(self, order: BracketOrder, broker: Exposed, marks: Mapping[str, Mark], now_ns: int) -> risk.RiskState:  # noqa: ARG002
         mark = marks.get(order.instrument)
-        state = risk.RiskState(
+        return risk.RiskState(
             instrument=self._instruments[order.instrument],
-            exposure=exposure,
+            exposure=broker.exposure(order.instrument),
             quote=None if mark is None else mark.quote,
             quote_age_s=None if mark is None else Decimal(mark.age_ns) / _NS_PER_S,
-            orders_last_minute=self._recent.last_minute(now_ns) if self._counts_orders else 0,
-            same_order_s=self._recent.same_order_s(placed_by, body_hash, now_ns) if self._counts_orders else None,
-            day_pnl=self._day_at(now_ns, exposure.equity).pnl(exposure.equity) if self._counts_days else Decimal(0),
         )
-        risk.check(order, state, self._limits)
 
     def note(self, placed_by: str, body_hash: str, now_ns: int) -> None:
         """An order was taken."""
         if self._counts_orders:
             self._recent.add(placed_by, body_hash, now_ns)
 
+    def hear(self, broker: str, result: DayResult) -> None:
+        """Another broker said what its day has brought."""
+        self._heard[broker] = result
+
+    @property
+    def knows_total(self) -> bool:
+        """Whether every other broker has said what today has brought."""
+        return self.day_result is not None and total_of(self.day_result, self._heard.values()) is not None
+
+    @property
+    def must_keep_heard(self) -> bool:
+        """Whether others have said something that a restart would forget."""
+        return self.settings.daily_loss_total_max is not None and self._heard != self._kept
+
+    def keep_heard(self, db: ledger.Db) -> None:
+        """Write down what others said."""
+        heard = dict(self._heard)
+        ledger.set_state(db, OTHERS_KEY, {name: told.record() for name, told in heard.items() if told is not None})
+        self._kept = heard
+
+    def look(self, equity: Decimal, now_ns: int) -> bool:
+        """Note what the day has brought with ``equity``; whether ``turn_day`` or ``trip`` is due."""
+        day = self._day_at(now_ns, equity)
+        self.day_result = self._own_day(equity, now_ns)
+        return day is not self._day or (not day.tripped and self.breach(equity, now_ns) is not None)
+
+    def breach(self, equity: Decimal, now_ns: int) -> tuple[str, Decimal, Decimal] | None:
+        """The first daily limit that is reached: its name, the loss, the limit."""
+        own = self._own_day(equity, now_ns)
+        losses = risk.daily_losses(own.pnl, total_of(own, self._heard.values()), equity, self.settings)
+        return next((loss for loss in losses if loss[1] >= loss[2]), None)
+
+    def trip(self, db: ledger.Db, name: str) -> None:
+        """The day is over for new risks; once a day, so that who resumes is not overruled the next second."""
+        if self._day is not None:
+            self._day = replace(self._day, tripped=name)
+            ledger.set_state(db, DAY_KEY, self._day.record())
+
+    @property
+    def has_tripped(self) -> bool:
+        return self._day is not None and bool(self._day.tripped)
+
+    def begin_first_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:
+        """An account's first day begins with its store, before anything can trade. A day that was begun goes on until prices say what it is worth."""
+        if self._day is None:
+            self.turn_day(db, broker, now_ns)
+
     def turn_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:
         """Begin a new day where one is due, with the equity of now."""
         day = self.begin_day(broker.account(now_ns).equity, now_ns)
+        if day is not None:
+            ledger.set_state(db, DAY_KEY, day.record())
+
+    def restart_day(self, db: ledger.Db, equity: Decimal, now_ns: int) -> None:
+        """The account was opened anew: its day begins with what it has now."""
+        self._day = None
+        day = self.begin_day(equity, now_ns)
         if day is not None:
             ledger.set_state(db, DAY_KEY, day.record())
 
@@ -90,5 +180,9 @@ class Limits:
         self._day = self._day_at(now_ns, equity)
         return None if self._day is before else self._day
 
+    def _own_day(self, equity: Decimal, now_ns: int) -> DayResult:
+        day = self._day or self._day_at(now_ns, equity)
+        return DayResult(day=day.day.toordinal(), pnl=day.pnl(equity), mode=self._mode)
+
     def _day_at(self, now_ns: int, equity: Decimal) -> TradingDay:
-        return day_at(self._day, now_ns=now_ns, equity=equity, zone=self._limits.day_zone, turn=self._limits.day_turn)
+        return day_at(self._day, now_ns=now_ns, equity=equity, zone=self.settings.day_zone, turn=self.settings.day_turn)

@@ -105,7 +105,10 @@ class OrderOperations:
         """``OneOrder``."""
         self._may_trade(actor)
         args = read(request.args, Modification)
-        changed = await self._context.write(request.deadline, lambda txn, now_ns: changing.modify_order(self._desk, txn, args, actor, now_ns))
+        marks = self._context.quotes.marks()
+        changed = await self._context.write(
+            request.deadline, lambda txn, now_ns: changing.modify_order(self._desk, txn, args, actor, marks=marks, now_ns=now_ns)
+        )
         return await self._show(changed, request.deadline)
 
     async def cancel(self, request: Request, actor: Actor) -> Answer:

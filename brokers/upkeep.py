@@ -1,4 +1,5 @@
-"""What an adapter does by itself, a few times a second: expiries, silent feeds, clock steps, the equity curve, and when it was last awake.
+"""What an adapter does by itself, a few times a second: expiries, silent feeds, clock steps, the equity curve, and when it was last awake; and once
+a second the watches of ``brokers.watches``.
 
 Each look is cheap and on the event loop; only when something is to be written does a work go to the writer thread, so an idle account stays idle. A
 store that cannot take it is no reason to stop: the next look tries again.
@@ -8,10 +9,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from brokers import ledger
+from brokers import curve, ledger
 from brokers.desk import Desk
 from brokers.quote_desk import QuoteDesk
 from brokers.steady_clock import SteadyClock
+from brokers.watches import Watches
 from bus.journal import Journal
 from bus.txn import Txn
 from runtime.clock import NS_PER_S
@@ -23,9 +25,6 @@ TICK_S = 0.25
 EQUITY_NS = 60 * NS_PER_S
 # How precisely an adapter that starts again knows for how long it was blind.
 AWAKE_NS = 10 * NS_PER_S
-
-# How late after its turn a trading day may begin.
-DAY_LOOK_NS = 60 * NS_PER_S
 
 AWAKE_KEY = "awake_ns"
 
@@ -40,8 +39,8 @@ class Upkeep:
         self._desk = desk
         self._quotes = quotes
         self._steady = steady
+        self.watches: Watches | None = None
         self._equity_at_ns = 0
-        self._day_ends_ns = 0
         self._awake_at_ns = steady.boot_ns()
         # Looked at a few times a second rather than for every order; the floor is far above what fits in between.
         self.store_is_low = journal.store_is_low()
@@ -64,9 +63,8 @@ class Upkeep:
         if self._desk.equity_is_due or positions_open:
             self._equity_at_ns = boot_ns
             await self._write(self._add_equity)
-        if self._desk.limits.counts_days and now_ns >= self._day_ends_ns:
-            self._day_ends_ns = now_ns + DAY_LOOK_NS
-            await self._write(self._turn_day)
+        if self.watches is not None:
+            await self.watches.look()
         if self._desk.has_open_orders and boot_ns - self._awake_at_ns >= AWAKE_NS:
             self._awake_at_ns = boot_ns
             await self._write(self.note_awake)
@@ -88,10 +86,6 @@ class Upkeep:
 
         await self._write(work)
 
-    def _turn_day(self, txn: Txn) -> None:
-        self._desk.broker.mark(self._quotes.marks().values())
-        self._desk.limits.turn_day(txn, self._desk.broker, self._steady.now_ns())
-
     def _expire(self, txn: Txn) -> None:
         self._desk.broker.on_time(self._steady.now_ns())
         self._desk.record(txn)
@@ -100,7 +94,7 @@ class Upkeep:
         now_ns = self._steady.now_ns()
         self._desk.broker.mark(self._quotes.marks().values())
         account = self._desk.broker.account(now_ns)
-        ledger.add_equity(txn, now_ns, str(account.balance), str(account.equity), str(account.open_pnl))
+        curve.add(txn, now_ns, account)
         self._desk.equity_is_due = False
 
     async def _write(self, work: Callable[[Txn], None]) -> None:

@@ -61,21 +61,54 @@ class RecentOrders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingDay:
-    """One day of an account: its date, and the equity it began with."""
+    """One day of an account: its date, the equity it began with, and the limit that ended it early, empty while none has."""
 
     day: date
     start_equity: Decimal
+    tripped: str = ""
 
     def pnl(self, equity: Decimal) -> Decimal:
         """Realised and unrealised, since the day began."""
         return equity - self.start_equity
 
     def record(self) -> dict[str, object]:
-        return {"day": self.day.isoformat(), "start_equity": str(self.start_equity)}
+        return {"day": self.day.isoformat(), "start_equity": str(self.start_equity), "tripped": self.tripped}
 
     @classmethod
     def from_record(cls, record: Mapping[str, object]) -> "TradingDay":
-        return cls(day=date.fromisoformat(str(record["day"])), start_equity=Decimal(str(record["start_equity"])))
+        return cls(
+            day=date.fromisoformat(str(record["day"])), start_equity=Decimal(str(record["start_equity"])), tripped=str(record.get("tripped", ""))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayResult:
+    """What a broker's day has brought so far, realised and unrealised, in the account's currency; ``day`` is the date's ordinal."""
+
+    day: int
+    pnl: Decimal
+    mode: str
+
+    def record(self) -> dict[str, object]:
+        return {"day": self.day, "pnl": str(self.pnl), "mode": self.mode}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, object]) -> "DayResult":
+        return cls(day=int(str(record["day"])), pnl=Decimal(str(record["pnl"])), mode=str(record["mode"]))
+
+
+def total_of(own: DayResult, others: Iterable[DayResult | None]) -> Decimal | None:
+    """The day over all brokers; None while one of them has not said what today has brought. Paper money and real money are not added up."""
+    total = own.pnl
+    for other in others:
+        if other is None:
+            return None
+        if other.mode != own.mode:
+            continue
+        if other.day != own.day:
+            return None
+        total += other.pnl
+    return total
 
 
 def day_at(before: TradingDay | None, *, now_ns: int, equity: Decimal, zone: str, turn: str) -> TradingDay:

@@ -7,7 +7,7 @@ exits.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from trading.errors import OrderDenied
@@ -61,6 +61,26 @@ def check(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
     """
     for each in CHECKS:
         each(order, state, limits)
+
+
+def check_change(before: BracketOrder, after: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
+    """Let the change of a placed order pass, or say which limit it breaks. What becomes no worse than it was passes whatever the limit.
+
+    ``state.exposure`` counts the order as it was.
+
+    Raises:
+        OrderDenied: as for ``check``.
+    """
+    if after.entry_price != before.entry_price:
+        _collar(after, state, limits)
+        value, old = notional(after, state), notional(before, state)
+        if value is None or old is None or value > old:
+            held = state.exposure
+            others = replace(held, instrument_notional=_less(held.instrument_notional, old), total_notional=_less(held.total_notional, old))
+            _notional(after, replace(state, exposure=others), limits)
+    risk, was = risk_money(after, state), risk_money(before, state)
+    if risk is None or was is None or risk > was:
+        _per_trade(after, state, limits)
 
 
 def risk_money(order: BracketOrder, state: RiskState) -> Decimal | None:
@@ -122,6 +142,10 @@ def _quote(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
     if oldest is not None and (state.quote_age_s is None or state.quote_age_s > oldest):
         seen = "there is none" if state.quote_age_s is None else f"it is {state.quote_age_s:.1f} s old"
         raise _denied("quote_age_s_max", state.quote_age_s, oldest, f"no new orders without a quote of the last {oldest} s, and {seen}")
+    _collar(order, state, limits)
+
+
+def _collar(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
     collar = limits.price_collar_pct
     if collar is None or order.entry_price is None or state.quote is None:
         return
@@ -193,6 +217,10 @@ def _of_equity(money: Decimal | None, equity: Decimal) -> Decimal | None:
 
 def _plus(value: Decimal | None, other: Decimal | None) -> Decimal | None:
     return None if value is None or other is None else value + other
+
+
+def _less(value: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if value is None or other is None else value - other
 
 
 def _money_at_most(name: str, value: Decimal | None, limit: Decimal | None, what: str) -> None:

@@ -102,8 +102,18 @@ class Bus:
 
     async def subscribed(self) -> None:
         """An adapter listens for quotes."""
-        await until(lambda: bool(self.quotes.poll(0)))
-        assert self.quotes.recv().startswith(b"\x01quote.")
+        await self._asked_for(b"\x01quote.")
+
+    async def unsubscribed(self) -> None:
+        """An adapter listens no more."""
+        await self._asked_for(b"\x00quote.")
+
+    async def _asked_for(self, what: bytes) -> None:
+        """Heartbeats, which an adapter listens for on a socket of its own, are passed over."""
+        heard = b""
+        while not heard.startswith(what):
+            await until(lambda: bool(self.quotes.poll(0)))
+            heard = self.quotes.recv()
 
     def quote(self, bid: str, ask: str, *, instrument: str = "EUR_USD", sent_boot_ns: int, n: int = 0, feed: str = "simulated") -> None:
         """Send one quote of the simulated feed."""
