@@ -32,7 +32,9 @@ def up(
     """Run the arena in the foreground: all programs under supervisord, until Ctrl-C."""
     from cli.up import run_up
 
-    raise typer.Exit(run_up(settings_or_fail(), conf or Path(__file__).parent.parent / "supervisord.conf"))
+    beside = Path(__file__).parent.parent
+    shipped = next(path for path in (beside / "supervisord.conf", beside / "arena_conf" / "supervisord.conf") if path.exists())
+    raise typer.Exit(run_up(settings_or_fail(), conf or shipped))
 
 
 @app.command()

@@ -204,8 +204,10 @@ def load_settings(environ: Mapping[str, str], *, cwd: Path | None = None) -> Set
 
 
 def _default_conf_file(base: Path) -> Path:
-    here = base / "conf" / "arena.toml"
-    return here if here.exists() else Path(__file__).parent.parent / "conf" / "arena.toml"
+    """``conf/arena.toml`` below ``base``, else beside the packages: a checkout's, or what an installed wheel carries."""
+    beside = Path(__file__).parent.parent
+    candidates = (base / "conf" / "arena.toml", beside / "conf" / "arena.toml", beside / "arena_conf" / "arena.toml")
+    return next((path for path in candidates if path.exists()), candidates[0])
 
 
 def _read_toml(path: Path) -> dict[str, object]:
