@@ -335,7 +335,7 @@ async def test_old_prices_are_grey_struck_and_warned_of(desk: Page, arena: FakeA
     await expect(desk.locator(".ticket")).to_contain_text("The price of EUR_USD is old")
     story.quote_all(arena, 1)
     await expect(desk.locator(".price-row[data-stale='false']")).to_have_count(5)
-    await expect(desk.locator(".price-row").first.locator(".price").first).to_have_text("1.16703")
+    await expect(desk.locator(".price-row").first.locator(".price").first).to_contain_text("1.16703")
 
 
 async def test_a_broker_that_is_down_is_named_and_the_rest_stays(desk: Page, arena: FakeArena, watch: Watch) -> None:
@@ -347,3 +347,49 @@ async def test_a_broker_that_is_down_is_named_and_the_rest_stays(desk: Page, are
     await desk.keyboard.press("p")
     await expect(desk.locator(".book-trouble")).to_contain_text("coinbase does not answer")
     await expect(desk.get_by_role("table", name="Positions")).to_contain_text("GBP_USD")
+
+
+async def test_close_all_is_held_and_names_every_position(desk: Page, arena: FakeArena) -> None:
+    """One question for all of them; a click is no answer to it."""
+    for broker, name in (("oanda", "GBP_USD"), ("coinbase", "BTC-USD")):
+        arena.answers["DELETE", f"/api/arena/brokers/{broker}/positions/{name}"] = {"ok": True, "instrument": name, "orders": [], "results": []}
+    await desk.get_by_role("button", name="Close all 2").click()
+    dialog = desk.get_by_role("dialog", name="Close every position?")
+    await expect(dialog).to_contain_text("Long 5000 GBP_USD, oanda: 6.60 USD")
+    await expect(dialog).to_contain_text("Long 0.001 BTC-USD, coinbase: −0.12 USD")
+    hold = dialog.get_by_role("button", name="Hold: close all at the market")
+    await hold.click()
+    assert [verb for verb, _, _ in arena.requests if verb == "DELETE"] == []
+    await hold.hover()
+    await desk.mouse.down()
+    await expect(desk.locator(".toast")).to_have_count(2)
+    await desk.mouse.up()
+    assert len([verb for verb, _, _ in arena.requests if verb == "DELETE"]) == 2
+
+
+async def test_one_click_mode_closes_at_once_in_paper(desk: Page, arena: FakeArena) -> None:
+    """Chosen in the settings; live would still ask."""
+    path = "/api/arena/brokers/oanda/positions/GBP_USD"
+    arena.answers["DELETE", path] = {"ok": True, "instrument": "GBP_USD", "orders": [], "results": []}
+    await desk.get_by_role("button", name="Settings").click()
+    await desk.get_by_label("Ask before").select_option("one-click")
+    await desk.keyboard.press("Escape")
+    await desk.get_by_role("button", name="Close GBP_USD").click()
+    await expect(desk.locator(".toast")).to_have_text("Close 5000 GBP_USD: done.")
+
+
+async def test_somebody_elses_order_has_no_button(desk: Page, arena: FakeArena) -> None:
+    """It would be refused: NOT_YOUR_ORDER."""
+    arena.answers["GET", "/api/arena/orders"]["orders"][0]["placed_by"] = "other@desk"
+    await desk.keyboard.press("g")
+    await desk.keyboard.press("o")
+    await expect(desk.get_by_role("button", name="Change paper-oanda-5")).to_be_visible()
+    await expect(desk.get_by_role("button", name="Cancel paper-oanda-6")).to_have_count(0)
+
+
+async def test_a_click_on_the_bid_or_the_ask_starts_a_ticket(desk: Page) -> None:
+    """The bid sells, the ask buys; nothing is sent by it."""
+    await desk.get_by_role("button", name="Sell USD_JPY at 151.391").click()
+    await expect(desk.get_by_label("Units")).to_be_focused()
+    await expect(desk.locator(".ticket-name")).to_have_text("USD_JPY")
+    await expect(desk.get_by_role("radio", name="SELL")).to_be_checked()

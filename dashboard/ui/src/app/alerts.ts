@@ -7,7 +7,7 @@
 
 import { effect, signal } from '@preact/signals';
 import { type Alert, ALERTS, alertsOf } from '../core/alerts';
-import { type Line, wordsOf } from '../core/feed';
+import { type Line, linesSince, wordsOf } from '../core/feed';
 import { messages, sounds, volume } from './settings';
 import { connection, feed } from './store';
 
@@ -73,14 +73,14 @@ export function followAlerts(): void {
   takeTurns();
   let heard: number | null = null;
   effect(() => {
-    const { lines, added } = feed.value;
+    const { added } = feed.value;
     if (heard === null) {
       if (connection.value.phase === 'live') heard = added;
       return;
     }
     const since = heard;
     heard = added;
-    if (added > since) alertTo(lines.filter(({ order }) => order >= since));
+    if (added > since && (sounds.peek().length || messages.peek().length)) alertTo(linesSince(feed.peek(), since));
   });
   let wasLive = false;
   effect(() => {

@@ -61,6 +61,10 @@ async function readAnswer(response: Response, method: string): Promise<Answer> {
     const message = oneLine(record['message'], 400) || 'It is not known yet whether this was done.';
     return { kind: 'unknown', message, retrySafe: record['retry_safe'] === true, body: record };
   }
+  // A bulk answer is 207 whether or not each part was done; its `ok` says.
+  if (status === 207 && record['ok'] === false) {
+    return { kind: 'refused', status, code: 'PARTLY', message: `${oneLine(record['failed'], 10)} of them could not be done.`, details: record };
+  }
   if (response.ok && isRecord(body)) return { kind: 'ok', status, body: record };
   if (response.ok && method !== 'GET') return { kind: 'unknown', message: 'The answer was cut short.', retrySafe: false, body: {} };
   if (response.ok) return { kind: 'down', message: 'The answer was cut short.' };

@@ -53,6 +53,7 @@ let following = false;
 export function followChart(): void {
   if (following) return;
   following = true;
+  followFills();
   effect(() => void load(selectedInstrument.value, granularity.value));
   effect(() => {
     if (connection.value.phase === 'live') void load(selectedInstrument.peek(), granularity.peek());
@@ -90,16 +91,40 @@ export const chartLines = computed<readonly ChartLine[]>(() => {
   return lines;
 });
 
-/** Fills of the chosen instrument, as far as the feed reaches back. */
-export const chartFills = computed<readonly FillMark[]>(() => {
-  const name = selectedInstrument.value;
+/** More arrows than that hide the candles, and each costs a look at every drawing. */
+const FILLS_MAX = 80;
+/** In a burst of fills the arrows may follow a little later than the words. */
+const FILLS_EVERY_MS = 500;
+
+/** Fills of the chosen instrument, the newest, as far as the feed reaches back. */
+export const chartFills = signal<readonly FillMark[]>([]);
+
+function followFills(): void {
+  let timer: number | undefined;
+  let last = '';
+  const look = (): void => {
+    timer = undefined;
+    const fills = readFills(selectedInstrument.peek());
+    const what = `${selectedInstrument.peek()} ${fills.length} ${fills[0]?.time} ${fills.at(-1)?.time}`;
+    if (what !== last) chartFills.value = fills;
+    last = what;
+  };
+  effect(() => {
+    if (feed.value.lines && selectedInstrument.value) timer ??= window.setTimeout(look, FILLS_EVERY_MS);
+  });
+}
+
+function readFills(name: string): FillMark[] {
   const marks: FillMark[] = [];
-  for (const { event, instrument } of feed.value.lines) {
-    if (!event || instrument !== name || (event.type !== 'order_filled' && event.type !== 'order_partially_filled')) continue;
-    const { side, leg, fill_units: units } = event.payload;
+  const { lines } = feed.peek();
+  for (let i = lines.length - 1; i >= 0 && marks.length < FILLS_MAX; i -= 1) {
+    const line = lines[i];
+    if (!line?.event || line.instrument !== name || (line.type !== 'order_filled' && line.type !== 'order_partially_filled')) continue;
+    const { side, leg, fill_units: units } = line.event.payload;
     const isExit = leg !== undefined && leg !== 'entry';
     const bought = (side === 'BUY') !== isExit;
-    marks.push({ time: Date.parse(event.ts) / 1000, side: bought ? 'BUY' : 'SELL', text: fromWire(units ?? event.payload['units'] ?? null) ?? '' });
+    const time = Date.parse(line.ts) / 1000;
+    if (Number.isFinite(time)) marks.push({ time, side: bought ? 'BUY' : 'SELL', text: fromWire(units ?? line.event.payload['units'] ?? null) ?? '' });
   }
-  return marks.filter(({ time }) => Number.isFinite(time));
-});
+  return marks.reverse();
+}

@@ -9,6 +9,8 @@ export interface Question {
   readonly action: string;
   readonly isDanger: boolean;
   readonly isLive: boolean;
+  /** Whether the answer must be held, not clicked: what ends everything at once. */
+  readonly isHeld?: boolean;
 }
 
 export const question = signal<(Question & { answer(yes: boolean): void }) | null>(null);

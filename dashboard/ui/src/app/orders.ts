@@ -91,6 +91,40 @@ export async function close(position: Position, units: string | null, alsoOrders
   return done;
 }
 
+/** Close every position that is listed, one after the other, after one question that names them all. */
+export async function closeAll(positions: readonly Position[]): Promise<void> {
+  const yes = await ask({
+    title: 'Close every position?',
+    lines: positions.map((one) => `${one.side === 'SELL' ? 'Short' : 'Long'} ${plain(one.units)} ${one.instrument}, ${one.broker}: ${estimate(one)}`),
+    action: 'close all at the market',
+    isDanger: true,
+    isLive: positions.some((one) => isLive(one.broker)),
+    isHeld: true,
+  });
+  if (!yes) return;
+  for (const position of positions) await close(position, null, []);
+}
+
+/** Cancel the reader's own unfilled entries at every broker (an admin's: everybody's). */
+export async function cancelAll(orders: readonly Order[]): Promise<void> {
+  const venues = [...new Set(orders.map((order) => order.broker))];
+  const yes = await ask({
+    title: 'Cancel every resting entry?',
+    lines: orders.map((order) => `${order.orderId}: ${order.side} ${order.units} ${order.instrument}`),
+    action: 'Cancel them all',
+    isDanger: true,
+    isLive: venues.some(isLive),
+  });
+  if (!yes) return;
+  for (const broker of venues) tellAnswer(`Cancel all at ${broker}`, await change('DELETE', path(broker, 'orders')));
+  loadDesk();
+}
+
+/** Whether closing asks nothing: one-click mode, and never where money is real. */
+export function isOneClick(broker: string): boolean {
+  return confirmLevel.peek() === 'one-click' && !isLive(broker);
+}
+
 /** What closing would bring by the server's figures, in words. */
 export function estimate(position: Position): string {
   if (position.openPnl === null) return 'no fresh price to estimate with';

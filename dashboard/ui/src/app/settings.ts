@@ -49,8 +49,8 @@ export const theme = stored('theme', 'system', oneOf('system', 'dark', 'light'))
 export const palette = stored('palette', 'green-red', oneOf('green-red', 'red-green', 'blue-orange'));
 /** `UTC`, `local`, or a name of the zone database. */
 export const zoneSetting = stored('zone', 'UTC', name);
-/** When a change asks before it is sent: always, or only where it cannot be taken back. Live orders always ask. */
-export const confirmLevel = stored('confirm', 'careful', oneOf('always', 'careful'));
+/** When a change asks before it is sent: always, where it cannot be taken back, or (one-click) only where all goes at once. Live always asks. */
+export const confirmLevel = stored('confirm', 'careful', oneOf('always', 'careful', 'one-click'));
 export const selectedInstrument = stored('instrument', 'EUR_USD', name);
 export const granularity = stored('granularity', 'M1', oneOf('S5', 'M1', 'M5', 'M15', 'H1', 'H4', 'D'));
 /** Off at first: brackets far away press the candles flat. */

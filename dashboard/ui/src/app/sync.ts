@@ -23,8 +23,9 @@ const SESSION_EVERY_MS = 30_000;
 const STATUS_EVERY_MS = 5_000;
 /** Money moves with prices: positions and accounts are asked for at least this often. */
 const DESK_EVERY_MS = 3_000;
-/** Several events of one moment (a fill and what follows) are one question. */
+/** Several events of one moment (a fill and what follows) are one question, and in a storm there is one a second. */
 const DESK_SETTLE_MS = 150;
+const DESK_PAUSE_MS = 1_000;
 /** The list of instruments names the quotes to follow; the stream does not wait longer for it. */
 const INSTRUMENTS_WAIT_MS = 400;
 const RETRY_MS = 3_000;
@@ -77,13 +78,18 @@ function follow(): void {
 function reloadOnEvents(): void {
   let timer: number | undefined;
   let told = desk.peek().told;
+  let askedAt = 0;
   effect(() => {
     if (desk.value.told === told) return;
     told = desk.value.told;
-    timer ??= window.setTimeout(() => {
-      timer = undefined;
-      loadDesk();
-    }, DESK_SETTLE_MS);
+    timer ??= window.setTimeout(
+      () => {
+        timer = undefined;
+        askedAt = Date.now();
+        loadDesk();
+      },
+      Math.max(DESK_SETTLE_MS, askedAt + DESK_PAUSE_MS - Date.now()),
+    );
   });
 }
 

@@ -1,6 +1,7 @@
 /** The browser tab: open positions and fills not yet seen, in its title and on its icon, for when the page is behind others. */
 
 import { effect } from '@preact/signals';
+import { linesSince } from '../core/feed';
 import { desk, feed, mode } from './store';
 
 const NAME = 'RICK Trading Dashboard';
@@ -11,11 +12,11 @@ export function keepTitle(): void {
     if (!document.hidden) seen = feed.peek().added;
   };
   effect(() => {
-    const { lines, added } = feed.value;
+    const { added } = feed.value;
     const open = desk.value.positions.list.length;
     const isLive = mode.value === 'live';
     if (!document.hidden) seen = added;
-    const unread = lines.filter(({ order, type }) => order >= seen && (type === 'order_filled' || type === 'order_partially_filled')).length;
+    const unread = linesSince(feed.peek(), seen).filter(({ type }) => type === 'order_filled' || type === 'order_partially_filled').length;
     show(open, unread, isLive);
   });
   document.addEventListener('visibilitychange', () => {

@@ -177,3 +177,10 @@ export function retell(feed: Feed, decimalsOf: DecimalsOf): Feed {
 export function wordsOf(line: Line): string {
   return line.parts.map((part) => part.text).join(' ');
 }
+
+/** The lines added since the feed had told `since` of them: found from the end, for most feeds have none. */
+export function linesSince(feed: Feed, since: number): readonly Line[] {
+  let first = feed.lines.length;
+  while (first > 0 && (feed.lines[first - 1]?.order ?? -1) >= since) first -= 1;
+  return feed.lines.slice(first);
+}

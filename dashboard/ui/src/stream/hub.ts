@@ -39,8 +39,10 @@ export interface Timers {
   setTimer(run: () => void, ms: number): number;
 }
 
-/** Frames are handed over in batches: at 500 events/s twenty renderings a second at most, and still at once for the eye. */
+/** Frames are handed over in batches, at once for the eye; in a storm larger ones, so that the page draws ten times a second and not more. */
 const FLUSH_MS = 50;
+const FLUSH_STORM_MS = 100;
+const STORM_FRAMES = 15;
 /** A tab that was closed without a word; hidden tabs are throttled to one sign a minute. */
 const PORT_SILENT_MS_MAX = 200_000;
 
@@ -53,6 +55,7 @@ export class Hub implements Listener {
   private pending: Numbered[] = [];
   private n = 0;
   private flushing = false;
+  private lastFlushed = 0;
   private missed = 0;
   private stream: Stream | null = null;
 
@@ -123,7 +126,7 @@ export class Hub implements Listener {
     this.pending.push(numbered);
     if (this.flushing) return;
     this.flushing = true;
-    this.timers.setTimer(() => this.flush(), FLUSH_MS);
+    this.timers.setTimer(() => this.flush(), this.lastFlushed > STORM_FRAMES ? FLUSH_STORM_MS : FLUSH_MS);
   }
 
   private remember(frame: Numbered): void {
@@ -140,6 +143,7 @@ export class Hub implements Listener {
     this.flushing = false;
     if (this.pending.length === 0) return;
     const frames = this.pending;
+    this.lastFlushed = frames.length;
     this.pending = [];
     for (const port of this.ports.keys()) port.post({ kind: 'frames', frames });
   }

@@ -5,7 +5,7 @@ import { useState } from 'preact/hooks';
 import { openDialog } from '../app/dialogs';
 import { closing, modifying } from '../app/modifying';
 import { openOrder } from '../app/order-detail';
-import { cancel } from '../app/orders';
+import { cancel, cancelAll, close, closeAll, isOneClick } from '../app/orders';
 import { bookTab, selectedInstrument, zoneOf, zoneSetting } from '../app/settings';
 import { desk, instruments, now, quotes, session } from '../app/store';
 import { loadDesk } from '../app/sync';
@@ -163,7 +163,7 @@ function Positions(): JSX.Element {
       name: 'Actions',
       kind: 'actions',
       cell: (one) => (
-        <button type="button" class="tool row-tool" onClick={() => (closing.value = one)} aria-label={`Close ${one.instrument}`}>
+        <button type="button" class="tool row-tool" onClick={() => (isOneClick(one.broker) ? void close(one, null, []) : (closing.value = one))} aria-label={`Close ${one.instrument}`}>
           Close
         </button>
       ),
@@ -176,6 +176,13 @@ function Positions(): JSX.Element {
         <Table label="Positions" columns={columns} rows={positions.list} keyOf={(one) => `${one.broker} ${one.instrument} ${one.side}`} />
       ) : (
         positions.fetched === 'ok' && <p class="empty">Flat: no open position.</p>
+      )}
+      {mayTrade && positions.list.length > 1 && (
+        <p class="book-more">
+          <button type="button" class="tool" onClick={() => void closeAll(positions.list)}>
+            Close all {positions.list.length}
+          </button>
+        </p>
       )}
     </>
   );
@@ -200,6 +207,7 @@ function Orders(): JSX.Element {
   const [all, setAll] = useState(false);
   const mayTrade = session.value?.mayTrade ?? false;
   const rows = all ? orders.list : orders.list.filter(isWorking);
+  const mine = mayTrade ? orders.list.filter((one) => isCancellable(one) && isMine(one)) : [];
   const columns: Column<Order>[] = [
     {
       name: 'Order',
@@ -251,6 +259,11 @@ function Orders(): JSX.Element {
           <button type="button" class="tool" aria-pressed={all} onClick={() => setAll(!all)}>
             {all ? 'Only working orders' : 'Also ended orders'}
           </button>
+          {mine.length > 1 && (
+            <button type="button" class="tool" onClick={() => void cancelAll(mine)}>
+              Cancel all {mine.length} entries
+            </button>
+          )}
         </p>
       )}
     </>
@@ -276,9 +289,14 @@ function Status({ order }: { order: Order }): JSX.Element {
   );
 }
 
-function OrderActions({ order }: { order: Order }): JSX.Element | null {
+/** Changing somebody else's order needs an admin: who is none sees no button for it. */
+function isMine(order: Order): boolean {
   const me = session.value;
-  if (!isWorking(order) || (order.placedBy !== me?.user?.email && !me?.mayAdmin)) return null;
+  return order.placedBy === me?.user?.email || (me?.mayAdmin ?? false);
+}
+
+function OrderActions({ order }: { order: Order }): JSX.Element | null {
+  if (!isWorking(order) || !isMine(order)) return null;
   return (
     <>
       <button type="button" class="tool row-tool" onClick={() => (modifying.value = { order, changes: {} })} aria-label={`Change ${order.orderId}`}>

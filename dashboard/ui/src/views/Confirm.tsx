@@ -3,6 +3,7 @@
 import type { JSX } from 'preact';
 import { question } from '../app/confirm';
 import { Dialog } from './Dialog';
+import { HoldButton } from './HoldButton';
 
 export function Confirm(): JSX.Element | null {
   const asked = question.value;
@@ -18,9 +19,13 @@ export function Confirm(): JSX.Element | null {
         <button type="button" class="button" autofocus onClick={() => asked.answer(false)}>
           Keep things as they are
         </button>
-        <button type="button" class="button" data-kind={asked.isDanger ? 'danger' : 'main'} onClick={() => asked.answer(true)}>
-          {asked.action}
-        </button>
+        {asked.isHeld ? (
+          <HoldButton label={`Hold: ${asked.action}`} disabled={false} onHeld={() => asked.answer(true)} />
+        ) : (
+          <button type="button" class="button" data-kind={asked.isDanger ? 'danger' : 'main'} onClick={() => asked.answer(true)}>
+            {asked.action}
+          </button>
+        )}
       </footer>
     </Dialog>
   );

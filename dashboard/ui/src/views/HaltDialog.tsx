@@ -4,7 +4,7 @@
  */
 
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Answer } from '../app/api';
 import { closeDialog } from '../app/dialogs';
 import { halt, resume } from '../app/orders';
@@ -13,8 +13,7 @@ import { loadDesk, loadSession } from '../app/sync';
 import { oneLine } from '../core/text';
 import { isRecord } from '../core/wire';
 import { Dialog } from './Dialog';
-
-const HOLD_MS = 1_500;
+import { HoldButton } from './HoldButton';
 
 export function HaltDialog(): JSX.Element {
   const known = session.value;
@@ -68,43 +67,6 @@ export function HaltDialog(): JSX.Element {
         </footer>
       </div>
     </Dialog>
-  );
-}
-
-function HoldButton({ label, disabled, onHeld }: { label: string; disabled: boolean; onHeld: () => void }): JSX.Element {
-  const timer = useRef<number | undefined>(undefined);
-  const [isHeld, setHeld] = useState(false);
-  const start = (): void => {
-    if (timer.current !== undefined || disabled) return;
-    setHeld(true);
-    timer.current = window.setTimeout(() => {
-      stop();
-      onHeld();
-    }, HOLD_MS);
-  };
-  const stop = (): void => {
-    clearTimeout(timer.current);
-    timer.current = undefined;
-    setHeld(false);
-  };
-  useEffect(() => stop, []);
-  const isHoldKey = (event: KeyboardEvent): boolean => event.key === 'Enter' || event.key === ' ';
-  return (
-    <button
-      type="button"
-      class="button hold"
-      data-kind="danger"
-      data-held={isHeld}
-      disabled={disabled}
-      onPointerDown={start}
-      onPointerUp={stop}
-      onPointerLeave={stop}
-      onKeyDown={(event) => isHoldKey(event) && start()}
-      onKeyUp={(event) => isHoldKey(event) && stop()}
-      onBlur={stop}
-    >
-      {label}
-    </button>
   );
 }
 

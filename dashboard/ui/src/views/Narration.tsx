@@ -134,6 +134,7 @@ class Row extends Component<{ line: Line; zone: string }> {
         data-kind={line.kind}
         data-tone={line.tone}
         data-type={line.type}
+        data-opens={opens}
         data-order={line.order}
         data-order-id={line.orderId || undefined}
         onClick={opens ? (event) => open(line, event.currentTarget) : undefined}

@@ -2,7 +2,8 @@
 
 import type { JSX } from 'preact';
 import { selectedInstrument } from '../app/settings';
-import { instruments, now, quotes } from '../app/store';
+import { instruments, now, quotes, session } from '../app/store';
+import { edit } from '../app/ticket-state';
 import { age, price } from '../core/format';
 import { type Instrument, pipName, pipOf } from '../core/instruments';
 import { assetClassOf, usualDecimals } from '../core/narrate';
@@ -73,10 +74,10 @@ function PriceRow({ name, quote, instrument }: { name: string; quote: Quote | un
             <span class="move" data-sign={quote.move} aria-hidden="true">
               {quote.move > 0 ? '▲' : quote.move < 0 ? '▼' : ''}
             </span>
-            <Digits text={price(quote.bid, decimals)} stale={stale} />
+            <Side side="SELL" name={name} text={price(quote.bid, decimals)} stale={stale} />
           </td>
           <td class="num price">
-            <Digits text={price(quote.ask, decimals)} stale={stale} />
+            <Side side="BUY" name={name} text={price(quote.ask, decimals)} stale={stale} />
           </td>
           <td class="num price-age" title={stale ? 'Old: nothing fills on it' : spread}>
             {age(at - quote.at)}
@@ -91,6 +92,19 @@ function PriceRow({ name, quote, instrument }: { name: string; quote: Quote | un
   );
 }
 
-function Digits({ text, stale }: { text: string; stale: boolean }): JSX.Element {
-  return stale ? <s>{text}</s> : <>{text}</>;
+/** A side of the quote; for a trader it is also the way to a ticket for it: the bid sells, the ask buys. */
+function Side({ side, name, text, stale }: { side: 'BUY' | 'SELL'; name: string; text: string; stale: boolean }): JSX.Element {
+  const digits = stale ? <s>{text}</s> : <>{text}</>;
+  if (!session.value?.mayTrade) return digits;
+  return (
+    <button type="button" class="price-side" aria-label={`${side === 'BUY' ? 'Buy' : 'Sell'} ${name} at ${text}`} onClick={() => startTicket(name, side)}>
+      {digits}
+    </button>
+  );
+}
+
+function startTicket(name: string, side: 'BUY' | 'SELL'): void {
+  selectedInstrument.value = name;
+  edit({ side });
+  requestAnimationFrame(() => document.getElementById('ticket-units')?.focus());
 }

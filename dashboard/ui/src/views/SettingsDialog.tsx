@@ -46,6 +46,7 @@ export function SettingsDialog(): JSX.Element {
           options={[
             ['careful', 'Closing, and everything live'],
             ['always', 'Every change'],
+            ['one-click', 'Only everything live (one click)'],
           ]}
           onChange={(value) => (confirmLevel.value = value as typeof confirmLevel.value)}
         />
