@@ -151,6 +151,22 @@ async def test_users_on_the_host(desk: Stack) -> None:
     assert "ann@desk" in out
 
 
+async def test_a_paper_account_begins_anew(desk: Stack) -> None:
+    """Open orders are gone, the money is what it was at first, and the journal says so."""
+    await json_of(desk, *BRACKET)
+    answer = await json_of(desk, "paper", "reset", "oanda")
+    assert answer["cancelled"] >= 1  # type: ignore[operator]
+    assert answer["balance"] == 100_000
+    listed = await json_of(desk, "orders", "oanda", "--status", "PENDING")
+    assert listed["orders"] == []
+    code, out, _ = await desk.cli("tail", "--no-follow", "--type", "paper_reset", "--json")
+    assert code == 0
+    assert json.loads(out.splitlines()[-1])["type"] == "paper_reset"
+    code, _, err = await desk.cli("paper", "reset", "kraken")
+    assert code == 1
+    assert "kraken" in err
+
+
 async def test_no_gateway_is_exit_four_and_says_what_to_type(tmp_path_factory: pytest.TempPathFactory) -> None:
     nowhere = Stack(home=tmp_path_factory.mktemp("n"))
     code, _, err = await nowhere.cli("orders")
