@@ -22,8 +22,8 @@ ORDERS_PER_S = 250  # each is placed and commented on: 500 events
 BATCH = 25
 
 
-async def flood(stack: Stack, stop: asyncio.Event) -> int:
-    """ORDERS_PER_S into the owner's orders socket, BATCH in a message, as the gateway sends them; returns how many were accepted."""
+async def flood(stack: Stack, stop: asyncio.Event, *, orders_per_s: int = ORDERS_PER_S, batch: int = BATCH) -> int:
+    """``orders_per_s`` into the owner's orders socket, ``batch`` in a message, as the gateway sends them; returns how many were accepted."""
     socket = zmq.asyncio.Context.instance().socket(zmq.REQ)
     socket.linger = 0
     socket.connect(f"ipc://{stack.home}/run/oanda-orders.sock")
@@ -39,12 +39,12 @@ async def flood(stack: Stack, stop: asyncio.Event) -> int:
                     "ttl_ms": 3000,
                     "sent_wall_ns": time.time_ns(),
                 }
-                for _ in range(BATCH)
+                for _ in range(batch)
             ]
             await socket.send(msgpack.packb(requests))
             async with asyncio.timeout(10):
                 accepted += sum(1 for reply in msgpack.unpackb(await socket.recv()) if reply["ok"])
-            due += BATCH / ORDERS_PER_S
+            due += batch / orders_per_s
             await asyncio.sleep(max(0.0, due - time.monotonic()))
     finally:
         socket.close()
