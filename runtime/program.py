@@ -126,6 +126,12 @@ def refuse_open_directory(directory: Path) -> None:
         raise CannotStart(f"{directory} belongs to another user: start the arena as its owner, or choose another ARENA_HOME")
 
 
+def step_back(by: int) -> None:
+    """Lower this program's priority for the processor by ``by`` steps of ``nice``: when there is too much to do, orders come before what is told of
+    them. On an idle machine it changes nothing."""
+    os.nice(by)
+
+
 def raise_file_limit() -> int:
     """Raise the soft limit on open files to the hard one and return it: each browser tab and each connection costs a descriptor."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

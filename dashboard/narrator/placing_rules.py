@@ -65,8 +65,9 @@ def _loss(turn: Turn, order: KnownOrder, units: Decimal | None) -> str | None:
 def _company(turn: Turn, order: KnownOrder) -> str | None:
     """What else is on in the same instrument: the same bet again, or one against it."""
     others = turn.before.siblings(order)
-    held = sum((other.position for other in others if other.side == order.side), Decimal(0))
-    against = sum((other.position for other in others if other.side != order.side), Decimal(0))
+    in_position = [other for other in others if other.position]
+    held = sum((other.position for other in in_position if other.side == order.side), Decimal(0))
+    against = sum((other.position for other in in_position if other.side != order.side), Decimal(0))
     if against:
         return f"It leans against {figures.plain(against)} held the other way."
     if held:

@@ -11,8 +11,9 @@ from decimal import Decimal, InvalidOperation
 
 from dashboard.narrator.reading import Happening, clean, number
 
-# A desk with more open brackets than this still gets every comment; those on forgotten orders say less.
-ORDERS_MAX = 1_000
+# A desk with more open brackets than this still gets every comment; those on forgotten orders say less. What an event costs grows with this number:
+# with a thousand, a flood of orders kept Rick busier than the broker that carried them out.
+ORDERS_MAX = 200
 
 _OVER = frozenset({"CLOSED", "CANCELLED", "EXPIRED", "REJECTED", "VOID"})
 # order_modified's names for what the story keeps under a shorter one.
@@ -49,7 +50,7 @@ class KnownOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One source's story so far. ``streak`` counts wins in a row, negative for losses."""
+    """One source's story so far: ``orders`` in the order they were placed, ``streak`` of wins in a row, negative for losses."""
 
     orders: Mapping[str, KnownOrder] = field(default_factory=dict)
     streak: int = 0
@@ -76,9 +77,12 @@ def advance(story: Story, event: Happening) -> Story:
     changed = _order_after(known, event)
     if changed is None or changed is known:
         return story
-    orders = {**story.orders, order_id: changed}
+    orders = dict(story.orders)
+    if event.type == "oco_placed":
+        orders.pop(order_id, None)  # placed again under its old name: it is the newest now
+    orders[order_id] = changed
     if len(orders) > ORDERS_MAX:
-        del orders[min(orders.values(), key=lambda order: order.placed_seq).order_id]
+        del orders[next(iter(orders))]
     return replace(story, orders=orders)
 
 

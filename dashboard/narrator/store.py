@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from bus.txn import Txn
 from dashboard.narrator.memory import Followed, Memory, Plan
-from dashboard.narrator.state import Story, order_from_json, order_to_json
+from dashboard.narrator.state import ORDERS_MAX, Story, order_from_json, order_to_json
 
 MIGRATIONS = (
     """
@@ -35,15 +35,16 @@ MIGRATIONS = (
 
 def load(connection: sqlite3.Connection) -> Memory:
     """The memory as it was committed last."""
-    stories: dict[str, dict[str, dict[str, object]]] = {}
-    for source, order_id, body in connection.execute("SELECT source, order_id, body FROM story_orders"):
-        stories.setdefault(source, {})[order_id] = json.loads(body)
+    stories: dict[str, list[dict[str, object]]] = {}
+    for source, body in connection.execute("SELECT source, body FROM story_orders"):
+        stories.setdefault(source, []).append(json.loads(body))
     memory = {}
     for source, epoch, seq, narrated, streak, wins, losses in connection.execute(
         "SELECT source, epoch, seq, narrated, streak, wins, losses FROM followed"
     ):
-        orders = {order_id: order_from_json(values) for order_id, values in stories.get(source, {}).items()}
-        memory[source] = Followed(epoch=epoch, seq=seq, narrated=narrated, story=Story(orders=orders, streak=streak, wins=wins, losses=losses))
+        read = sorted(map(order_from_json, stories.get(source, [])), key=lambda order: order.placed_seq)
+        story = Story(orders={order.order_id: order for order in read[-ORDERS_MAX:]}, streak=streak, wins=wins, losses=losses)
+        memory[source] = Followed(epoch=epoch, seq=seq, narrated=narrated, story=story)
     return memory
 
 

@@ -19,6 +19,8 @@ NAMES_MAX = 3
 def trading_state_changed(turn: Turn) -> Told:
     event = turn.event
     state, by = event.word("new"), event.word("changed_by")
+    if by == "settings":
+        return sentences(f"{event.source} has other limits than before.", _reason(event)), "plain"
     said, tone = _STATES.get(state or "", (f"the trading state is now {state}" if state else "the trading state changed", "warning"))
     return sentences(f"{event.source}: {said}{f', by {by}' if by else ''}.", _reason(event)), tone
 

@@ -13,6 +13,7 @@ import pytest
 
 from bus.consumer import follow
 from bus.cursor import Cursor
+from bus.doors import Doors
 from bus.envelope import Event, decode_event
 from bus.heartbeat import HeartbeatTask
 from bus.journal import Journal
@@ -125,7 +126,7 @@ async def test_every_event_of_both_brokers_is_narrated_once_and_on_the_bus(setti
                 if any(isinstance(item, Synced) for item in batch):
                     ready.set()
 
-    async with Proxy(settings.run_dir, tcp=None), owner(settings, "oanda") as oanda, owner(settings, "coinbase") as coinbase:
+    async with Proxy(settings.run_dir, Doors()), owner(settings, "oanda") as oanda, owner(settings, "coinbase") as coinbase:
         ready = asyncio.Event()
         listening = asyncio.create_task(listen(ready))
         async with narrating(settings) as client:
@@ -145,7 +146,7 @@ async def test_every_event_of_both_brokers_is_narrated_once_and_on_the_bus(setti
 
 async def test_a_restart_goes_on_and_one_from_nothing_tells_the_same(settings: Settings) -> None:
     """What happened while he was away is narrated too; with his database lost, the same words come again, in a new epoch."""
-    async with Proxy(settings.run_dir, tcp=None), owner(settings, "oanda") as oanda, owner(settings, "coinbase"):
+    async with Proxy(settings.run_dir, Doors()), owner(settings, "oanda") as oanda, owner(settings, "coinbase"):
         await oanda(life(1))
         async with narrating(settings) as client:
             await narrations(client, 6)
@@ -168,7 +169,7 @@ async def test_killed_again_and_again_he_narrates_each_event_once(settings: Sett
     """kill -9 at any moment while events flow: after the last start there is exactly one comment for each."""
     environ = {**os.environ, "ARENA_HOME": str(settings.home), "ARENA_STORE__FREE_MB_MIN": "1", "ARENA_BUS__SUB_PORT": "0"}
     environ.pop("SUPERVISOR_ENABLED", None)
-    async with Proxy(settings.run_dir, tcp=None), owner(settings, "oanda") as oanda, owner(settings, "coinbase") as coinbase:
+    async with Proxy(settings.run_dir, Doors()), owner(settings, "oanda") as oanda, owner(settings, "coinbase") as coinbase:
         number = 0
         for _ in range(4):
             process = await asyncio.create_subprocess_exec(sys.executable, "-m", "dashboard.narrator", env=environ, stderr=asyncio.subprocess.DEVNULL)
