@@ -21,7 +21,9 @@ from bus.txn import Group
 from trading.errors import ArenaError, Unavailable
 
 WORKS_MAX = 64
-SECONDS_MAX = 0.002  # of running works; nobody waits for company, the queue fills by itself while a commit runs
+# Of running works; nobody waits for company, the queue fills by itself while a commit runs. Long enough for 64 orders: a sync costs more than one of
+# them.
+SECONDS_MAX = 0.01
 
 STORE_LOW = "STORE_LOW"
 STORE_BUSY = "STORE_BUSY"

@@ -66,6 +66,7 @@ class Journal:
         self._opened: Future = self._loop.create_future()
         self._closed: Future = self._loop.create_future()
         self._in_flight: set[Future] = set()
+        self._collected: list[Work | Read | Backup] = []
         self._stopping = False
         self._epoch = ""
         self._instance_id = ""
@@ -245,6 +246,7 @@ class Journal:
     def _stop_writer(self) -> None:
         if not self._stopping:
             self._stopping = True
+            self._hand_over()
             self._writer.put(Stop())
         if self._watch is not None:
             self._watch.cancel()
@@ -257,8 +259,17 @@ class Journal:
 
     def _send(self, job: Work | Read | Backup) -> Future:
         self._in_flight.add(job.future)
-        self._writer.put(job)
+        if not self._collected:
+            self._loop.call_soon(self._hand_over)
+        self._collected.append(job)
         return job.future
+
+    def _hand_over(self) -> None:
+        """Give the writer what one turn of the loop has collected, all of it at once: one wake-up and one group, and the two threads do not take the
+        interpreter from each other after every order."""
+        collected, self._collected = self._collected, []
+        for job in collected:
+            self._writer.put(job)
 
     def _refuse_when_stopping(self) -> None:
         if self._stopping or self._closed.done():
