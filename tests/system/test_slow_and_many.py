@@ -19,8 +19,8 @@ from tests.system.test_chaos_bus import flood
 SEED = int(os.environ.get("ARENA_CHAOS_SEED", "1"))
 LONG = float(os.environ.get("ARENA_CHAOS_SECONDS", "0")) >= 120
 IDLE, MUTE, READING, SECONDS = (5000, 200, 50, 30) if LONG else (300, 40, 10, 6)
-# What a reader that never reads may cost: our send buffer (64 KiB asked for, which the kernel doubles), the transport's 64 KiB, and the page of replay
-# that it waits with; the ring's own growth meanwhile is shared out among few here.
+# What a reader that never reads may cost: our send buffer (64 KiB asked for, which the kernel doubles), the transport's 64 KiB, and the page that it
+# waits with; the growth of the ring meanwhile is shared out among few here.
 MUTE_BYTES_MAX = 512 * 1024
 IDLE_BYTES_MAX = 40 * 1024
 CLOSED_S_MAX = 30
