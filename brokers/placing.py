@@ -7,6 +7,7 @@ asked. A refusal by our rules is journalled, so that it can be read and commente
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from brokers import ledger
@@ -28,6 +29,8 @@ VOID_LATE = "expired"
 VOID_RESOLVED = "resolved"
 
 _NAME_CHARS_MAX = 64  # what is journalled of a name that is none of ours
+_MESSAGE_CHARS_MAX = 500
+_LIST_ITEMS_MAX = 200
 _IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
@@ -185,11 +188,20 @@ def rejection(ticket: OrderTicket, *, client_order_id: str, placed_by: str, mode
             "units": units if units is None or fits_wire(units) else str(units)[:_NAME_CHARS_MAX],
             "mode": mode,
             "code": refusal.code,
-            "message": refusal.message,
-            "details": refusal.details,
+            "message": refusal.message[:_MESSAGE_CHARS_MAX],
+            "details": {name: _journalled(value) for name, value in refusal.details.items()},
         },
         ts_ns=now_ns,
     )
+
+
+def _journalled(value: object) -> object:
+    """``value`` as an event can carry it: what an absurd order would cost has more digits than travel, and a name may be as long as a request."""
+    if isinstance(value, Decimal):
+        return value if fits_wire(value) else str(value)[:_NAME_CHARS_MAX]
+    if isinstance(value, str):
+        return value[:_NAME_CHARS_MAX]
+    return value[:_LIST_ITEMS_MAX] if isinstance(value, list) else value
 
 
 def _final_reply(desk: Desk, txn: Txn, bracket: Bracket) -> bytes:

@@ -22,6 +22,8 @@ TTL_MIN_MAX = Decimal(43_200)
 
 QUALITY_MAX = Decimal(100)
 
+NAME_CHARS_MAX = 64  # what is repeated of a name that is none of ours: a request may be filled with one, and its answer must travel
+
 ValueT = TypeVar("ValueT")
 
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,48}")
@@ -95,7 +97,8 @@ def find_instrument(name: str, instruments: Instruments, venue: str) -> Instrume
     instrument = instruments.get(name)
     known = list(instruments.for_venue(venue))
     if instrument is None:
-        raise OrderDenied(f"there is no instrument {name}", code="UNKNOWN_INSTRUMENT", details={"instrument": name, "known": known})
+        shown = name[:NAME_CHARS_MAX]
+        raise OrderDenied(f"there is no instrument {shown}", code="UNKNOWN_INSTRUMENT", details={"instrument": shown, "known": known})
     if instrument.venue != venue:
         raise OrderDenied(
             f"{name} trades at {instrument.venue}, not at {venue}: send the order there",

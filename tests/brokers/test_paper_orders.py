@@ -282,3 +282,23 @@ async def test_a_preview_reckons_and_places_nothing(paper: Open, settings: Setti
         with pytest.raises(OrderDenied):
             await ask("order.preview", ticket(units=Decimal("0.5")))
         assert "oco_placed" not in [each.type for each in await events_of(settings)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        (
+            {"units": 99_999_999, "entry_price": 1234567890.12345, "stop_loss_price": 0.00001, "take_profit_price": 999999999999999},
+            "RISK_PER_TRADE_PCT_MAX",
+        ),
+        ({"instrument": "X" * 8190}, "UNKNOWN_INSTRUMENT"),
+    ],
+)
+async def test_an_absurd_order_is_refused_and_takes_nobody_with_it(paper: Open, settings: Settings, changes: dict[str, object], code: str) -> None:
+    """What it would cost has more digits than an event carries; a name may fill a request. Neither may end the adapter."""
+    async with paper() as (_, ask):
+        with pytest.raises(OrderDenied) as refused:
+            await ask("order.place", ticket("absurd", **changes))
+        assert refused.value.code == code
+        assert (await event(settings, "order_rejected")).payload["code"] == code
+        assert (await ask("order.place", ticket("a1")))["status"] == "PENDING"
