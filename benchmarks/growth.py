@@ -74,9 +74,9 @@ async def grow(settings: Settings, orders: int) -> None:
             placed = place(desk, txn, request, clock.wall_ns())
             assert placed.result is not None, placed.refusal
             order_id = str(placed.result["order_id"])
-            for ttl_min in range(EVENTS_AN_ORDER - 2):
-                desk.broker.modify(order_id, {"ttl_min": Decimal(60 + ttl_min)}, now_ns=clock.wall_ns())
-                desk.record(txn)
+            for number in range(EVENTS_AN_ORDER - 2):
+                payload = {"order_id": order_id, "client_order_id": client_order_id, "placed_by": LOCAL.user, "changes": {"ttl_min": 60 + number}}
+                txn.append("order_modified", payload)
             desk.broker.cancel(order_id, reason=CancelReason.USER, now_ns=clock.wall_ns())
             desk.record(txn)
 

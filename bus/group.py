@@ -3,7 +3,7 @@
 A sync costs a third of a millisecond whether it carries one order or sixty-four. How a group ends:
 
 - all well: committed and synced, and everybody is told;
-- a work raises an ArenaError and has written nothing: it alone is told;
+- a work raises an ArenaError and has written nothing: it alone is told, once the group stands;
 - a work raises an ArenaError after a write: the group is rolled back, the owner reloads its memory, and the *other* works run again without it.
   A work must therefore be repeatable; a function of the store and of the owner's memory is;
 - the disk is full, or the file locked by somebody else: rolled back, and everybody is told that nothing was done;
@@ -43,11 +43,19 @@ class _LostTransaction(Exception):
 
 
 class _MustRunAgain(Exception):
-    """A work failed after it had written."""
+    """A work failed after it had written; it is out, the others run again."""
+
+    def __init__(self, work: Work, error: ArenaError) -> None:
+        super().__init__()
+        self.work = work
+        self.error = error
 
 
 def run_group(group: Group, first: Work, more: Callable[[int], Work | None], reload: Callable[[], None]) -> GroupResult:
     """Run ``first`` and whatever ``more(count)`` still hands out, and commit them together.
+
+    A refusal may rest on what another work of the group has written (an id that is taken, say), so it is told only when the group stands: after a
+    rollback the refused ones are decided anew too, or told that nothing was done.
 
     Args:
         more: the next waiting work, or None when the group is to be closed.
@@ -56,37 +64,39 @@ def run_group(group: Group, first: Work, more: Callable[[int], Work | None], rel
         Exception: an I/O error or a bug; the group is rolled back as far as that is possible.
     """
     works = [first]
-    refused: list[Outcome] = []
+    failed: list[Outcome] = []
     while True:
         try:
-            done = _run(group, works, more, refused)
+            done = _run(group, works, more)
             events = group.commit()
-        except _MustRunAgain:
+        except _MustRunAgain as again:
             group.roll_back()
             reload()
             more = _nobody
+            failed.append((again.work.future, again.error, None))
+            works.remove(again.work)
             if not works:
-                return GroupResult(outcomes=refused, events=[])
+                return GroupResult(outcomes=failed, events=[])
         except (_LostTransaction, sqlite3.Error) as error:
             trouble = Trouble.FULL if isinstance(error, _LostTransaction) else classify(error)
             group.roll_back()
             if trouble not in {Trouble.FULL, Trouble.BUSY}:
                 raise
             reload()
-            return GroupResult(outcomes=[*refused, *((work.future, _refusal(trouble), None) for work in works)], events=[], trouble=trouble)
+            return GroupResult(outcomes=[*failed, *((work.future, _refusal(trouble), None) for work in works)], events=[], trouble=trouble)
         except BaseException:
             group.roll_back()
             raise
         else:
-            return GroupResult(outcomes=refused + done, events=events)
+            return GroupResult(outcomes=failed + done, events=events)
 
 
 def _nobody(_count: int) -> None:
     return None
 
 
-def _run(group: Group, works: list[Work], more: Callable[[int], Work | None], refused: list[Outcome]) -> list[Outcome]:
-    """Run ``works`` in order, taking in more at the end; those that refuse move from ``works`` to ``refused``."""
+def _run(group: Group, works: list[Work], more: Callable[[int], Work | None]) -> list[Outcome]:
+    """Run ``works`` in order, taking in more at the end; what each came to, a refusal included."""
     group.begin()
     done: list[Outcome] = []
     index = 0
@@ -102,18 +112,16 @@ def _run(group: Group, works: list[Work], more: Callable[[int], Work | None], re
             continue
         before = group.mark()
         try:
-            result = work.do(group)
+            outcome: Outcome = (work.future, None, work.do(group))
         except ArenaError as error:
-            refused.append((work.future, error, None))
-            del works[index]
             if not group.is_open:
                 raise _LostTransaction from error
             if group.mark() != before:
-                raise _MustRunAgain from error
-            continue
+                raise _MustRunAgain(work, error) from error
+            outcome = (work.future, error, None)
         if not group.is_open:
             raise _LostTransaction
-        done.append((work.future, None, result))
+        done.append(outcome)
         index += 1
 
 

@@ -131,6 +131,27 @@ async def test_a_full_disk_refuses_the_whole_group_and_leaves_the_store_sound(st
     assert order_ids(store.connection) == {"before", "after"}
 
 
+def refuse_if_taken(order_id: str) -> Callable[[Txn], int]:
+    """A work that writes nothing and refuses when somebody has ``order_id``, as a repeated id does."""
+
+    def work(txn: Txn) -> int:
+        if txn.execute("SELECT 1 FROM orders WHERE id = ?", (order_id,)).fetchone():
+            raise OrderDenied("it is taken")
+        return 0
+
+    return work
+
+
+async def test_a_refusal_that_rests_on_what_was_rolled_back_is_never_told(store: Store) -> None:
+    """The id was taken by a work of the same group: with that work gone, "taken" is a lie that may cost a second order. Found by a simulated run."""
+    store.fill_up(3)
+    full = answers(store.run(place("a"), refuse_if_taken("a"), place("big", "x" * 100_000)))
+    assert {getattr(answer, "code", None) for answer in full} == {"STORE_LOW"}
+    store.make_room()
+    again = answers(store.run(refuse_if_taken("c"), place("c"), refuse_if_taken("c"), deny_after_writing("d")))
+    assert [type(answer) for answer in again] == [OrderDenied, int, int, OrderDenied]
+
+
 @pytest.mark.parametrize("then", [place("b"), deny_after_writing("b")])
 async def test_a_work_that_keeps_a_full_disk_to_itself_does_not_get_away_with_it(store: Store, then: Callable[[Txn], Any]) -> None:
     """SQLite has rolled the transaction back by then: what follows in the group would be committed row by row."""
