@@ -135,26 +135,28 @@ async def test_messages_come_while_the_page_is_hidden(context: BrowserContext, a
     await expect(page).to_have_title("1 new fill · RICK Trading Dashboard")
 
 
-async def test_performance_adds_up_exactly_and_each_table_can_be_taken_home(page: Page, arena: FakeArena) -> None:
-    """Net, rate, R, groups; the CSV is read back."""
-    trades = [
-        {"order_id": f"paper-oanda-{n}", "instrument": "EUR_USD", "side": "BUY", "units": 100, "net_pnl": net, "r_multiple": net, "quality_score": 75,
-         "close_reason": "MANUAL", "closed_at": f"2025-10-16T1{n}:00:00Z"}
-        for n, net in enumerate((0.1, 0.2, -0.15))
-    ]  # fmt: skip
+async def test_performance_is_the_servers_and_each_table_can_be_taken_home(page: Page, arena: FakeArena) -> None:
+    """Its figures as it reckons them; the CSV is read back."""
+    figures = {
+        "trades": 3, "wins": 2, "losses": 1, "net_pnl": 0.15, "fees": 0, "best": 0.2, "worst": -0.15, "win_rate": 0.6667, "expectancy": 0.05,
+        "expectancy_r": 0.05, "profit_factor": 2, "drawdown_max": 0.15, "streak": -1,
+    }  # fmt: skip
+    groups = {f"by_{by}": [{**figures, "name": name}] for by, name in (("instrument", "EUR_USD"), ("quality", "75-100"), ("hour", "11"))}
     points = [{"at": f"2025-10-16T1{n}:00:00Z", "equity": 100000 + value} for n, value in enumerate((0, 0.1, 0.3, 0.15))]
-    arena.answers["GET", "/api/arena/brokers/oanda/trades"] = {"ok": True, "trades": trades, "next": None}
+    arena.answers["GET", "/api/arena/brokers/oanda/performance"] = {"ok": True, "performance": {**figures, **groups, "currency": "USD"}}
+    arena.answers["GET", "/api/arena/brokers/coinbase/performance"] = {"ok": True, "performance": {**figures, "trades": 0}}
     arena.answers["GET", "/api/arena/brokers/oanda/equity"] = {"ok": True, "equity": points[::-1], "next": None}
     await live(page, arena)
     await page.get_by_role("button", name="Performance").click()
     dialog = page.get_by_role("dialog")
     await expect(dialog.locator(".performance-figures")).to_contain_text("+0.15")
-    await expect(dialog.locator(".performance-figures")).to_contain_text("2 (67 %)")
-    await expect(dialog).to_contain_text("deepest fall from a high 0.15 (0.00 %)")
+    await expect(dialog.locator(".performance-figures")).to_contain_text("3, 2 won, 1 lost")
+    await expect(dialog.locator(".performance-figures")).to_contain_text("67 %")
     await expect(dialog.locator(".equity-canvas canvas").first).to_be_attached()
     async with page.expect_download() as download:
         await dialog.get_by_label("By instrument").get_by_role("button", name="As CSV").first.click()
     rows = list(csv.reader(io.StringIO((await (await download.value).path()).read_text())))
-    assert rows == [["name", "trades", "wins", "net", "average_r"], ["EUR_USD", "3", "2", "0.15", "0.05"]]
+    assert rows[0][:5] == ["name", "trades", "wins", "losses", "net_pnl"]
+    assert rows[1][:5] == ["EUR_USD", "3", "2", "1", "0.15"]
     await dialog.get_by_label("coinbase", exact=True).check()
     await expect(dialog).to_contain_text("No closed trade yet at coinbase")

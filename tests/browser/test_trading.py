@@ -393,3 +393,44 @@ async def test_a_click_on_the_bid_or_the_ask_starts_a_ticket(desk: Page) -> None
     await expect(desk.get_by_label("Units")).to_be_focused()
     await expect(desk.locator(".ticket-name")).to_have_text("USD_JPY")
     await expect(desk.get_by_role("radio", name="SELL")).to_be_checked()
+
+
+async def test_a_halted_broker_has_no_button_that_would_fail(desk: Page, arena: FakeArena) -> None:
+    """The event says it at once, without a reload; the ticket says why."""
+    await fill_ticket(desk)
+    await expect(desk.locator(".submit")).to_be_enabled()
+    arena.emit("oanda", "trading_state_changed", {"old": "ACTIVE", "new": "HALTED", "reason": "lunch", "changed_by": "other@desk"})
+    await expect(desk.locator(".ticket")).to_contain_text("oanda takes no new orders: HALTED.")
+    await expect(desk.locator(".submit")).to_be_disabled()
+    await expect(desk.locator(".state-badge")).to_contain_text("oanda HALTED")
+
+
+async def test_a_token_that_has_changed_is_asked_for_and_the_order_sent_once(desk: Page, arena: FakeArena, watch: Watch) -> None:
+    """Another tab logged in anew: the refusal comes before anything is done, so the same order goes again with the new token."""
+    watch.expected += ["403"]
+    await fill_ticket(desk)
+    await expect(desk.locator(".reckoning")).to_contain_text("−0.55 USD")
+    arena.answers["GET", "/api/session"]["csrf_token"] = "the-new-one"
+
+    def place(request: Any, _body: Any) -> Any:
+        if request.headers["X-CSRF-Token"] != "the-new-one":
+            return 403, {"ok": False, "code": "CSRF_TOKEN_WRONG", "message": "fetch the session again"}
+        return 201, PLACED
+
+    arena.answers["POST", ORDERS] = place
+    await desk.locator(".submit").click()
+    await expect(desk.locator(".outcome")).to_contain_text("paper-oanda-3")
+
+
+async def test_an_order_on_an_old_price_is_asked_about(page: Page, arena: FakeArena) -> None:
+    """Nobody knows where the market stands: whoever wants it all the same says so."""
+    arena.answers["POST", ORDERS] = (201, PLACED)
+    arena.answers["POST", f"{ORDERS}/preview"] = PREVIEW
+    await page.goto(arena.url)
+    await expect(page.locator(".connection")).to_have_text("Live")
+    await fill_ticket(page)
+    await page.locator(".submit").click()
+    dialog = page.get_by_role("dialog", name="Place this order?")
+    await expect(dialog).to_contain_text("Its price is old")
+    await dialog.get_by_role("button", name="Place it").click()
+    await expect(page.locator(".outcome")).to_contain_text("paper-oanda-3")

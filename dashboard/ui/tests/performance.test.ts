@@ -1,34 +1,24 @@
 import { describe, expect, it } from 'vitest';
 import { alertsOf } from '../src/core/alerts';
-import { readTrade, type Trade } from '../src/core/desk';
 import { EMPTY_FEED, FeedDraft } from '../src/core/feed';
 import { filterToExport, NO_FILTER } from '../src/core/filter';
-import { groupBy, maxDrawdown, qualityBucket, readEquity, summarize, toCsv } from '../src/core/performance';
+import { readEquity, readPerformance, toCsv } from '../src/core/performance';
 import { event, PLACED } from './help';
 
-const trade = (net: number, more: object = {}): Trade =>
-  readTrade({ order_id: 'paper-oanda-1', instrument: 'EUR_USD', net_pnl: net, r_multiple: net / 10, quality_score: 75, close_reason: 'MANUAL', ...more })!;
+describe('the server’s figures', () => {
+  const figures = { trades: 3, wins: 2, losses: 1, net_pnl: 0.2, fees: 0, best: 0.2, worst: -0.1, win_rate: 0.6667, expectancy_r: null, streak: -1 };
 
-describe('sums over closed trades', () => {
-  it('are exact', () => {
-    expect(summarize([trade(0.1), trade(0.2), trade(-0.1)])).toEqual({
-      count: 3, wins: 2, losses: 1, net: '0.2', winRate: '67', averageR: '0.01', profitFactor: '3.00', best: '0.2', worst: '-0.1',
-    });
+  it('are kept as exact text, and what is not there is none', () => {
+    const read = readPerformance({ ok: true, performance: { ...figures, currency: 'USD', by_instrument: [{ ...figures, name: 'EUR_USD' }], by_hour: 'x' } })!;
+    expect(read.total).toMatchObject({ trades: 3, net: '0.2', worst: '-0.1', winRate: '0.6667', expectancyR: null, profitFactor: null, streak: -1 });
+    expect(read.groups.get('instrument')?.map(({ name }) => name)).toEqual(['EUR_USD']);
+    expect(read.groups.get('hour')).toEqual([]);
   });
 
-  it('of nothing are nothing, and without a loss there is no factor', () => {
-    expect(summarize([])).toMatchObject({ count: 0, net: '0', winRate: '', averageR: '', profitFactor: '', best: '', worst: '' });
-    expect(summarize([trade(1)]).profitFactor).toBe('');
-    expect(summarize([trade(0)])).toMatchObject({ wins: 0, losses: 0 });
-  });
-
-  it('go by any name', () => {
-    const groups = groupBy([trade(1), trade(-3, { instrument: 'BTC-USD' }), trade(2)], (one) => one.instrument);
-    expect(groups.map(({ name, count, net }) => [name, count, net])).toEqual([
-      ['BTC-USD', 1, '-3'],
-      ['EUR_USD', 2, '3'],
-    ]);
-    expect([0, 19, 20, 79.6, 80, 100, null].map((quality_score) => qualityBucket(trade(1, { quality_score })))).toEqual(['00–19', '00–19', '20–39', '80–100', '80–100', '80–100', 'none']);
+  it('of no answer are none', () => {
+    expect(readPerformance(null)).toBeNull();
+    expect(readPerformance({ performance: [] })).toBeNull();
+    expect(readPerformance({ performance: {} })?.total.trades).toBe(0);
   });
 });
 
@@ -39,12 +29,6 @@ describe('the equity curve', () => {
     const points = readEquity({ equity: [at(3, 90), at(2, 110), at(2, 105), at(1, 100), at(0, null), null, { at: 'x', equity: 1 }] });
     expect(points.map(({ equity }) => equity)).toEqual(['100', '110', '90']);
     expect(readEquity(null)).toEqual([]);
-  });
-
-  it('knows its deepest fall from a high', () => {
-    const points = [100, 120, 90, 130, 110].map((equity, i) => ({ time: i, equity: String(equity) }));
-    expect(maxDrawdown(points)).toEqual({ money: '30', percent: '25.00' });
-    expect(maxDrawdown([])).toEqual({ money: '0', percent: '0.00' });
   });
 });
 

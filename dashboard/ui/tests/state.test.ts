@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { advance, readCandles } from '../src/core/candles';
 import { readAccount, readList, readOrder, readPosition } from '../src/core/desk';
 import { readInstruments, pipOf, pipName } from '../src/core/instruments';
+import { isForexClosed } from '../src/core/market-hours';
 import { healthOf, NO_PROGRAMS, readStatus, reduceHeartbeat } from '../src/core/programs';
 import { isStale, middleOf, readQuote, spreadIn } from '../src/core/quotes';
 import { readSession } from '../src/core/session';
@@ -166,6 +167,32 @@ describe('programs', () => {
     const status = readStatus({ supervisor: 'up', programs: [{ name: 'oanda', state: 'BACKOFF', log: ['a', 1, null] }] });
     expect(healthOf('oanda', { ...beat({ oanda: { status: 'ok', age_ms: 0 } }), status, statusAt: 9_000 }, true, 10_000)).toBe('down');
     expect(status?.programs[0]?.log).toEqual(['a', '1', '']);
+  });
+});
+
+describe('time and trading states', () => {
+  const beat = (ts: string, oanda = 'ACTIVE'): ReturnType<typeof frame> =>
+    frame('heartbeat', { source: 'arena', type: 'heartbeat', ts, payload: { programs: { oanda: { status: 'ok', age_ms: 1, trading_state: oanda } } } }, { at: Date.parse('2025-10-16T12:00:00Z') });
+
+  it('a clock that is off is seen in the heartbeat; a second is the way here', () => {
+    expect(after(start, beat('2025-10-16T12:00:01Z')).clockAhead).toBe(0);
+    expect(after(start, beat('2025-10-16T12:05:00Z')).clockAhead).toBe(300_000);
+    expect(after(after(start, beat('2025-10-16T12:05:00Z')), beat('nonsense')).clockAhead).toBe(300_000);
+  });
+
+  it('a broker that stops is known by its heartbeat and by its event', () => {
+    const known = reduce(start, { kind: 'session', session: readSession({ trading_states: { oanda: 'ACTIVE', coinbase: 'ACTIVE' } })! });
+    expect(after(known, beat('2025-10-16T12:00:00Z')).session).toBe(known.session);
+    expect(after(known, beat('2025-10-16T12:00:00Z', 'HALTED')).session?.tradingStates.get('oanda')).toBe('HALTED');
+    const told = after(known, frame('message', { source: 'coinbase', type: 'trading_state_changed', payload: { new: 'REDUCING' }, epoch: 'e', seq: 1 }));
+    expect(told.session?.tradingStates).toEqual(new Map([['oanda', 'ACTIVE'], ['coinbase', 'REDUCING']]));
+  });
+
+  it('the forex week is New York’s, daylight saving and all', () => {
+    const closed = (ts: string): boolean => isForexClosed(Date.parse(ts));
+    expect([closed('2025-10-17T20:59:00Z'), closed('2025-10-17T21:01:00Z'), closed('2025-10-18T12:00:00Z')]).toEqual([false, true, true]);
+    expect([closed('2025-10-19T20:59:00Z'), closed('2025-10-19T21:01:00Z'), closed('2025-10-15T12:00:00Z')]).toEqual([true, false, false]);
+    expect([closed('2025-12-05T21:59:00Z'), closed('2025-12-05T22:01:00Z')]).toEqual([false, true]);
   });
 });
 

@@ -18,9 +18,15 @@ export type Answer =
 const TIMEOUT_MS = 16_000;
 
 let csrfToken = '';
+let renew: () => Promise<void> = () => Promise.resolve();
 
 export function useCsrfToken(token: string): void {
   csrfToken = token;
+}
+
+/** How to ask anew who is logged in, for when a change is refused because that has changed. */
+export function renewSessionBy(ask: () => Promise<void>): void {
+  renew = ask;
 }
 
 export function get(path: string): Promise<Answer> {
@@ -28,7 +34,12 @@ export function get(path: string): Promise<Answer> {
 }
 
 export async function change(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-  return call(method, path, body, { 'X-CSRF-Token': csrfToken, ...headers });
+  const answer = await call(method, path, body, { 'X-CSRF-Token': csrfToken, ...headers });
+  if (answer.kind !== 'refused' || (answer.code !== 'CSRF_TOKEN_WRONG' && answer.status !== 401) || path === '/api/session') return answer;
+  const before = csrfToken;
+  await renew();
+  // Refused before anything was done: with the session's new token the same request is the first one.
+  return csrfToken && csrfToken !== before ? call(method, path, body, { 'X-CSRF-Token': csrfToken, ...headers }) : answer;
 }
 
 async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {

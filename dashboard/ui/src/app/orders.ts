@@ -3,11 +3,12 @@
 import { type Order, type Position } from '../core/desk';
 import { money, plain, price } from '../core/format';
 import { usualDecimals } from '../core/narrate';
+import { isStale } from '../core/quotes';
 import { orderWords, type OrderBody } from '../core/ticket';
 import { type Answer, change, get } from './api';
 import { ask } from './confirm';
 import { confirmLevel } from './settings';
-import { instruments, session } from './store';
+import { instruments, quotes, session } from './store';
 import { loadDesk } from './sync';
 import { tellAnswer } from './toasts';
 
@@ -26,11 +27,13 @@ function mustAsk(broker: string): boolean {
 
 /** Place `body`; null when the reader thought better of it. */
 export async function place(broker: string, body: OrderBody, clientOrderId: string): Promise<Answer | null> {
-  if (mustAsk(broker)) {
+  const quote = quotes.peek().get(body.instrument);
+  const isOld = !quote || isStale(quote, Date.now());
+  if (mustAsk(broker) || isOld) {
     const decimals = instruments.peek().get(body.instrument)?.decimals ?? usualDecimals(body.instrument);
     const yes = await ask({
       title: isLive(broker) ? 'Place this order with real money?' : 'Place this order?',
-      lines: [orderWords(body, decimals), `Stop ${price(body.stop_loss_price, decimals)}, target ${price(body.take_profit_price, decimals)}`],
+      lines: [orderWords(body, decimals), `Stop ${price(body.stop_loss_price, decimals)}, target ${price(body.take_profit_price, decimals)}`, ...(isOld ? ['Its price is old: nobody knows where the market stands now.'] : [])],
       action: `Place it${isLive(broker) ? ', live' : ''}`,
       isDanger: false,
       isLive: isLive(broker),

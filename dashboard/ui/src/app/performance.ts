@@ -1,10 +1,9 @@
-/** Closed trades and equity points of one account, page after page from the gateway; and where each account's equity stood at the last midnight. */
+/** One account's figures and equity points from the gateway; and where each account's equity stood at the last midnight. */
 
 import { computed, signal } from '@preact/signals';
-import { readList, readTrade, type Trade } from '../core/desk';
-import { subtract, parseDecimal, toText } from '../core/decimal';
+import { parseDecimal, subtract, toText } from '../core/decimal';
 import { dayOf } from '../core/format';
-import { type EquityPoint, readEquity } from '../core/performance';
+import { type EquityPoint, type Performance, readEquity, readPerformance } from '../core/performance';
 import { isRecord, type Json } from '../core/wire';
 import { type Answer, get } from './api';
 import { zoneOf, zoneSetting } from './settings';
@@ -12,16 +11,15 @@ import { desk } from './store';
 import { brokers } from './sync';
 
 const PAGE = 200;
-/** Two thousand trades or points: a busy year of trades, a day and a half of points a minute apart. */
+/** Two thousand points: a day and a half of them, a minute apart. */
 const PAGES_MAX = 10;
 
 export interface Record {
   readonly broker: string;
-  readonly state: 'loading' | 'ok' | 'down';
-  readonly trades: readonly Trade[];
+  /** `absent`: this arena does not reckon it. */
+  readonly state: 'loading' | 'ok' | 'absent' | 'down';
+  readonly performance: Performance | null;
   readonly equity: readonly EquityPoint[];
-  /** Whether there is more than was loaded. */
-  readonly isCut: boolean;
 }
 
 export const record = signal<Record | null>(null);
@@ -49,16 +47,12 @@ function points(bodies: readonly Json[]): EquityPoint[] {
 }
 
 export async function loadRecord(broker: string): Promise<void> {
-  record.value = { broker, state: 'loading', trades: [], equity: [], isCut: false };
-  const [trades, equity] = await Promise.all([pages(path(broker, 'trades')), pages(path(broker, 'equity'))]);
+  record.value = { broker, state: 'loading', performance: null, equity: [] };
+  const [answer, equity] = await Promise.all([get(path(broker, 'performance')), pages(path(broker, 'equity'))]);
   if (record.peek()?.broker !== broker) return;
-  record.value = {
-    broker,
-    state: trades && equity ? 'ok' : 'down',
-    trades: trades?.bodies.flatMap((body) => readList(body, 'trades', readTrade)) ?? [],
-    equity: points(equity?.bodies ?? []),
-    isCut: (trades?.isCut ?? false) || (equity?.isCut ?? false),
-  };
+  const performance = answer.kind === 'ok' ? readPerformance(answer.body) : null;
+  const state = performance ? 'ok' : answer.kind === 'refused' && answer.status === 404 ? 'absent' : 'down';
+  record.value = { broker, state, performance, equity: points(equity?.bodies ?? []) };
 }
 
 /** Equity at the last midnight, by broker, and the day it belongs to. */

@@ -19,5 +19,7 @@ export const programs = computed(() => state.value.programs);
 export const desk = computed(() => state.value.desk);
 export const build = computed(() => state.value.build);
 export const now = computed(() => state.value.now);
+/** The server's time: what expires there, expires by it. */
+export const serverNow = computed(() => state.value.now + state.value.clockAhead);
 /** Whole page amber: live as soon as one broker is. */
 export const mode = computed(() => state.value.session?.mode ?? 'paper');

@@ -13,7 +13,7 @@ import { readSession } from '../core/session';
 import { oneLine } from '../core/text';
 import { isRecord } from '../core/wire';
 import { openStream, type StreamClient } from '../stream/client';
-import { type Answer, get, useCsrfToken } from './api';
+import { type Answer, get, renewSessionBy, useCsrfToken } from './api';
 import { loadMidnight } from './performance';
 import { bookTab } from './settings';
 import { desk, dispatch, instruments, session, state } from './store';
@@ -40,6 +40,7 @@ export function retryStream(): void {
 
 /** Start everything; called once. */
 export async function startSync(): Promise<void> {
+  renewSessionBy(loadSession);
   every(TICK_MS, () => dispatch({ kind: 'tick', now: Date.now() }), true);
   await loadSession();
   every(SESSION_EVERY_MS, () => void loadSession());
@@ -182,7 +183,7 @@ export function loadDesk(): void {
 async function loadOrders(): Promise<void> {
   const answer = await get('/api/arena/orders?limit=100');
   if (answer.kind !== 'ok') {
-    dispatch({ kind: 'trouble', name: 'orders', fetched: troubleOf(answer) });
+    dispatch({ kind: 'trouble', name: 'orders', ...troubleOf(answer) });
     return;
   }
   const missing = answer.body['unavailable'];
@@ -199,7 +200,7 @@ async function loadPerBroker<N extends PerBroker>(name: N, path: string, read: (
   const good = answers.filter((answer) => answer.kind === 'ok');
   if (good.length === 0) {
     const first = answers[0];
-    if (first) dispatch({ kind: 'trouble', name, fetched: troubleOf(first) });
+    if (first) dispatch({ kind: 'trouble', name, ...troubleOf(first) });
     return;
   }
   const unavailable = asked.filter((_broker, i) => answers[i]?.kind !== 'ok');
@@ -212,10 +213,10 @@ async function loadPerBroker<N extends PerBroker>(name: N, path: string, read: (
   dispatch({ kind: 'part', name, part: { fetched: 'ok', at: Date.now(), list, unavailable } } as Parameters<typeof dispatch>[0]);
 }
 
-function troubleOf(answer: Answer): Fetched {
-  if (answer.kind !== 'refused') return 'down';
-  if (answer.status === 401 || answer.status === 403) return 'locked';
-  return answer.status === 404 ? 'absent' : 'down';
+function troubleOf(answer: Answer): { fetched: Fetched; fault: string } {
+  if (answer.kind !== 'refused') return { fetched: 'down', fault: '' };
+  if (answer.status === 401 || answer.status === 403) return { fetched: 'locked', fault: '' };
+  return { fetched: answer.status === 404 ? 'absent' : 'down', fault: `${answer.message} (${answer.code})` };
 }
 
 function every(ms: number, run: () => void, evenHidden = false): void {

@@ -108,6 +108,8 @@ export interface Part<T> {
   readonly list: readonly T[];
   /** Brokers that did not answer; their part is missing or old. */
   readonly unavailable: readonly string[];
+  /** The server's own words, where it answered with a fault. */
+  readonly fault?: string;
 }
 
 export interface Desk {
@@ -129,7 +131,7 @@ export type PartName = 'orders' | 'positions' | 'accounts' | 'fills' | 'trades';
 export type DeskEvent =
   | { readonly kind: 'told'; readonly events: readonly ArenaEvent[] }
   | { readonly [N in PartName]: { readonly kind: 'part'; readonly name: N; readonly part: Desk[N] } }[PartName]
-  | { readonly kind: 'trouble'; readonly name: PartName; readonly fetched: Fetched };
+  | { readonly kind: 'trouble'; readonly name: PartName; readonly fetched: Fetched; readonly fault: string };
 
 export function reduceDesk(desk: Desk, event: DeskEvent): Desk {
   switch (event.kind) {
@@ -140,7 +142,8 @@ export function reduceDesk(desk: Desk, event: DeskEvent): Desk {
     case 'part':
       return { ...desk, [event.name]: event.part };
     case 'trouble':
-      return desk[event.name].fetched === event.fetched ? desk : { ...desk, [event.name]: { ...desk[event.name], fetched: event.fetched } };
+      if (desk[event.name].fetched === event.fetched && desk[event.name].fault === event.fault) return desk;
+      return { ...desk, [event.name]: { ...desk[event.name], fetched: event.fetched, fault: event.fault } };
   }
 }
 

@@ -1,93 +1,72 @@
-/**
- * What came of the trading: sums over closed trades and the equity curve, in exact decimals. The server's figures (net result after fees, R) are
- * only added up and counted, never worked out anew.
- */
+/** How the trading went, as the server reckons it (one definition of every figure: trading/performance.py), and the equity curve. */
 
-import { add, compare, type Decimal, divide, fromWire, isZero, parseDecimal, rounded, subtract, toText } from './decimal';
-import type { Trade } from './desk';
-import { isRecord } from './wire';
+import { fromWire, parseDecimal } from './decimal';
+import { oneLine } from './text';
+import { isRecord, type Json } from './wire';
 
-const ZERO: Decimal = { units: 0n, scale: 0 };
-
-export interface Summary {
-  readonly count: number;
+/** Figures over some closed trades: exact text, null where there is none (no factor while nothing was lost). */
+export interface Figures {
+  readonly name: string;
+  readonly trades: number;
   readonly wins: number;
   readonly losses: number;
-  readonly net: string;
-  /** Of a hundred; empty without trades. */
-  readonly winRate: string;
-  readonly averageR: string;
-  /** Won money over lost money; empty when nothing was lost. */
-  readonly profitFactor: string;
-  readonly best: string;
-  readonly worst: string;
+  readonly net: string | null;
+  readonly fees: string | null;
+  readonly best: string | null;
+  readonly worst: string | null;
+  /** 0 to 1. */
+  readonly winRate: string | null;
+  readonly expectancy: string | null;
+  readonly expectancyR: string | null;
+  readonly profitFactor: string | null;
+  readonly drawdownMax: string | null;
+  /** Wins in a row, losses negative. */
+  readonly streak: number;
 }
 
-export interface Group {
-  readonly name: string;
-  readonly count: number;
-  readonly wins: number;
-  readonly net: string;
-  readonly averageR: string;
+export const GROUPINGS = ['instrument', 'quality', 'hour', 'weekday'] as const;
+export type Grouping = (typeof GROUPINGS)[number];
+
+export interface Performance {
+  readonly currency: string;
+  readonly total: Figures;
+  readonly groups: ReadonlyMap<Grouping, readonly Figures[]>;
 }
 
-function exact(text: string | null): Decimal {
-  return (text === null ? null : parseDecimal(text)) ?? ZERO;
+function count(value: Json | undefined): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) ? value : 0;
 }
 
-function sum(values: readonly Decimal[]): Decimal {
-  return values.reduce(add, ZERO);
-}
-
-function average(values: readonly Decimal[], decimals: number): string {
-  return values.length ? toText(divide(sum(values), { units: BigInt(values.length), scale: 0 }, decimals)) : '';
-}
-
-function multiples(trades: readonly Trade[]): Decimal[] {
-  return trades.filter(({ rMultiple }) => rMultiple !== null).map(({ rMultiple }) => exact(rMultiple));
-}
-
-export function summarize(trades: readonly Trade[]): Summary {
-  const results = trades.map(({ netPnl }) => exact(netPnl));
-  const won = results.filter((one) => one.units > 0n);
-  const lost = results.filter((one) => one.units < 0n);
-  const sorted = [...results].sort(compare);
-  const loss = sum(lost);
+function readFigures(value: Json): Figures {
+  const figures = isRecord(value) ? value : {};
+  const exact = (name: string): string | null => fromWire(figures[name] ?? null);
   return {
-    count: trades.length,
-    wins: won.length,
-    losses: lost.length,
-    net: toText(sum(results)),
-    winRate: trades.length ? toText(divide({ units: BigInt(won.length) * 100n, scale: 0 }, { units: BigInt(trades.length), scale: 0 }, 0)) : '',
-    averageR: average(multiples(trades), 2),
-    profitFactor: isZero(loss) ? '' : toText(divide(sum(won), { units: -loss.units, scale: loss.scale }, 2)),
-    best: sorted.length ? toText(sorted.at(-1) ?? ZERO) : '',
-    worst: sorted.length ? toText(sorted[0] ?? ZERO) : '',
+    name: oneLine(figures['name'], 40),
+    trades: count(figures['trades']),
+    wins: count(figures['wins']),
+    losses: count(figures['losses']),
+    net: exact('net_pnl'),
+    fees: exact('fees'),
+    best: exact('best'),
+    worst: exact('worst'),
+    winRate: exact('win_rate'),
+    expectancy: exact('expectancy'),
+    expectancyR: exact('expectancy_r'),
+    profitFactor: exact('profit_factor'),
+    drawdownMax: exact('drawdown_max'),
+    streak: count(figures['streak']),
   };
 }
 
-/** Trades by a name of theirs, in the order of the names. */
-export function groupBy(trades: readonly Trade[], nameOf: (trade: Trade) => string): Group[] {
-  const groups = new Map<string, Trade[]>();
-  for (const trade of trades) {
-    const name = nameOf(trade);
-    groups.set(name, [...(groups.get(name) ?? []), trade]);
-  }
-  return [...groups]
-    .sort(([a], [b]) => a.localeCompare(b))
-    .map(([name, list]) => {
-      const { count, wins, net, averageR } = summarize(list);
-      return { name, count, wins, net, averageR };
-    });
-}
-
-/** `60–79` of a quality score, in steps of twenty; a trade without one is `none`. */
-export function qualityBucket(trade: Trade): string {
-  const value = trade.quality === null ? null : parseDecimal(trade.quality);
-  if (!value) return 'none';
-  const score = Number(toText(rounded(value, 0)));
-  const low = Math.min(80, Math.floor(score / 20) * 20);
-  return `${String(low).padStart(2, '0')}–${low === 80 ? 100 : low + 19}`;
+/** A server's answer, or null when it is none. */
+export function readPerformance(body: unknown): Performance | null {
+  const value = isRecord(body) ? body['performance'] : null;
+  if (!isRecord(value)) return null;
+  const groups = GROUPINGS.map((by): [Grouping, Figures[]] => {
+    const list = value[`by_${by}`];
+    return [by, (Array.isArray(list) ? list : []).map(readFigures)];
+  });
+  return { currency: oneLine(value['currency'], 8) || 'USD', total: readFigures(value), groups: new Map(groups) };
 }
 
 export interface EquityPoint {
@@ -109,29 +88,11 @@ export function readEquity(body: unknown): EquityPoint[] {
   return [...points.values()].sort((a, b) => a.time - b.time);
 }
 
-/** The deepest fall from a high, as money and as a share of that high in percent. */
-export function maxDrawdown(points: readonly EquityPoint[]): { readonly money: string; readonly percent: string } {
-  let high: Decimal | null = null;
-  let deepest = ZERO;
-  let highThen: Decimal | null = null;
-  for (const { equity } of points) {
-    const now = exact(equity);
-    if (!high || compare(now, high) > 0) high = now;
-    const fall = subtract(high, now);
-    if (compare(fall, deepest) > 0) {
-      deepest = fall;
-      highThen = high;
-    }
-  }
-  const percent = highThen && highThen.units > 0n ? toText(divide({ units: deepest.units * 100n, scale: deepest.scale }, highThen, 2)) : '0.00';
-  return { money: toText(deepest), percent };
-}
-
 /** A table as CSV. Text that a spreadsheet would run gets an apostrophe in front; numbers stay numbers. */
 export function toCsv(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const cell = (text: string): string => {
     const safe = /^[=+\-@\t\r]/.test(text) && !parseDecimal(text) ? `'${text}` : text;
     return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
-  return [head, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
+  return `${[head, ...rows].map((row) => row.map(cell).join(',')).join('\r\n')}\r\n`;
 }

@@ -53,3 +53,9 @@ export function mergeSession(before: Session | null, next: Session): Session {
   const { user, csrfToken, mayRead, mayTrade, mayAdmin, live } = before;
   return { ...next, user, csrfToken, mayRead, mayTrade, mayAdmin, live };
 }
+
+/** The session with what the brokers said of their trading states since. */
+export function withTradingStates(session: Session | null, heard: ReadonlyMap<string, string>): Session | null {
+  if (!session || [...heard].every(([name, state]) => session.tradingStates.get(name) === state)) return session;
+  return { ...session, tradingStates: new Map([...session.tradingStates, ...heard]) };
+}

@@ -11,13 +11,16 @@ import { EMPTY_FEED, type Feed, FeedDraft, retell } from './feed';
 import { type Instruments, NO_INSTRUMENTS } from './instruments';
 import { usualDecimals } from './narrate';
 import { NO_QUOTES, type Quote, type Quotes, readQuote, reduceQuotes } from './quotes';
-import { mergeSession, type Session } from './session';
+import { mergeSession, type Session, withTradingStates } from './session';
+import { oneLine } from './text';
 import { NO_PROGRAMS, type Programs, reduceHeartbeat, type StatusAnswer } from './programs';
 import { type ArenaEvent, type Frame, readEvent, readGap, readReady, readRecord, readReset } from './wire';
 
 export interface PageState {
   /** The time by this machine, ms since 1970, at the last tick. */
   readonly now: number;
+  /** How far the server's clock is ahead of this machine's, ms; small differences count as none. */
+  readonly clockAhead: number;
   readonly connection: Connection;
   readonly feed: Feed;
   readonly quotes: Quotes;
@@ -42,6 +45,7 @@ export type PageEvent =
 export function startState(now: number): PageState {
   return {
     now,
+    clockAhead: 0,
     connection: startConnection(now),
     feed: EMPTY_FEED,
     quotes: NO_QUOTES,
@@ -90,7 +94,8 @@ function reduceFrames(state: PageState, frames: readonly Frame[]): PageState {
   const draft = new FeedDraft(state.feed, decimalsIn(state.instruments));
   const quotes: Quote[] = [];
   const fresh: ArenaEvent[] = [];
-  let { build, programs } = state;
+  let { build, programs, clockAhead } = state;
+  const tradingStates = new Map<string, string>();
   let unreadable = 0;
   for (const frame of frames) {
     switch (frame.name) {
@@ -117,8 +122,12 @@ function reduceFrames(state: PageState, frames: readonly Frame[]): PageState {
         const event = readFrameEvent(frame);
         if (!event) unreadable += 1;
         else if (draft.event(event, frame.at)) {
-          if (event.type === 'heartbeat') programs = reduceHeartbeat(programs, event, frame.at);
-          else fresh.push(event);
+          if (event.type === 'heartbeat') {
+            programs = reduceHeartbeat(programs, event, frame.at);
+            clockAhead = aheadBy(event.ts, frame.at, clockAhead);
+            for (const [name, { tradingState }] of programs.beats) if (tradingState) tradingStates.set(name, tradingState);
+          } else fresh.push(event);
+          if (event.type === 'trading_state_changed') tradingStates.set(event.source, oneLine(event.payload['new'], 16));
         }
       }
     }
@@ -128,10 +137,21 @@ function reduceFrames(state: PageState, frames: readonly Frame[]): PageState {
     ...state,
     build,
     programs,
+    clockAhead,
+    session: withTradingStates(state.session, tradingStates),
     feed: draft.finish(),
     quotes: reduceQuotes(state.quotes, quotes),
     desk: fresh.length ? reduceDesk(state.desk, { kind: 'told', events: fresh }) : state.desk,
   };
+}
+
+/** Differences up to this are the way here, not the clocks. */
+const CLOCKS_AGREE_MS = 2_000;
+
+function aheadBy(ts: string, at: number, before: number): number {
+  const difference = Date.parse(ts) - at;
+  if (!Number.isFinite(difference)) return before;
+  return Math.abs(difference) <= CLOCKS_AGREE_MS ? 0 : difference;
 }
 
 /** A heartbeat may come as an envelope or, being a named frame, as its payload alone. */

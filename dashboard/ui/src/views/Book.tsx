@@ -7,7 +7,7 @@ import { closing, modifying } from '../app/modifying';
 import { openOrder } from '../app/order-detail';
 import { cancel, cancelAll, close, closeAll, isOneClick } from '../app/orders';
 import { bookTab, selectedInstrument, zoneOf, zoneSetting } from '../app/settings';
-import { desk, instruments, now, quotes, session } from '../app/store';
+import { desk, instruments, now, quotes, serverNow, session } from '../app/store';
 import { loadDesk } from '../app/sync';
 import { type Fetched, type Fill, isCancellable, isWorking, type Order, type Part, type Position, type Trade } from '../core/desk';
 import { age, countdown, dateTime, plain, price, signedMoney, signOf, timeOfDay } from '../core/format';
@@ -109,7 +109,7 @@ function Trouble<T>({ part, what }: { part: Part<T>; what: string }): JSX.Elemen
     ok: part.unavailable.length ? `${part.unavailable.join(' and ')} does not answer: its ${what} are missing here, not gone.` : '',
     locked: `Log in to see ${what}.`,
     absent: `This arena does not offer ${what} yet.`,
-    down: `The gateway does not answer.${part.at ? ` What stands here is ${age(now.value - part.at)} old.` : ''}`,
+    down: `${capital(what)} cannot be asked for: ${part.fault || 'no answer'}.${part.at ? ` What stands here is ${age(now.value - part.at)} old.` : ''}`,
   };
   return said[part.fetched] ? (
     <p class="book-trouble" data-kind={part.fetched === 'never' ? 'quiet' : 'warn'}>
@@ -276,7 +276,7 @@ function entryWords(order: Order): string {
 }
 
 function Status({ order }: { order: Order }): JSX.Element {
-  const left = order.ttlExpiresAt === null ? 0 : order.ttlExpiresAt * 1000 - now.value;
+  const left = order.ttlExpiresAt === null ? 0 : order.ttlExpiresAt * 1000 - serverNow.value;
   const sub = order.status === 'PENDING' && left > 0 ? `${left > 86_400_000 ? age(left) : countdown(left)} left` : words(order.closeReason || order.cancelReason);
   return (
     <>

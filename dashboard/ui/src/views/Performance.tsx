@@ -1,17 +1,16 @@
-/** How it went: equity and drawdown, and the closed trades by instrument, quality and hour. Every table can be taken home. */
+/** How it went: equity and drawdown, and the server's figures over closed trades by instrument, quality, hour and weekday. Each table can be taken home. */
 
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { closeDialog } from '../app/dialogs';
 import { save, saveText } from '../app/download';
 import { loadRecord, record } from '../app/performance';
-import { zoneOf, zoneSetting } from '../app/settings';
 import { brokers } from '../app/sync';
 import { chartColours } from '../chart/colours';
 import type { EquityChart } from '../chart/equity-chart';
-import type { Trade } from '../core/desk';
-import { money, NOTHING, signedMoney, signOf, timeOfDay } from '../core/format';
-import { type EquityPoint, type Group, groupBy, maxDrawdown, qualityBucket, summarize, toCsv } from '../core/performance';
+import { multiply, parseDecimal, rounded, toText } from '../core/decimal';
+import { money, NOTHING, plain, signedMoney, signOf } from '../core/format';
+import { type EquityPoint, type Figures, type Grouping, type Performance as Performed, toCsv } from '../core/performance';
 import { Dialog } from './Dialog';
 import { Table } from './Table';
 
@@ -32,14 +31,15 @@ export function Performance(): JSX.Element {
           ))}
         </div>
         {!known || known.state === 'loading' ? (
-          <p class="empty">Asking for trades and equity …</p>
-        ) : known.state === 'down' ? (
-          <p class="empty">The gateway does not answer for {broker}.</p>
+          <p class="empty">Asking for figures and equity …</p>
         ) : (
           <>
             <Equity points={known.equity} />
-            {known.trades.length === 0 ? <p class="empty">No closed trade yet at {broker}: figures come with the first.</p> : <Figures trades={known.trades} broker={broker} />}
-            {known.isCut && <p class="field-note">Only the newest two thousand are reckoned with here; the exports have all.</p>}
+            {known.performance ? (
+              <Reckoned performance={known.performance} broker={broker} />
+            ) : (
+              <p class="empty">{known.state === 'absent' ? 'This arena does not reckon its performance yet.' : `The gateway does not answer for ${broker}.`}</p>
+            )}
           </>
         )}
         <footer class="dialog-foot">
@@ -74,12 +74,11 @@ function Equity({ points }: { points: readonly EquityPoint[] }): JSX.Element | n
     };
   }, [points]);
   if (!enough) return null;
-  const fall = maxDrawdown(points);
   return (
     <figure class="equity">
       <div class="equity-canvas" ref={box} role="img" aria-label="Equity over time, and below it the distance from its high" />
       <figcaption class="field-note">
-        Equity {money(points.at(-1)?.equity)}; deepest fall from a high {money(fall.money)} ({fall.percent} %).{' '}
+        Equity {money(points.at(-1)?.equity)}, and below it how far under its high it stands.{' '}
         <button
           type="button"
           class="cell-link"
@@ -92,16 +91,19 @@ function Equity({ points }: { points: readonly EquityPoint[] }): JSX.Element | n
   );
 }
 
-function Figures({ trades, broker }: { trades: readonly Trade[]; broker: string }): JSX.Element {
-  const zone = zoneOf(zoneSetting.value);
-  const total = summarize(trades);
-  const facts: readonly (readonly [string, string, string?])[] = [
-    ['Net result', signedMoney(total.net), total.net],
-    ['Trades', `${total.count}`],
-    ['Won', `${total.wins} (${total.winRate} %)`],
-    ['Average R', total.averageR ? signedMoney(total.averageR) : NOTHING, total.averageR],
-    ['Profit factor', total.profitFactor || NOTHING],
-    ['Best / worst', `${signedMoney(total.best)} / ${signedMoney(total.worst)}`],
+function Reckoned({ performance, broker }: { performance: Performed; broker: string }): JSX.Element {
+  const { total, currency, groups } = performance;
+  if (total.trades === 0) return <p class="empty">No closed trade yet at {broker}: figures come with the first.</p>;
+  const facts: readonly (readonly [string, string, (string | null)?])[] = [
+    [`Net result, ${currency}`, signedMoney(total.net, currency), total.net],
+    ['Trades', `${total.trades}, ${total.wins} won, ${total.losses} lost`],
+    ['Won', percent(total.winRate)],
+    ['Expectancy', `${signedMoney(total.expectancy, currency)} (${signed(total.expectancyR)} R)`, total.expectancy],
+    ['Profit factor', plain(total.profitFactor)],
+    ['Deepest fall of the result', money(total.drawdownMax, currency)],
+    ['Best / worst', `${signedMoney(total.best, currency)} / ${signedMoney(total.worst, currency)}`],
+    ['Fees', money(total.fees, currency)],
+    ['In a row', total.streak === 0 ? NOTHING : `${Math.abs(total.streak)} ${total.streak > 0 ? 'won' : 'lost'}`],
   ];
   return (
     <>
@@ -115,16 +117,36 @@ function Figures({ trades, broker }: { trades: readonly Trade[]; broker: string 
           </div>
         ))}
       </dl>
-      <Groups title="By instrument" file={`${broker}-by-instrument`} groups={groupBy(trades, (trade) => trade.instrument)} />
-      <Groups title="By quality" file={`${broker}-by-quality`} groups={groupBy(trades, qualityBucket)} />
-      <Groups title={`By hour of closing, ${zone}`} file={`${broker}-by-hour`} groups={groupBy(trades, (trade) => `${timeOfDay(trade.closedAt, zone).slice(0, 2)}:00`)} />
-      <Groups title="By ending" file={`${broker}-by-ending`} groups={groupBy(trades, (trade) => trade.closeReason)} />
+      {[...groups].map(([by, list]) => list.length > 0 && <Groups key={by} title={TITLES[by]} file={`${broker}-by-${by}`} groups={list} currency={currency} />)}
     </>
   );
 }
 
-function Groups({ title, file, groups }: { title: string; file: string; groups: readonly Group[] }): JSX.Element {
-  const csv = (): string => toCsv(['name', 'trades', 'wins', 'net', 'average_r'], groups.map((one) => [one.name, String(one.count), String(one.wins), one.net, one.averageR]));
+const TITLES: Readonly<Record<Grouping, string>> = {
+  instrument: 'By instrument',
+  quality: 'By quality score',
+  hour: 'By hour of opening, UTC',
+  weekday: 'By weekday of opening, UTC',
+};
+
+function signed(value: string | null): string {
+  return value === null ? NOTHING : signedMoney(value);
+}
+
+/** A share of one as a share of a hundred, by moving its point: `0.6667` → `67 %`. */
+function percent(share: string | null): string {
+  const value = parseDecimal(share ?? '');
+  return value ? `${toText(rounded(multiply(value, { units: 100n, scale: 0 }), 0))} %` : NOTHING;
+}
+
+function Groups({ title, file, groups, currency }: { title: string; file: string; groups: readonly Figures[]; currency: string }): JSX.Element {
+  const csv = (): string =>
+    toCsv(
+      ['name', 'trades', 'wins', 'losses', 'net_pnl', 'fees', 'win_rate', 'expectancy_r', 'profit_factor'],
+      groups.map((one) => [
+        one.name, String(one.trades), String(one.wins), String(one.losses), one.net ?? '', one.fees ?? '', one.winRate ?? '', one.expectancyR ?? '', one.profitFactor ?? '',
+      ]),
+    );
   return (
     <section aria-label={title}>
       <h3 class="detail-head">
@@ -138,11 +160,11 @@ function Groups({ title, file, groups }: { title: string; file: string; groups: 
         rows={groups}
         keyOf={(one) => one.name}
         columns={[
-          { name: 'Name', sort: (one) => one.name, cell: (one) => one.name },
-          { name: 'Trades', kind: 'num', sort: (one) => one.count, cell: (one) => one.count },
-          { name: 'Won', kind: 'num', sort: (one) => one.wins, cell: (one) => one.wins },
-          { name: 'Net', kind: 'num', sort: (one) => Number(one.net), cell: (one) => <span data-sign={signOf(one.net)}>{signedMoney(one.net)}</span> },
-          { name: 'Average R', kind: 'num', sort: (one) => Number(one.averageR), cell: (one) => (one.averageR ? signedMoney(one.averageR) : NOTHING) },
+          { name: 'Name', cell: (one) => one.name },
+          { name: 'Trades', kind: 'num', sort: (one) => one.trades, cell: (one) => one.trades },
+          { name: 'Won', kind: 'num', sort: (one) => Number(one.winRate), cell: (one) => percent(one.winRate) },
+          { name: 'Net', kind: 'num', sort: (one) => Number(one.net), cell: (one) => <span data-sign={signOf(one.net)}>{signedMoney(one.net, currency)}</span> },
+          { name: 'R each', kind: 'num', sort: (one) => Number(one.expectancyR), cell: (one) => signed(one.expectancyR) },
         ]}
       />
     </section>

@@ -6,6 +6,7 @@ import { instruments, now, quotes, session } from '../app/store';
 import { edit } from '../app/ticket-state';
 import { age, price } from '../core/format';
 import { type Instrument, pipName, pipOf } from '../core/instruments';
+import { isForexClosed } from '../core/market-hours';
 import { assetClassOf, usualDecimals } from '../core/narrate';
 import { isStale, type Quote, spreadIn } from '../core/quotes';
 
@@ -58,6 +59,7 @@ export function Prices(): JSX.Element {
 function PriceRow({ name, quote, instrument }: { name: string; quote: Quote | undefined; instrument: Instrument | undefined }): JSX.Element {
   const at = now.value;
   const stale = !quote || isStale(quote, at);
+  const closed = stale && instrument?.calendar === 'forex' && isForexClosed(at);
   const decimals = instrument?.decimals ?? usualDecimals(name);
   const spread = quote && instrument ? `Spread ${spreadIn(quote, pipOf(instrument))} ${pipName(instrument)}` : '';
   const chosen = selectedInstrument.value === name;
@@ -79,8 +81,8 @@ function PriceRow({ name, quote, instrument }: { name: string; quote: Quote | un
           <td class="num price">
             <Side side="BUY" name={name} text={price(quote.ask, decimals)} stale={stale} />
           </td>
-          <td class="num price-age" title={stale ? 'Old: nothing fills on it' : spread}>
-            {age(at - quote.at)}
+          <td class="num price-age" data-closed={closed} title={closed ? 'The market is closed for the weekend' : stale ? 'Old: nothing fills on it' : spread}>
+            {closed ? 'closed' : age(at - quote.at)}
           </td>
         </>
       ) : (

@@ -8,6 +8,7 @@ import { edit, figure, form, instrument, isSending, judged, lookUpOpenAttempt, o
 import { divide, parseDecimal, toShortText } from '../core/decimal';
 import { money, price, signedMoney } from '../core/format';
 import { type Instrument, pipName } from '../core/instruments';
+import { isForexClosed } from '../core/market-hours';
 import { isStale } from '../core/quotes';
 import { oneLine } from '../core/text';
 import { type EntryType, type ExitUnit, type Field, orderWords, type Side } from '../core/ticket';
@@ -250,12 +251,24 @@ function Submit({ chosen }: { chosen: Instrument }): JSX.Element {
   const { side } = form.value;
   const quote = quotes.value.get(chosen.name);
   const old = !quote || isStale(quote, now.value);
+  const closed = chosen.calendar === 'forex' && isForexClosed(now.value);
+  const state = session.value?.tradingStates.get(chosen.venue) ?? 'ACTIVE';
+  const stopped = state !== 'ACTIVE';
   const granted = !live || (session.value?.live.includes(chosen.venue) ?? false);
   return (
     <>
-      {old && <p class="field-fault">The price of {chosen.name} is old: nothing fills on it until it is fresh again.</p>}
+      {stopped && (
+        <p class="field-fault">
+          {chosen.venue} takes no new orders: {state}.
+        </p>
+      )}
+      {old && (
+        <p class="field-fault">
+          {closed ? `The market of ${chosen.name} is closed: an order waits until it opens.` : `The price of ${chosen.name} is old: nothing fills on it until it is fresh again.`}
+        </p>
+      )}
       {!granted && <p class="field-fault">{chosen.venue} is live and you hold no grant for it: it would be refused.</p>}
-      <button type="submit" class="submit" data-side={side} data-mode={live ? 'live' : 'paper'} disabled={!body || isSending.value || !granted}>
+      <button type="submit" class="submit" data-side={side} data-mode={live ? 'live' : 'paper'} disabled={!body || isSending.value || !granted || stopped}>
         {isSending.value ? 'Sending …' : body ? `${orderWords(body, chosen.decimals)} — ${live ? 'LIVE' : 'PAPER'}` : incomplete(known?.missing ?? [], known?.errors.size ?? 0)}
       </button>
     </>

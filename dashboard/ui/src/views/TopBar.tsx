@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { openDialog } from '../app/dialogs';
 import { today } from '../app/performance';
 import { zoneOf, zoneSetting } from '../app/settings';
-import { connection, desk, now, programs, session } from '../app/store';
+import { connection, desk, now, programs, serverNow, session } from '../app/store';
 import type { Connection } from '../core/connection';
 import { age, money, signedMoney, signOf, timeOfDay, zoneName } from '../core/format';
 import { healthOf, PROGRAM_NAMES } from '../core/programs';
@@ -149,9 +149,9 @@ function ConnectionBadge(): JSX.Element {
 
 function Clock(): JSX.Element {
   const zone = zoneOf(zoneSetting.value);
-  const at = now.value;
+  const at = serverNow.value;
   return (
-    <time class="clock" dateTime={new Date(at).toISOString()} title={`${new Date(at).toISOString()}, shown in ${zone}`}>
+    <time class="clock" dateTime={new Date(at).toISOString()} title={`The server’s time: ${new Date(at).toISOString()}, shown in ${zone}`}>
       {timeOfDay(at, zone)} <span class="unit">{zoneName(zone, at)}</span>
     </time>
   );
