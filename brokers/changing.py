@@ -22,6 +22,7 @@ from trading.errors import ArenaError, InvalidRequest, NotFound, StateConflict
 from trading.events import EventDraft, EventType
 from trading.orders import BracketOrder
 
+# Orders that one answer tells of: what a reader of a reply takes in one array. More are changed all the same.
 RESULTS_MAX = 500
 _PRICES = frozenset({"entry_price", "stop_loss_price", "take_profit_price"})
 
@@ -110,7 +111,7 @@ def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *,
         now_ns=now_ns,
     )
     desk.record(txn)
-    return Changed(ns=[bracket.n for bracket in progress.brackets], calls=_calls(progress.call))
+    return Changed(ns=[bracket.n for bracket in progress.brackets][:RESULTS_MAX], calls=_calls(progress.call))
 
 
 def flatten(desk: Desk, txn: Txn, marks: Iterable[Mark], now_ns: int) -> Changed:

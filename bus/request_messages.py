@@ -124,15 +124,18 @@ def write_batch(bodies: Sequence[bytes]) -> bytes:
     return header + b"".join(bodies)
 
 
-def write_answer(request_id: str, answer: Mapping[str, object], bytes_max: int = REPLY_BYTES_MAX) -> bytes:
+def write_answer(request_id: str, answer: Mapping[str, object], bytes_max: int = REPLY_BYTES_MAX, *, is_command: bool = False) -> bytes:
     """The reply to a request that went well.
 
     Args:
         answer: ``result`` and perhaps ``last_event``, as a handler returns it.
+        is_command: it has changed something, so an answer that is too large is no refusal: what was done must be looked up, not asked for again.
     Raises:
         ValueError: it holds what does not travel.
     """
     body = pack({"v": VERSION, "id": request_id, "ok": True, "result": answer.get("result"), "last_event": answer.get("last_event")})
+    if len(body) > bytes_max and is_command:
+        return write_error(request_id, OutcomeUnknown("done, and the answer does not fit into one message: look it up", code=REPLY_TOO_LARGE))
     if len(body) > bytes_max:
         return write_error(request_id, InvalidRequest("the answer does not fit into one message: ask for a smaller page", code=REPLY_TOO_LARGE))
     return body

@@ -18,7 +18,7 @@ from typing import Self
 import zmq
 
 from bus.codec import BODY_BYTES_MAX, REPLY_BYTES_MAX, MalformedMessage
-from bus.deadline import refuse_if_late
+from bus.deadline import DEADLINE_OPS, refuse_if_late
 from bus.draining import Complaints, Context, Drain, Socket
 from bus.request_messages import BATCH_MAX, INTERNAL, Refused, Request, read_requests, split_envelope, write_answer, write_batch, write_error
 from runtime.clock import Clock, SystemClock, boot_id
@@ -163,7 +163,8 @@ class RequestServer:
     async def _answer(self, batch: "_Batch", place: int, request: Request) -> None:
         reply: bytes
         try:
-            reply = write_answer(request.id, await self._handler(request), batch.reply_bytes_max)
+            answer = await self._handler(request)
+            reply = write_answer(request.id, answer, batch.reply_bytes_max, is_command=request.op in DEADLINE_OPS)
         except ArenaError as error:
             reply = write_error(request.id, error)
         except Exception:  # noqa: BLE001 (a bug in one request is that request's; what a bug in the store's memory costs, the journal decides)

@@ -46,7 +46,7 @@ class Adapter:
                 raise RuntimeError("oops")
             case "test.nonsense":
                 return {"result": object()}
-            case "test.huge":
+            case "test.huge" | "position.close":
                 return {"result": ["x" * 8000] * 300}
             case "test.large":
                 return {"result": ["x" * 8000] * 100}
@@ -126,6 +126,13 @@ async def test_an_answer_that_does_not_fit_says_so(client: RequestClient) -> Non
     with pytest.raises(InvalidRequest) as refused:
         await client.call("test.huge", {}, timeout_s=5)
     assert refused.value.code == "REPLY_TOO_LARGE"
+
+
+async def test_what_was_changed_is_never_refused_for_the_size_of_its_answer(client: RequestClient) -> None:
+    """A refusal would say that nothing was done, and the next thing that its caller does is to ask for it again."""
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await client.call("position.close", {}, ttl_ms=3000, timeout_s=5)
+    assert unknown.value.code == "REPLY_TOO_LARGE"
 
 
 async def test_commands_of_one_turn_travel_together_and_each_gets_its_own_answer(client: RequestClient, adapter: Adapter) -> None:
