@@ -12,7 +12,7 @@ import typer
 
 from cli import exit_codes
 from cli.output import fail, print_json
-from cli.whole_file import STANDARD_OUTPUT, Write, whole_file
+from cli.whole_file import STANDARD_OUTPUT, CannotWrite, Write, whole_file
 from runtime.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def replay(
         fail(error.message, exit_codes.USAGE)
     except InvalidRequest as error:
         fail(error.message)
-    except OSError as error:
-        fail(f"{error.filename or events} cannot be written: {error.strerror}")
+    except CannotWrite as error:
+        fail(f"{error.filename} cannot be written: {error.strerror}")
     except KeyboardInterrupt:
         fail("stopped; nothing was written")
     _tell(summary, as_json=as_json, to_stderr=events == STANDARD_OUTPUT)

@@ -15,6 +15,10 @@ Write = Callable[[bytes], object]
 _IN_MEMORY_BYTES_MAX = 1 << 24
 
 
+class CannotWrite(OSError):
+    """``filename`` cannot be written, ``strerror`` says why."""
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Write]:
     """Takes the bytes for ``path``, which appears, or replaces what was there, on leaving without an error.
@@ -22,13 +26,15 @@ def whole_file(path: Path) -> Iterator[Write]:
     What is no ordinary file (``-`` for standard output, a pipe, a terminal) gets its bytes all at the end.
 
     Raises:
-        OSError: it cannot be written; ``filename`` is ``path``.
+        CannotWrite: it, or another such file inside, cannot be written.
     """
     try:
         with _spooled(path) if path == STANDARD_OUTPUT or (path.exists() and not path.is_file()) else _beside(path) as write:
             yield write
+    except CannotWrite:
+        raise
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise CannotWrite(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
