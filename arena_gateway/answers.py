@@ -9,8 +9,10 @@ from bus.replies import (
     FillView,
     InstrumentView,
     ItemResult,
+    Number,
     OrderView,
     OrderWithEvents,
+    PerformanceView,
     PositionView,
     Previewed,
     TradeView,
@@ -72,24 +74,142 @@ class ClosedAnswer(TypedDict):
 class PositionsAnswer(TypedDict):
     ok: Literal[True]
     positions: list[PositionView]
+    as_of: str
+    stale: bool
 
 
 class TradesAnswer(TypedDict):
     ok: Literal[True]
     trades: list[TradeView]
     next: str | None
+    as_of: str
+    stale: bool
 
 
 class FillsAnswer(TypedDict):
     ok: Literal[True]
     fills: list[FillView]
     next: str | None
+    as_of: str
+    stale: bool
 
 
 class EquityAnswer(TypedDict):
     ok: Literal[True]
     equity: list[EquityPoint]
     next: str | None
+    as_of: str
+    stale: bool
+
+
+class AllPositionsAnswer(TypedDict):
+    """``as_of`` is that of the oldest answer; ``unavailable`` names brokers that could not be asked, in all of these."""
+
+    ok: Literal[True]
+    positions: list[PositionView]
+    as_of: str | None
+    stale: bool
+    unavailable: list[str]
+
+
+class BrokerTrade(TradeView):
+    broker: str
+
+
+class AllTradesAnswer(TypedDict):
+    ok: Literal[True]
+    trades: list[BrokerTrade]
+    next: str | None
+    as_of: str | None
+    stale: bool
+    unavailable: list[str]
+
+
+class BrokerFill(FillView):
+    broker: str
+
+
+class AllFillsAnswer(TypedDict):
+    ok: Literal[True]
+    fills: list[BrokerFill]
+    next: str | None
+    as_of: str | None
+    stale: bool
+    unavailable: list[str]
+
+
+class BrokerEquityPoint(EquityPoint):
+    broker: str
+
+
+class AllEquityAnswer(TypedDict):
+    ok: Literal[True]
+    equity: list[BrokerEquityPoint]
+    next: str | None
+    as_of: str | None
+    stale: bool
+    unavailable: list[str]
+
+
+class AccountTotal(TypedDict):
+    """The accounts added up."""
+
+    currency: str
+    mode: str
+    balance: Number
+    cash: Number
+    reserved: Number
+    open_pnl: Number
+    equity: Number
+    margin_used: Number
+    margin_available: Number
+    holdings_value: Number
+    realized_pnl: Number
+    fees: Number
+    pending_orders: int
+    open_trades: int
+    as_of: str | None
+    stale: bool
+
+
+class AllAccountsAnswer(TypedDict):
+    """``total`` is null when a broker could not be asked, or when currencies or modes differ."""
+
+    ok: Literal[True]
+    accounts: list[AccountView]
+    total: AccountTotal | None
+    unavailable: list[str]
+
+
+class PerformanceAnswer(TypedDict):
+    ok: Literal[True]
+    performance: PerformanceView
+
+
+class PerformanceTotal(TypedDict):
+    """What adds up over brokers; streaks and drawdown do not, they are each broker's own."""
+
+    currency: str
+    mode: str
+    trades: int
+    wins: int
+    losses: int
+    net_pnl: Number
+    fees: Number
+    won: Number
+    lost: Number
+    win_rate: Number | None
+    expectancy: Number | None
+    profit_factor: Number | None
+    as_of: str | None
+    stale: bool
+
+
+class AllPerformanceAnswer(TypedDict):
+    ok: Literal[True]
+    brokers: list[PerformanceView]
+    total: PerformanceTotal | None
+    unavailable: list[str]
 
 
 class AccountAnswer(TypedDict):

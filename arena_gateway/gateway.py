@@ -8,6 +8,7 @@ from arena_gateway.accounts import Accounts
 from arena_gateway.admin_routes import AdminRoutes
 from arena_gateway.auth_routes import AuthRoutes
 from arena_gateway.beats import Beats
+from arena_gateway.book_routes import BookRoutes
 from arena_gateway.braking import Braking
 from arena_gateway.desk_routes import DeskRoutes
 from arena_gateway.dispatch import Client, Dispatcher
@@ -40,6 +41,7 @@ class Gateway:
         self.routes: list[Route] = [
             *OrderRoutes(self.dispatcher, accounts, self.resolver, self.metrics).table(),
             *DeskRoutes(self.dispatcher, accounts).table(),
+            *BookRoutes(self.dispatcher).table(),
             *AuthRoutes(accounts).table(),
             *AdminRoutes(self.dispatcher, accounts, self.braking).table(),
             *SystemRoutes(accounts, stream, beats, self.metrics.registry).table(),

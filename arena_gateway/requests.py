@@ -122,6 +122,14 @@ class EquityQuery(msgspec.Struct):
     after: After | None = None
 
 
+class AllListQuery(msgspec.Struct):
+    """``limit`` counts for each broker; the equity curve knows no instrument."""
+
+    instrument: Name | None = None
+    limit: Limit = 50
+    after: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
 class KeyQuery(msgspec.Struct):
     key_id: Name | None = None
 

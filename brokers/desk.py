@@ -7,11 +7,12 @@ in the transaction at hand, so that the book and the journal cannot disagree. No
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from brokers import ledger
+from brokers import ledger, performance
 from brokers.base import Broker, Mark, Snapshot
 from brokers.limits import Limits
 from brokers.trading_state import Brake, TradingState, refuse_by_state
 from bus.txn import Txn
+from trading import events
 from trading.brackets import Bracket
 from trading.changes import Changes
 from trading.events import EventDraft, EventType
@@ -57,8 +58,28 @@ class Desk:
     def boot(self, txn: Txn, now_ns: int) -> None:
         """Take up what the store holds; what that changed (SUBMITTING became UNKNOWN) is written in the same transaction."""
         self._load(txn, txn.counter(ORDER_COUNTER), now_ns)
+        performance.catch_up(txn)
         self.record(txn)
+        self._note_limits(txn, now_ns)
         self.limits.begin_first_day(txn, self.broker, now_ns)
+
+    def _note_limits(self, txn: Txn, now_ns: int) -> None:
+        """Journal limits that are others than those of the last start. Not at the very first: nothing has changed then."""
+        record, before = self.limits.settings.record(), ledger.get_state(txn, "limits")
+        if before == record:
+            return
+        ledger.set_state(txn, "limits", record)
+        if before is not None:
+            changed: dict[str, object] = {
+                name: {"from": before.get(name), "to": record.get(name)} for name in {**before, **record} if before.get(name) != record.get(name)
+            }
+            state = str(self.brake.state)
+            self.append(
+                txn,
+                events.trading_state_changed(
+                    old=state, new=state, reason="the limits of [risk] were changed", changed_by="settings", ts_ns=now_ns, details=changed
+                ),
+            )
 
     def reload(self, db: ledger.Db, now_ns: int) -> None:
         """Forget what a transaction that was taken back had done to memory."""
@@ -93,6 +114,7 @@ class Desk:
             ledger.add_fill(txn, fill, _n(fill.order_id))
         for trade in changes.trades:
             ledger.add_trade(txn, trade, _n(trade.order_id))
+            performance.count(txn, trade)
         if changes.account is not None:
             ledger.set_state(txn, "account", changes.account)
         self.equity_is_due = self.equity_is_due or bool(changes.fills)

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from brokers import changing, ledger, reading
+from brokers import changing, ledger, performance, reading
 from brokers.actors import Actor, require_host, require_trader
 from brokers.arguments import BackupRequest, NoArgs, Page, ResetRequest, StateRequest, read
 from brokers.braking import Clearing, clear, set_brake
@@ -36,7 +36,12 @@ class DeskOperations:
     async def equity(self, request: Request, _: Actor) -> Answer:
         """``EquityPage``."""
         args = read(request.args, Page)
-        return await self._context.look(lambda db: reading.list_equity(db, args))
+        return await self._context.look(lambda db: {**reading.list_equity(db, args), **reading.standing(self._desk, self._context.steady.now_ns())})
+
+    async def performance(self, request: Request, _: Actor) -> Answer:
+        """``OnePerformance``."""
+        read(request.args, NoArgs)
+        return await self._context.look(lambda db: reading.get_performance(self._desk, db, self._context.steady.now_ns()))
 
     async def instruments(self, request: Request, _: Actor) -> Answer:
         """``InstrumentList``."""
@@ -112,6 +117,7 @@ class DeskOperations:
             self._desk.record(txn)
             account = broker.account(now_ns)
             if not args.adopt:
+                performance.begin_anew(txn, now_ns)
                 self._desk.limits.restart_day(txn, account.equity, now_ns)
             return {"adopted": args.adopt, "cancelled": open_before - len(broker.open_brackets()), "balance": account.balance}
 

@@ -110,6 +110,11 @@ def add_trade(db: Db, trade: Trade, n: int) -> None:
     db.execute(_TRADE, (n, trade.instrument, _TRADES.text(trade)))
 
 
+def trade_of_text(text: str) -> Trade:
+    """A trade as ``trades`` keeps it."""
+    return _TRADES.value(text)
+
+
 def add_equity(db: Db, at_ns: int, balance: str, equity: str, open_pnl: str) -> int:
     """The row id of the new point."""
     return int(db.execute(_EQUITY, (at_ns, balance, equity, open_pnl)).lastrowid)

@@ -175,17 +175,17 @@ class OrderOperations:
     async def trades(self, request: Request, _: Actor) -> Answer:
         """``TradePage``."""
         args = read(request.args, TradeQuery)
-        return await self._context.look(lambda db: reading.list_trades(db, args))
+        return await self._context.look(lambda db: self._as_of(reading.list_trades(db, args)))
 
     async def fills(self, request: Request, _: Actor) -> Answer:
         """``FillPage``."""
         args = read(request.args, FillQuery)
-        return await self._context.look(lambda db: reading.list_fills(self._desk, db, args))
+        return await self._context.look(lambda db: self._as_of(reading.list_fills(self._desk, db, args)))
 
     async def positions(self, request: Request, _: Actor) -> Answer:
         """``PositionList``."""
         args = read(request.args, PositionQuery)
-        return await self._context.look(lambda _: reading.list_positions(self._desk, args, self._context.quotes.marks().values()))
+        return await self._context.look(lambda _: self._as_of(reading.list_positions(self._desk, args, self._context.quotes.marks().values())))
 
     async def _show(self, changed: Changed, deadline: Deadline | None) -> Answer:
         """The one order that was changed, once the venue and the market have had their say.
@@ -199,6 +199,9 @@ class OrderOperations:
         if order["status"] == OrderStatus.UNKNOWN:
             raise OutcomeUnknown("the venue has not said what became of it; it is being looked up", details={"order_id": order["order_id"]})
         return answer
+
+    def _as_of(self, page: View) -> View:
+        return {**page, **reading.standing(self._desk, self._context.steady.now_ns())}
 
     def _may_trade(self, actor: Actor) -> None:
         require_trader(actor)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from brokers import ledger
+from brokers import ledger, performance
 from brokers.actors import Actor
 from brokers.arguments import FillQuery, Modification, OrderLookup, OrderQuery, Page, PositionQuery, TradeQuery, optional
 from brokers.base import Mark
@@ -149,6 +149,27 @@ def get_account(desk: Desk, marks: Iterable[Mark], now_ns: int) -> View:
     """``OneAccount``, valued by ``marks``."""
     desk.broker.mark(marks)
     return {"account": account_view(desk.broker.account(now_ns), desk.broker.account_id)}
+
+
+def get_performance(desk: Desk, db: Db, now_ns: int) -> View:
+    """``OnePerformance``."""
+    since_ns = performance.since_ns(db)
+    return {
+        "performance": {
+            "broker": desk.source,
+            "mode": desk.broker.mode,
+            "currency": desk.broker.account(now_ns).currency,
+            "since": to_text(since_ns) if since_ns else None,
+            **performance.overall(db),
+            **{f"by_{kind}": groups for kind, groups in performance.by_group(db).items()},
+            **standing(desk, now_ns),
+        }
+    }
+
+
+def standing(desk: Desk, now_ns: int) -> View:
+    """When a list or a figure was taken from the books, and whether the venue may know more than they do."""
+    return {"as_of": to_text(now_ns), "stale": not desk.broker.is_reconciled}
 
 
 def list_instruments(desk: Desk) -> View:

@@ -72,4 +72,13 @@ CREATE TABLE adapter_state (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Sequence[str] = (_ORDERS,)
+_PERFORMANCE = """
+CREATE TABLE performance (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    tally TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Sequence[str] = (_ORDERS, _PERFORMANCE)

@@ -39,6 +39,7 @@ class Service:
             "fill.list": orders.fills,
             "equity.list": desk.equity,
             "account.get": desk.account,
+            "performance.get": desk.performance,
             "instrument.list": desk.instruments,
             "capabilities.get": desk.capabilities,
             "trading_state.get": desk.state,

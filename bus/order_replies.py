@@ -165,6 +165,8 @@ class PositionView(TypedDict):
 
 class PositionList(TypedDict):
     positions: list[PositionView]
+    as_of: str
+    stale: bool
 
 
 class TradeView(TypedDict):
@@ -194,6 +196,8 @@ class TradeView(TypedDict):
 class TradePage(TypedDict):
     trades: list[TradeView]
     next: str | None
+    as_of: str
+    stale: bool
 
 
 class FillView(TypedDict):
@@ -220,6 +224,8 @@ class FillView(TypedDict):
 class FillPage(TypedDict):
     fills: list[FillView]
     next: str | None
+    as_of: str
+    stale: bool
 
 
 class EquityPoint(TypedDict):
@@ -232,6 +238,8 @@ class EquityPoint(TypedDict):
 class EquityPage(TypedDict):
     equity: list[EquityPoint]
     next: str | None
+    as_of: str
+    stale: bool
 
 
 class Previewed(TypedDict):

@@ -23,6 +23,7 @@ trade.list         instrument?, limit?, after?                                  
 fill.list          instrument?, order_id?, limit?, after?                                       FillPage
 equity.list        limit?, after?                                                               EquityPage
 account.get        none                                                                         OneAccount
+performance.get    none                                                                         OnePerformance
 instrument.list    none                                                                         InstrumentList
 capabilities.get   none                                                                         Capabilities
 trading_state.get  none                                                                         TradingStateView
@@ -120,6 +121,55 @@ class AccountView(TypedDict):
 
 class OneAccount(TypedDict):
     account: AccountView
+
+
+class PerformanceFigures(TypedDict):
+    """Closed trades; trading/performance.py defines each figure. ``drawdown`` is now, ``streak`` negative for losses in a row."""
+
+    trades: int
+    wins: int
+    losses: int
+    net_pnl: Number
+    fees: Number
+    won: Number
+    lost: Number
+    best: Number
+    worst: Number
+    win_rate: Number | None
+    expectancy: Number | None
+    expectancy_r: Number | None
+    profit_factor: Number | None
+    average_held_s: Number | None
+    streak: int
+    win_streak_max: int
+    loss_streak_max: int
+    drawdown: Number
+    drawdown_max: Number
+
+
+class PerformanceGroup(PerformanceFigures):
+    name: str
+
+
+class PerformanceView(PerformanceFigures):
+    """``since`` is when the paper account was last opened anew; null for never. Groups have only names with trades."""
+
+    broker: str
+    mode: str
+    currency: str
+    since: str | None
+    by_instrument: list[PerformanceGroup]
+    by_quality: list[PerformanceGroup]
+    by_hour: list[PerformanceGroup]
+    by_weekday: list[PerformanceGroup]
+    as_of: str
+    stale: bool
+
+
+class OnePerformance(TypedDict):
+    """performance.get."""
+
+    performance: PerformanceView
 
 
 class InstrumentView(TypedDict):

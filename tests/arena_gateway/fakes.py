@@ -110,6 +110,8 @@ class FakeAdapter:
         return placed
 
 
+STANDING = {"as_of": AT, "stale": False}
+
 DEFAULTS: dict[str, Any] = {
     "order.list": {"orders": [an_order("paper-oanda-1")], "next": None},
     "order.get": {"order": {**an_order("paper-oanda-1"), "events": []}},
@@ -122,11 +124,19 @@ DEFAULTS: dict[str, Any] = {
         "spread": 0.0002, "notional": 116.55, "cost": 3.89, "available": 100000, "entry_fee": 0, "exit_fee": 0, "loss_at_stop": 0.55,
         "gain_at_target": 0.45, "reward_risk": 0.82, "warnings": [], "stale": False,
     },
-    "position.list": {"positions": []},
+    "position.list": {"positions": [], **STANDING},
     "position.close": {"instrument": "EUR_USD", "orders": [], "results": [{"order_id": "paper-oanda-1", "ok": True, "status": "CLOSED"}]},
-    "trade.list": {"trades": [], "next": None},
-    "fill.list": {"fills": [], "next": None},
-    "equity.list": {"equity": [], "next": None},
+    "trade.list": {"trades": [], "next": None, **STANDING},
+    "fill.list": {"fills": [], "next": None, **STANDING},
+    "equity.list": {"equity": [], "next": None, **STANDING},
+    "performance.get": {
+        "performance": {
+            "broker": "oanda", "mode": "paper", "currency": "USD", "since": None, "trades": 3, "wins": 2, "losses": 1, "net_pnl": 20.1, "fees": 0.3,
+            "won": 30.2, "lost": 10.1, "best": 20, "worst": -10.1, "win_rate": 0.6667, "expectancy": 6.7, "expectancy_r": 0.5,
+            "profit_factor": 2.9901, "average_held_s": 60.5, "streak": 1, "win_streak_max": 1, "loss_streak_max": 1, "drawdown": 0,
+            "drawdown_max": 10.1, "by_instrument": [], "by_quality": [], "by_hour": [], "by_weekday": [], **STANDING,
+        }
+    },
     "account.get": {
         "account": {
             "broker": "oanda", "account": "paper", "mode": "paper", "currency": "USD", "balance": 100000, "cash": 100000, "reserved": 0,
