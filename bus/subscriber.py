@@ -155,6 +155,7 @@ class Subscriber:
         return topics
 
     async def _next_batch(self, consumer: Consumer) -> list[Delivery]:
+        await asyncio.sleep(0)  # others have a turn between batches, even while there is always more
         batch = consumer.poll()
         if not batch:
             self._save(now=True)  # nothing to do: a good time
