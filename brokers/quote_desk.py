@@ -73,8 +73,8 @@ class QuoteDesk:
         recovered = self._watch.take(received, boot_ns)
         if recovered is not None:
             self._untold[name] = recovered
-        if not self._watch.is_fresh(received, boot_ns):
-            return
+        if self._watch.standing(name) is not received or not self._watch.is_fresh(received, boot_ns):
+            return  # one that a newer one has overtaken is not what the market asks any more, however young it is
         if name in self._untold or name in self._blind or self._desk.broker.wants(quote):
             self._decide(received)
 

@@ -58,6 +58,18 @@ async def test_nothing_fills_on_a_quote_that_lay_in_a_queue_for_too_long(paper: 
         assert (await event(settings, "feed_recovered")).payload["silent_s"] == 10
 
 
+async def test_a_quote_that_a_newer_one_has_overtaken_decides_nothing(paper: Open, bus: Bus, clock: ManualClock) -> None:
+    """Two publishers, as when market data restarts, need not be heard in the order in which they spoke."""
+    async with paper() as (adapter, ask):
+        await bus.subscribed()
+        await ask("order.place", ticket("a1"))
+        bus.quote("1.16700", "1.16710", sent_boot_ns=clock.boot_ns(), n=2)
+        bus.quote("1.16530", "1.16540", sent_boot_ns=clock.boot_ns() - 10**9, n=1)
+        await until(lambda: adapter.heartbeat()["metrics"]["arena_quotes_total"] == 2)  # type: ignore[index]
+        assert (await ask("order.list"))["orders"][0]["status"] == "PENDING"
+        await ask("order.cancel", {"order_id": "paper-oanda-1"})
+
+
 async def test_a_market_order_does_not_fill_on_a_stale_standing_quote(paper: Open, bus: Bus, clock: ManualClock, settings: Settings) -> None:
     async with paper() as (adapter, ask):
         await bus.subscribed()
