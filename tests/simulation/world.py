@@ -5,6 +5,7 @@ The network loses, delays, doubles and reorders requests, replies, published eve
 error after which nobody knows whether they happened, and the process dies before and after them.
 """
 
+import os
 import random
 import sqlite3
 import tempfile
@@ -132,7 +133,8 @@ class World:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.clock = ManualClock(wall_ns=MARKET_NS)
-        self._directory = tempfile.TemporaryDirectory(prefix="arena-simulation-")
+        # In memory where that can be had: only the high-water file lives here.
+        self._directory = tempfile.TemporaryDirectory(prefix="arena-simulation-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         self.database = Path(self._directory.name) / "oanda.db"
         self.requests: list[Request] = []  # in the network, to the adapter
         self.known: dict[str, Request] = {}

@@ -253,11 +253,12 @@ class Stack:
         finally:
             socket_.close()
 
-    async def recovered(self, program: str, old_pid: int, since: float) -> None:
-        """Wait until a new ``program`` serves; note how many seconds after ``since`` (monotonic) that was."""
+    async def recovered(self, program: str, old_pid: int, since: float | None) -> None:
+        """Wait until a new ``program`` serves; note how many seconds after ``since`` (monotonic) that was, if there is one."""
         await self.restarted(program, old_pid)
         await self.eventually(lambda: self.answers(program), f"{program} to answer again", seconds=30)
-        self.recovered_s.append((program, time.monotonic() - since))
+        if since is not None:
+            self.recovered_s.append((program, time.monotonic() - since))
 
     def step_clock(self, seconds: int) -> None:
         """Set this arena's wall clock ``seconds`` off the machine's; it was made with ``steppable``."""
