@@ -32,7 +32,8 @@ class Resolver:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self._pending: dict[tuple[str, str], _Pending] = {}
+        # Two users may have sent one id: they are two orders.
+        self._pending: dict[tuple[str, str, object], _Pending] = {}
         self._wake = asyncio.Event()
 
     def __len__(self) -> int:
@@ -43,7 +44,7 @@ class Resolver:
         if len(self._pending) >= PENDING_MAX:
             del self._pending[next(iter(self._pending))]
             log.error("too many unknown orders to follow", extra={"limit": PENDING_MAX})
-        self._pending[broker, client_order_id] = _Pending(actor, asyncio.get_running_loop().time())
+        self._pending[broker, client_order_id, actor.get("user")] = _Pending(actor, asyncio.get_running_loop().time())
         self._wake.set()
 
     async def run(self) -> None:
@@ -52,7 +53,7 @@ class Resolver:
             self._wake.clear()
             due = [key for key, item in self._pending.items() if item.due_s <= loop.time()][:AT_ONCE_MAX]
             if due:
-                await asyncio.gather(*(self._ask(*key) for key in due))
+                await asyncio.gather(*(self._ask(key) for key in due))
                 continue
             wait_s = min((item.due_s - loop.time() for item in self._pending.values()), default=None)
             try:
@@ -61,15 +62,16 @@ class Resolver:
             except TimeoutError:
                 continue
 
-    async def _ask(self, broker: str, client_order_id: str) -> None:
-        item = self._pending[broker, client_order_id]
+    async def _ask(self, key: tuple[str, str, object]) -> None:
+        broker, client_order_id, _ = key
+        item = self._pending[key]
         try:
             status = await self._dispatcher.resolve(broker, client_order_id, item.actor)
         except ArenaError as error:
             status = "UNKNOWN"
             log.info("an unknown order cannot be looked up yet", extra={"broker": broker, "client_order_id": client_order_id, "code": error.code})
         if status not in INDEFINITE:
-            del self._pending[broker, client_order_id]
+            self._pending.pop(key, None)  # the oldest may have been dropped meanwhile
             log.info("an unknown order is settled", extra={"broker": broker, "client_order_id": client_order_id, "status": status})
             return
         item.due_s = asyncio.get_running_loop().time() + item.wait_s

@@ -196,6 +196,19 @@ async def test_no_answer_in_time_is_202_with_where_to_look_and_is_asked_for_unti
     assert {str(call.actor["user"]) for call in asked if call.actor} == {"trader@test"}
 
 
+async def test_one_id_of_two_users_is_two_unknown_orders(desk: Desk) -> None:
+    desk.oanda.answers["order.place"] = OutcomeUnknown("sent, and no answer came")
+    desk.oanda.answers["order.resolve"] = Unavailable("not yet", code="ADAPTER_DOWN")
+    for name in ("trader", "admin"):
+        order = {**SEED_ORDER, "client_order_id": "same"}
+        assert (await desk.call("POST", "/brokers/oanda/orders", token=await desk.token(name), json=order)).status == 202
+    assert len(desk.gateway.resolver) == 2
+    desk.oanda.answers["order.resolve"] = {"client_order_id": "same", "status": "VOID", "order": None, "placement": None}
+    while len(desk.gateway.resolver):
+        await _turn()
+    assert len({str(call.actor["user"]) for call in desk.oanda.calls if call.op == "order.resolve" and call.actor}) == 2
+
+
 async def _turn() -> None:
     await asyncio.sleep(0.01)
 
@@ -318,3 +331,12 @@ async def test_a_stopping_gateway_takes_no_orders(desk: Desk) -> None:
     answer = await desk.place()
     assert (answer.status, answer.body["code"]) == (503, "SHUTTING_DOWN")
     assert desk.oanda.calls == []
+
+
+async def test_what_was_refused_is_no_repeat_and_is_paid_for(tmp_path: Path) -> None:
+    """Else one id would be a way to have any number of refusals journalled."""
+    async with open_desk(tmp_path, auth=AuthSettings(orders_per_s_max=1, orders_burst_max=3)) as desk:
+        desk.oanda.answers["order.place"] = OrderDenied("off tick", code="PRICE_OFF_TICK")
+        statuses = [(await desk.place({**SEED_ORDER, "client_order_id": "id"})).status for _ in range(6)]
+        assert statuses[:3] == [422] * 3
+        assert 429 in statuses[3:]
