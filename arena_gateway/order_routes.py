@@ -153,7 +153,13 @@ class OrderRoutes:
                     headers={"Retry-After": str(wait_s)},
                 )
             self._remember(key)
-        result = await self._dispatcher.command(broker, "order.place", args, principal)
+        try:
+            result = await self._dispatcher.command(broker, "order.place", args, principal)
+        except OutcomeUnknown:
+            raise
+        except (ApiError, ArenaError):
+            self._placed.pop(key, None)  # nothing stands under this id: trying it again is no repeat, and is paid for
+            raise
         replayed = result.get("replayed") is True
         if replayed and not is_repeat:
             self._rate.give_back(principal.user)
