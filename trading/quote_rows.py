@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from itertools import compress
 from operator import le
 
+from trading.quote_times import same_day_times
+
 DECIMALS_MAX = 8
 SCALE = 10**DECIMALS_MAX
 
@@ -243,6 +245,9 @@ class Memo:
 
     def iso_times(self, texts: Sequence[str]) -> list[int]:
         """Raises ValueError where a text is no time, or one written without its first 17 characters as in ``2014-05-02T12:30:``."""
+        times = same_day_times(texts, _iso_ns)
+        if times is not None:
+            return times
         minutes, seconds = self._minutes, self._seconds
         return [minutes[text[:17]] + seconds[text[17:]] for text in texts]
 
