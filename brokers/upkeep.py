@@ -80,11 +80,13 @@ class Upkeep:
         _log.warning("the wall clock was stepped", extra={"step_s": step.step_ns / NS_PER_S})
 
         def work(txn: Txn) -> None:
+            self._steady.follow(step)
             self._desk.append(txn, events.clock_stepped(step_s=events.seconds(step.step_ns), ts_ns=self._steady.now_ns()))
             self._desk.broker.shift_expiries(step.step_ns)
             self._desk.record(txn)
 
-        await self._write(work)
+        if not await self._write(work):
+            self._steady.take_back(step)
 
     def _expire(self, txn: Txn) -> None:
         self._desk.broker.on_time(self._steady.now_ns())
@@ -97,8 +99,11 @@ class Upkeep:
         curve.add(txn, now_ns, account)
         self._desk.equity_is_due = False
 
-    async def _write(self, work: Callable[[Txn], None]) -> None:
+    async def _write(self, work: Callable[[Txn], None]) -> bool:
+        """Whether the store took it."""
         try:
             await self._journal.run(work)
         except ArenaError as error:
             _log.warning("upkeep waits for the store", extra={"reason": error.message})
+            return False
+        return True

@@ -7,7 +7,7 @@ from runtime.clock import NS_PER_S, ManualClock
 
 
 @pytest.mark.parametrize("step_s", [3600, -3600, 86_400, 2.5, -2.5])
-def test_a_step_is_reported_once_and_never_felt_between_two_looks(step_s: float) -> None:
+def test_a_step_is_felt_when_it_is_followed_and_not_before(step_s: float) -> None:
     clock = ManualClock()
     steady = SteadyClock(clock)
     clock.advance(10)
@@ -17,8 +17,14 @@ def test_a_step_is_reported_once_and_never_felt_between_two_looks(step_s: float)
     step = steady.check()
     assert step is not None
     assert step.step_ns == round(step_s * NS_PER_S)
+    assert steady.now_ns() == before
+    steady.follow(step)
+    steady.follow(step)
     assert steady.now_ns() == clock.wall_ns()
     assert steady.check() is None
+    steady.take_back(step)
+    assert steady.now_ns() == before
+    assert steady.check() == step
 
 
 @pytest.mark.parametrize("drift_s", [1.9, -1.9, 0.001, 2.0])

@@ -1,6 +1,7 @@
 """What an adapter does by itself: expiries by boot time, clock steps, the equity curve; and the brake."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -46,6 +47,24 @@ async def test_a_clock_step_neither_ends_nor_prolongs_what_waits(paper: Open, cl
         assert (await ask("order.get", {"order_id": "paper-oanda-1"}))["order"]["status"] == "PENDING"
         clock.advance(1)
         assert (await event(settings, "order_cancelled")).payload["reason"] == "ttl_expired"
+
+
+async def test_a_quote_that_waits_for_the_store_while_the_clock_steps_ends_nothing(paper: Open, clock: ManualClock, bus: Bus) -> None:
+    """It is decided before the step is written down: by the old time, as the labels of the orders still are."""
+    async with paper() as (adapter, ask):
+        await bus.subscribed()
+        await ask("order.place", ticket("a1", ttl_min=5))
+        bus.quote("1.16700", "1.16710", sent_boot_ns=clock.boot_ns())
+        await until(lambda: adapter.context.quotes.feed is not None)
+        decided, held = adapter.context.quotes.decided, threading.Event()
+        blocked = adapter.context.journal.submit(lambda _: held.wait(WAIT_S_MAX))
+        bus.quote("1.16600", "1.17010", sent_boot_ns=clock.boot_ns(), n=1, feed="replay")
+        await until(lambda: adapter.context.quotes.decided > decided)
+        clock.step_wall(3600)
+        await until(lambda: adapter.context.steady.expiries_held)
+        held.set()
+        await blocked
+        assert (await ask("order.get", {"order_id": "paper-oanda-1"}))["order"]["status"] == "PENDING"
 
 
 async def test_expiries_are_held_for_a_minute_after_a_step(paper: Open, clock: ManualClock, settings: Settings) -> None:
