@@ -22,6 +22,7 @@ from arena_gateway.directory import Directory, password_change_required, read_sn
 from arena_gateway.passwords import HashingPool, hash_password, needs_rehash, verify_password
 from arena_gateway.registration import Terms, weak_allowed
 from arena_gateway.sessions import RefreshRefused, Session
+from arena_gateway.settings_audit import note_settings
 from arena_gateway.tokens import SigningKey, load_signing_key
 from arena_gateway.users import User, Users, check_email, check_role, open_users, refuse_weak
 from runtime.clock import Clock, SystemClock
@@ -270,7 +271,9 @@ async def open_accounts(settings: Settings, clock: Clock | None = None) -> Async
     the_clock = clock or SystemClock()
     settings.keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = load_signing_key(settings.keys_dir / KEY_FILE)
-    accounts = Accounts(settings, open_users(settings, the_clock), key, the_clock)
+    users = open_users(settings, the_clock)
+    note_settings(users.store, settings)
+    accounts = Accounts(settings, users, key, the_clock)
     try:
         yield accounts
     finally:

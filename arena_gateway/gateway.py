@@ -15,6 +15,7 @@ from arena_gateway.dispatch import Client, Dispatcher
 from arena_gateway.errors import translate
 from arena_gateway.metrics import GatewayMetrics, HeartbeatMetrics
 from arena_gateway.order_routes import OrderRoutes
+from arena_gateway.refusals import Refusals
 from arena_gateway.resolver import Resolver
 from arena_gateway.system_routes import Stream, SystemRoutes
 from arena_gateway.wanted_state import FILE_NAME, WantedStates
@@ -47,7 +48,14 @@ class Gateway:
             *SystemRoutes(accounts, stream, beats, self.metrics.registry).table(),
         ]
         self.app = build_app(
-            "gateway", settings, self.routes, host=settings.gateway.host, authenticator=accounts, translate=translate, title="RBOT Arena gateway"
+            "gateway",
+            settings,
+            self.routes,
+            host=settings.gateway.host,
+            authenticator=accounts,
+            translate=translate,
+            refused=Refusals(accounts),
+            title="RBOT Arena gateway",
         )
         self.app.on_shutdown.append(self._drain)
 

@@ -93,9 +93,26 @@ class StaticFiles:
             Route(
                 method="GET", path="/", handler=self.index, summary="The page", auth="public", tag="page", content_type="text/html", free_query=True
             ),
-            Route(method="GET", path="/assets/{name:.+}", handler=self.file, summary="Its scripts and styles", auth="public", tag="page"),
+            Route(
+                method="GET",
+                path="/assets/{name:.+}",
+                handler=self.file,
+                summary="Its scripts and styles",
+                auth="public",
+                tag="page",
+                content_type="*/*",
+                codes={404: ("FILE_NOT_FOUND",)},
+            ),
             *(
-                Route(method="GET", path=f"/{name}", handler=self.file, summary="A file of the page", auth="public", tag="page")
+                Route(
+                    method="GET",
+                    path=f"/{name}",
+                    handler=self.file,
+                    summary="A file of the page",
+                    auth="public",
+                    tag="page",
+                    content_type=self.files[name].content_type.partition(";")[0],
+                )
                 for name in sorted(beside)
             ),
         ]

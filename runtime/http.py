@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 Translate = Callable[[Exception], ApiError | None]
+Refused = Callable[[web.BaseRequest, ApiError], None]
 
 _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _VERSIONS = frozenset({(1, 0), (1, 1)})
@@ -59,12 +60,15 @@ log = logging.getLogger(__name__)
 class _Server:
     """What one server knows of itself; made by ``build_app``, completed when its port is known."""
 
-    def __init__(self, settings: Settings, host: str, *, port_setting: str, authenticator: Authenticator | None, translate: Translate) -> None:
+    def __init__(
+        self, settings: Settings, host: str, *, port_setting: str, authenticator: Authenticator | None, translate: Translate, refused: Refused
+    ) -> None:
         self.settings = settings
         self.host = host
         self.port_setting = port_setting
         self.authenticator = authenticator
         self.translate = translate
+        self.refused = refused
         self.open_reads = reads_are_open(settings, host)
         self.guard = HeadGuard(host, 0, settings.http)
         self.shortcuts = Shortcuts()
@@ -82,6 +86,10 @@ def _translate_nothing(_: Exception) -> ApiError | None:
     return None
 
 
+def _note_nothing(_: web.BaseRequest, __: ApiError) -> None:
+    return
+
+
 def build_app(
     name: str,
     settings: Settings,
@@ -91,6 +99,7 @@ def build_app(
     port_setting: str = "",
     authenticator: Authenticator | None = None,
     translate: Translate = _translate_nothing,
+    refused: Refused = _note_nothing,
     title: str = "",
     documented: bool = True,
 ) -> web.Application:
@@ -102,10 +111,13 @@ def build_app(
         port_setting: the setting a person changes when the port is taken; ``ARENA_<NAME>__PORT`` when empty.
         authenticator: asked for every route that is not public; without one every such route answers 401 unless reads are open.
         translate: turns errors of other rooms into ``ApiError``; None from it means 500.
+        refused: told of every refusal that is answered, for an audit log; must not raise.
         documented: whether the server has ``/openapi.json`` and ``/docs``.
     """
     app = web.Application(handler_args={"access_log": None})
-    server = _Server(settings, host, port_setting=port_setting or f"ARENA_{name.upper()}__PORT", authenticator=authenticator, translate=translate)
+    server = _Server(
+        settings, host, port_setting=port_setting or f"ARENA_{name.upper()}__PORT", authenticator=authenticator, translate=translate, refused=refused
+    )
     app[SERVER] = server
     table = [*routes, *(_document_routes(title or f"RBOT Arena {name}", routes) if documented else ())]
     for route in table:
@@ -182,6 +194,7 @@ class _Entry:
             request._match_info = info  # noqa: SLF001 - what aiohttp's own routing does
             return await endpoint(request)
         except ApiError as error:
+            self._server.refused(request, error)
             return error_answer(error, request_id)
         except web.HTTPException as error:
             return error_answer(_of_aiohttp(error), request_id)
@@ -195,6 +208,7 @@ class _Entry:
         except Exception as error:  # the last door of a request: it is answered, logged with its id, and the others go on
             translated = self._server.translate(error)
             if translated is not None:
+                self._server.refused(request, translated)
                 return error_answer(translated, request_id)
             log.exception("a request failed", extra={"request_id": request_id, "method": request.method, "path": request.path})
             return error_answer(ApiError(500, "INTERNAL", "this is a fault of ours; the log has more under the request id"), request_id)
@@ -256,9 +270,9 @@ async def _authorise(server: _Server, request: web.Request, role: str) -> None:
         if role == "read" and server.open_reads:
             return
         raise ApiError(401, "TOKEN_REQUIRED", "log in (POST /auth/login) and send Authorization: Bearer …", headers={"WWW-Authenticate": "Bearer"})
+    request[PRINCIPAL] = principal  # also where it is refused: who that was is written down
     if role != "read" and not principal.has_role(role):
         raise ApiError(403, "ROLE_REQUIRED", f"this needs the role {role}; yours is {principal.role}", {"required": role, "role": principal.role})
-    request[PRINCIPAL] = principal
 
 
 def _leave_request_slot(request: web.Request) -> None:
