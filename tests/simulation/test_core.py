@@ -16,6 +16,8 @@ from tests.simulation.world import World
 SCHEDULES = int(os.environ.get("ARENA_SIMULATION", "150"))
 FIRST_SEED = int(os.environ.get("ARENA_SIMULATION_SEED", "1"))
 STEPS = 120
+# 1678: an id was called void because of a write that was then taken back, and could still be placed.
+FOUND = (1678,)
 
 
 def played(seed: int) -> World:
@@ -125,6 +127,15 @@ def test_every_schedule_ends_in_order() -> None:
         )
     )
     assert SCHEDULES < 100 or (deaths and restores), "the schedules left the faults out"
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_a_schedule_that_once_failed_passes(seed: int) -> None:
+    world = played(seed)
+    try:
+        check(world)
+    finally:
+        world.close()
 
 
 def test_a_seed_replays_to_the_byte() -> None:

@@ -6,7 +6,6 @@ import errno
 import itertools
 import json
 import os
-import random
 import shutil
 import signal
 import sqlite3
@@ -19,7 +18,7 @@ import pytest
 from tests.system.accounting.checker import findings, summary
 from tests.system.accounting.collect import Run, read_journal
 from tests.system.accounting.evidence import Notice, Shown
-from tests.system.stack import SEED_ORDER, Stack
+from tests.system.stack import Stack
 
 SEED = int(os.environ.get("ARENA_CHAOS_SEED", "1"))
 CUTS = 3 if float(os.environ.get("ARENA_CHAOS_SECONDS", "0")) < 120 else 20
@@ -175,17 +174,3 @@ async def test_an_old_copy_put_back_begins_a_new_epoch_and_everybody_is_told() -
         placed_now = {str(event.payload["order_id"]) for event in journal if event.type == "oco_placed"}
         assert {order_id for order_id in after if "-oanda-" in order_id} <= placed_now
         print(json.dumps({"check": "old copy", "seed": SEED, "before": len(before), "after": len(after), "new_epoch": True, "pass": True}))
-
-
-async def test_place_after_a_refusal_on_a_low_disk_is_possible_with_the_same_id() -> None:
-    """STORE_LOW comes before the intent: nothing was placed, and the very same request succeeds when there is room."""
-    rng = random.Random(SEED)
-    async with Stack({"ARENA_STORE__FREE_MB_MIN": "100000000"}) as stack:
-        client_order_id = f"low-{rng.getrandbits(64):x}"
-        status, answer = await stack.place(client_order_id=client_order_id)
-        assert (status, answer["code"]) == (503, "STORE_LOW")
-        await stack.stop()
-        stack.environ["ARENA_STORE__FREE_MB_MIN"] = "1"
-        await stack.start()
-        status, answer = await stack.place(order=SEED_ORDER, client_order_id=client_order_id)
-        assert status == 201, answer
