@@ -210,9 +210,10 @@ class Writer(threading.Thread):
         """Serve who waits while a backup runs. An error here is the journal's, not the backup's."""
         try:
             for _ in range(BACKUP_GROUPS_A_STEP):
-                self._dispatch(self._inbox.get_nowait())
+                # Looked at first: the stop may have come in before the backup began.
                 if self._stopping:
                     raise Unavailable("the backup was given up because the program stops", code="STOPPING")
+                self._dispatch(self._inbox.get_nowait())
         except queue.Empty:
             return
         except ArenaError:
