@@ -13,7 +13,7 @@ GOOD = "2014-05-02T12:30:01.535Z"
 
 
 @given(
-    st.dates(date(1970, 1, 2), date(2260, 1, 1)),
+    st.dates(date(1971, 1, 1), date(2260, 1, 1)),
     st.lists(st.tuples(st.integers(0, 86_399), st.integers(0, 10**9 - 1)), min_size=1, max_size=40),
     st.integers(0, 9),
 )
@@ -49,6 +49,11 @@ def test_texts_that_only_look_right_when_run_together_are_not_taken() -> None:
     run_together = GOOD * 2
     for cut in (10, 23, 25):
         assert same_day_times([run_together[:cut], run_together[cut:]], _iso_ns) is None
+
+
+def test_the_first_days_of_1970_are_left_to_the_careful_reader_too() -> None:
+    """A lane has no room for what is below zero on the way."""
+    assert same_day_times(["1970-01-01T00:00:00.000Z"], _iso_ns) is None
 
 
 def test_a_day_that_is_none_is_an_error_as_everywhere() -> None:
