@@ -1,12 +1,14 @@
-"""``arena halt`` and ``arena resume``: the brakes, from the host."""
+"""``arena halt`` and ``arena resume``: the brakes, through the gateway, else from the host itself."""
 
+import os
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from cli import exit_codes
-from cli.api import call_or_fail
-from cli.output import print_json, print_table
+from cli.api import Api, NoAnswer, call_or_fail, describe, settings_or_fail
+from cli.output import fail, print_json, print_table
 
 Json = Annotated[bool, typer.Option("--json")]
 
@@ -33,17 +35,46 @@ def resume(reason: Annotated[str, typer.Argument()] = "resumed from the command 
 
 
 def _set(body: dict[str, object], *, as_json: bool) -> None:
-    answer = call_or_fail("POST", "/admin/trading-state", body)
-    brokers: Any = answer.body.get("brokers", {})
-    rows = list(brokers.items()) if isinstance(brokers, dict) else [(row.get("broker"), row) for row in brokers]
+    answer = _ask(body)
+    brokers: dict[str, Any] = answer.get("brokers", {})
+    failed: dict[str, Any] = answer.get("failed", {})
+    waiting: dict[str, Any] = answer.get("waiting", {})
     if as_json:
-        print_json(answer.body)
+        print_json(answer)
     else:
-        print_table(
-            "trading state",
-            ("broker", "state", "cancelled", "open positions"),
-            ((name, row.get("state") or row.get("code"), row.get("cancelled"), row.get("open_positions")) for name, row in rows),
-            empty="no broker answered",
-        )
-    if any(row.get("ok") is False for _, row in rows):
+        rows: list[tuple[object, ...]] = [
+            (name, row["state"], len(row["cancelled"]), len(row["closed"]), row["open_orders"], row["open_positions"], _note(row))
+            for name, row in brokers.items()
+        ]
+        for name, code in failed.items():
+            known = waiting.get(name, {})
+            note = f"{code}: it will be told when it is back"
+            rows.append((name, known.get("trading_state"), None, None, known.get("open_orders"), known.get("open_positions"), note))
+        columns = ("broker", "state", "cancelled", "closed", "open orders", "open positions", "note")
+        print_table("trading state", columns, rows, empty="no broker answered")
+    if failed:
         raise typer.Exit(exit_codes.PARTLY)
+
+
+def _ask(body: dict[str, object]) -> dict[str, Any]:
+    """What the gateway answers; when it is not there or refuses, what the adapters of this host do."""
+    if os.environ.get("ARENA_URL"):
+        return call_or_fail("POST", "/admin/trading-state", body).body  # another machine's arena: nothing here to fall back on
+    try:
+        answer = Api.from_environment().call("POST", "/admin/trading-state", body)
+        if answer.ok:
+            return answer.body
+        why = describe(answer)
+    except NoAnswer as error:
+        why = f"no gateway answers ({error})"
+    from cli.host_brake import set_on_host
+
+    print(f"{why}; asking the adapters on this host themselves", file=sys.stderr)
+    try:
+        return set_on_host(settings_or_fail(), body)
+    except OSError as error:
+        fail(f"{why}, and the adapters of this host cannot be asked either: {error}", exit_codes.UNREACHABLE)
+
+
+def _note(row: dict[str, Any]) -> str:
+    return "" if row.get("complete", True) else "still at it: look again"
