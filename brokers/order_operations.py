@@ -31,7 +31,7 @@ from brokers.placing import Placed, PlaceRequest, place
 from brokers.views import View, order_view, preview_view
 from bus.deadline import Deadline
 from bus.requests import Request
-from trading.errors import OrderDenied, OutcomeUnknown
+from trading.errors import OrderDenied, OutcomeUnknown, StateConflict
 from trading.order_checks import check_client_order_id, check_ticket
 from trading.orders import OrderStatus
 
@@ -67,7 +67,16 @@ class OrderOperations:
             context.calls.start(placed.call, placed.in_flight_n)
         is_repeat = placed.in_flight_n is not None and placed.call is None
         if placed.in_flight_n is not None:
-            placed = await context.calls.placement(placed.in_flight_n, context.seconds_left(request.deadline))
+            try:
+                placed = await context.calls.placement(placed.in_flight_n, context.seconds_left(request.deadline))
+            except StateConflict as conflict:
+                if is_repeat:
+                    raise
+                # Who placed it does not conflict with anybody: it was sent, and what becomes of it is not known yet.
+                raise OutcomeUnknown(
+                    "the order was sent and the venue has not answered yet; look it up, do not send it again under another id",
+                    details={"client_order_id": client_order_id},
+                ) from conflict
             last_event = context.last_event
         result = self._told(placed)
         return {"result": {**result, "replayed": True} if is_repeat else result, "last_event": last_event}

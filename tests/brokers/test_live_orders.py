@@ -108,6 +108,18 @@ async def test_a_twin_that_waits_in_vain_is_told_that_it_is_in_flight(live: Live
         assert (await first)["status"] == "PENDING"
 
 
+async def test_who_placed_an_order_that_the_venue_is_slow_about_is_told_that_it_is_unknown(live: Live, venue: FakeVenue) -> None:
+    """Not that it conflicts with itself: that would read as a refusal of an order that may fill."""
+    venue.script.append(Script.HANG)
+    async with live() as (_, ask):
+        with pytest.raises(OutcomeUnknown) as doubt:
+            await ask("order.place", ticket("a1"), GRANTED, ttl_ms=50)
+        assert doubt.value.details["client_order_id"] == "a1"
+        venue.release.set()
+        assert (await ask("order.place", ticket("a1"), GRANTED))["replayed"] is True
+        assert venue.sent == ["live-oanda-1"]
+
+
 async def test_the_intent_is_on_disk_before_anything_is_sent_and_unknown_after_a_restart(live: Live, venue: FakeVenue, settings: Settings) -> None:
     """The process ends while the venue holds its answer back: the order exists there and here, and the next start finds out."""
     venue.script.append(Script.HANG)
