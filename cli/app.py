@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli import backup, keys, orders, paper, replay, status, tail, trading_state, users
+from cli import backup, keys, notify, orders, paper, replay, status, tail, trading_state, users
 from cli.api import settings_or_fail
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ trading_state.register(app)
 users.register(app)
 backup.register(app)
 keys.register(app)
+notify.register(app)
 
 
 @app.command()
