@@ -69,6 +69,18 @@ SCHEDULES ?= 20000
 simulate: install-dev
 	@ARENA_SIMULATION=$(SCHEDULES) ARENA_SIMULATION_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/simulation
 
+# The full counts of tests/security: 50,000 requests a server, 200,000 messages a socket, 200 timed logins. About an hour; make fuzz SHARE=0.1
+# throws a tenth, FUZZ=sockets the tests whose names have that word.
+SHARE ?= 1
+FUZZ ?= hostile or generated or login
+fuzz: install-dev
+	@ARENA_FUZZ=full ARENA_FUZZ_SHARE=$(SHARE) $(BIN)/python -m pytest -q -s --durations 15 -k "$(FUZZ)" tests/security
+
+# Every figure of docs/performance.md beside its limit, about half an hour; on a machine that does nothing else. uvloop is the extra "fast".
+bench: install-dev
+	@$(PIP) install --require-hashes -r requirements/fast.txt
+	@$(BIN)/python -m benchmarks.everything
+
 format: install-dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .

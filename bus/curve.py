@@ -91,7 +91,7 @@ class KeyRing:
         """
         path = self._dir / "server.key"
         if not path.exists():
-            self._dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self._dir)
             _, secret = zmq.curve_keypair()
             with contextlib.suppress(FileExistsError):  # somebody else was faster; theirs counts
                 _write_private(path, secret.decode() + "\n")
@@ -115,7 +115,7 @@ class KeyRing:
             if len(known) >= CLIENTS_MAX:
                 raise KeyRefused(f"there are {CLIENTS_MAX} {listed} already")
         directory = self._dir / which
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(directory)
         _write_private(directory / f"{name}.pub", public + "\n")
 
     def remove(self, name: str) -> List | None:
@@ -163,6 +163,13 @@ def _refuse_open_file(path: Path) -> None:
         raise KeyRefused(f"other users can read it: chmod 600 {path}")
     if status.st_uid != os.geteuid():
         raise KeyRefused(f"it belongs to another user: {path}")
+
+
+def _make_private(directory: Path) -> None:
+    """The folder and those above it; ``mkdir``'s own ``parents`` would leave the ones above to the umask."""
+    for path in (*reversed(directory.parents), directory):
+        if not path.exists():
+            path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _write_private(path: Path, text: str) -> None:

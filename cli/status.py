@@ -13,6 +13,7 @@ from cli.api import Api, NoAnswer, settings_or_fail
 from cli.output import print_json, print_table
 from cli.supervisor import ask_supervisor, last_reason
 from cli.up import PROGRAMS
+from cli.weaknesses import weaknesses
 from runtime.settings import Settings
 
 
@@ -72,7 +73,7 @@ def _components() -> dict[str, dict[str, Any]]:
 def doctor(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Look over this machine and this arena, and say how to mend what is weak. Exit 1 when something is wrong."""
     settings = settings_or_fail()
-    checks = [*_machine_checks(), *_directory_checks(settings), *_store_checks(settings), *_door_checks(settings)]
+    checks = [*_machine_checks(), *_directory_checks(settings), *_store_checks(settings), *_door_checks(settings), *weaknesses(settings)]
     if as_json:
         print_json({"ok": all(good for _, good, _ in checks), "checks": [{"check": name, "ok": good, "say": say} for name, good, say in checks]})
     else:

@@ -33,6 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 def run_up(settings: Settings, supervisord_conf: Path) -> int:
     """Run the arena until SIGINT, SIGTERM or SIGHUP; returns the exit code."""
+    os.umask(0o077)  # supervisord's own files and the programs' logs too
     _refuse_or_warn_root(settings)
     try:
         prepare_home(settings)
