@@ -111,6 +111,7 @@ class QuoteDesk:
             self.dropped += name in self._latest
             self._latest[name] = received
             return None
+        self._latest.pop(name, None)  # an older one that still waits for its turn must not decide after this one
         recovered, is_first_look = self._untold.get(name), name in self._blind
         marks = self.marks()
 
