@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import compress
 from operator import le
 
-from trading.quote_times import same_day_times
+from trading.quote_times import times_of
 
 DECIMALS_MAX = 8
 SCALE = 10**DECIMALS_MAX
@@ -245,7 +245,7 @@ class Memo:
 
     def iso_times(self, texts: Sequence[str]) -> list[int]:
         """Raises ValueError where a text is no time, or one written without its first 17 characters as in ``2014-05-02T12:30:``."""
-        times = same_day_times(texts, _iso_ns)
+        times = times_of(texts, _iso_ns)
         if times is not None:
             return times
         minutes, seconds = self._minutes, self._seconds

@@ -8,6 +8,7 @@ has 8.64e13 nanoseconds, and nanoseconds since 1970 fit 63 bits until 2262.
 
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 _NS_PER_S = 1_000_000_000
@@ -21,6 +22,18 @@ _WHOLE = len("2014-05-02T12:30:01")
 _PLACES = ((11, 36_000), (12, 3_600), (14, 600), (15, 60), (17, 10), (18, 1))  # of a clock's digits, and what each is worth in seconds
 _MARKS = ((4, b"-"), (7, b"-"), (10, b"T"), (13, b":"), (16, b":"))
 _DECIMALS_MAX = 9
+
+
+def times_of(texts: Sequence[str], day_ns: Callable[[str], int]) -> list[int] | None:
+    """The same for texts that begin on one day and end on another, as one block in a few does."""
+    last_day = texts[-1][:_DATE]
+    if texts[0][:_DATE] == last_day:
+        return same_day_times(texts, day_ns)
+    cut = bisect_left(texts, last_day)  # of texts in order; of others, a part will not be of one day
+    if not 0 < cut < len(texts):
+        return None
+    head, tail = same_day_times(texts[:cut], day_ns), same_day_times(texts[cut:], day_ns)
+    return None if head is None or tail is None else head + tail
 
 
 def same_day_times(texts: Sequence[str], day_ns: Callable[[str], int]) -> list[int] | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.quote_rows import _iso_ns
-from trading.quote_times import same_day_times
+from trading.quote_times import same_day_times, times_of
 
 GOOD = "2014-05-02T12:30:01.535Z"
 
@@ -42,6 +42,23 @@ def test_one_that_does_not_belong_leaves_the_whole_block_to_the_careful_reader(t
     texts = [GOOD] * 2
     texts.insert(place, text)
     assert same_day_times(texts, _iso_ns) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "is_taken"),
+    [
+        (["2014-05-02T23:59:59.999Z", "2014-05-03T00:00:00.000Z"], True),
+        (["2014-05-02T23:59:59.999Z", "2014-05-02T23:59:59.999Z", "2014-05-04T00:00:00.000Z"], True),
+        (["2014-05-02T23:59:59.999Z", "2014-05-03T12:00:00.000Z", "2014-05-04T00:00:00.000Z"], False),
+        (["2014-05-03T00:00:00.000Z", "2014-05-02T23:59:59.999Z"], False),
+        (["2014-05-03T00:00:00.000Z", "2014-05-02T23:59:59.999Z", "2014-05-04T00:00:00.000Z"], False),
+        (["2014-05-02T23:59:59.999Z", ""], False),
+        (["", "2014-05-02T23:59:59.999Z"], False),
+    ],
+)
+def test_a_block_over_midnight_is_read_in_two(texts: list[str], is_taken: bool) -> None:
+    """Over more than one midnight, or out of order, it is left to the careful reader."""
+    assert times_of(texts, _iso_ns) == ([_iso_ns(text) for text in texts] if is_taken else None)
 
 
 def test_texts_that_only_look_right_when_run_together_are_not_taken() -> None:
