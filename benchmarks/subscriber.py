@@ -1,0 +1,131 @@
+"""What ``bus.Subscriber`` costs: a backlog of real events drained through it, and through a bare socket that only unpacks them.
+
+    python -m benchmarks.subscriber
+
+The proxy, libzmq's own loop, lies between publisher and reader on both sides. A backlog is published while nobody reads, and then timed: what is
+measured is the reader alone, at its fastest.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+
+import msgpack
+import zmq
+
+from benchmarks.harness import Figure, pairs, write_results
+from bus import Subscriber
+from bus.doors import Doors
+from bus.envelope import GENESIS, chain_hash, encode_event
+from bus.proxy import Proxy
+from bus.publisher import Publisher
+from bus.replay import ReplayServer
+from bus.sockets import subscriber as subscriber_socket
+from bus.tail import Page
+from bus.topics import HEARTBEAT, event_topic, heartbeat_topic
+
+BACKLOG = 8_000  # what the queues on the way hold (bus.sockets)
+ROUNDS = 3
+EPOCH = "00000000000000b1"
+PAYLOAD = {
+    "order_id": "paper-oanda-1", "client_order_id": "0123456789abcdef", "placed_by": "bench@test", "instrument": "EUR_USD", "side": "BUY",
+    "units": 100, "mode": "paper", "price": Decimal("1.16550"), "leg": "entry", "fee": 0, "remaining_units": 0, "position_units": 100,
+}  # fmt: skip
+
+
+class Owner:
+    """A journal in memory: what a replay server asks, and the newest event's hash for the next one."""
+
+    def __init__(self) -> None:
+        self.epoch, self.first_seq, self.last_seq = EPOCH, 1, 0
+        self.bodies: list[bytes] = []
+        self._hash = GENESIS
+
+    def make(self, count: int) -> list[bytes]:
+        """The next ``count`` bodies."""
+        made = []
+        for _ in range(count):
+            self.last_seq += 1
+            body = encode_event("oanda", "order_filled", PAYLOAD, time.time_ns(), epoch=EPOCH, seq=self.last_seq, prev=self._hash)
+            self._hash = chain_hash(body)
+            made.append(body)
+        self.bodies += made
+        return made
+
+    def heartbeat(self) -> bytes:
+        """Where the owner stands, as its heartbeats say it: without them a reader asks the owner itself."""
+        payload = {"epoch": EPOCH, "first_seq": 1, "last_seq": self.last_seq, "instance": "1" * 16}
+        return encode_event("oanda", HEARTBEAT, payload, time.time_ns())
+
+    async def events_since(self, epoch: str | None, after: int, limit: int = 500) -> Page:
+        start = max(0, self.last_seq + after) if after < 0 else after
+        events = self.bodies[start : start + limit] if epoch in {None, EPOCH} else []
+        return Page(epoch=EPOCH, first_seq=1, last_seq=self.last_seq, events=events)
+
+
+async def timed(owner: Owner, publisher: Publisher, drain: Callable[[int], Awaitable[None]]) -> float:
+    """Events a second that ``drain(count)`` takes in, over several backlogs."""
+    topic, seconds = event_topic("oanda", "order_filled"), 0.0
+    await asyncio.sleep(0.3)  # the subscription travels to the publisher
+    for _ in range(ROUNDS):
+        for body in owner.make(BACKLOG):
+            publisher.publish(topic, body)
+        publisher.publish(heartbeat_topic("oanda"), owner.heartbeat())
+        await asyncio.sleep(0.5)  # until it lies in the reader's queue
+        began = time.perf_counter()
+        await drain(BACKLOG)
+        seconds += time.perf_counter() - began
+    return ROUNDS * BACKLOG / seconds
+
+
+async def main() -> list[Figure]:
+    home = Path(tempfile.mkdtemp(prefix="ar", dir="/tmp"))
+    run_dir = home / "run"
+    run_dir.mkdir(mode=0o700)
+    address = f"ipc://{run_dir}/bus-sub.sock"
+    figure = Figure(name="bus.Subscriber, sequence and chain checked", unit="events/s", limit_is="recv + msgpack", reach="≥ 0.7 of the limit")
+    owner = Owner()
+    try:
+        async with Proxy(run_dir, Doors()), ReplayServer(f"ipc://{run_dir}/oanda-replay.sock", owner):
+            with Publisher(f"ipc://{run_dir}/bus-pub.sock") as publisher:
+
+                async def product() -> float:
+                    owner.make(1)
+                    reader = aiter(Subscriber(address, {"oanda"}, home=home, cursor=f"oanda@{EPOCH}:{owner.last_seq - 1}"))
+                    await anext(reader)  # from the owner: it knows its place now
+
+                    async def drain(count: int) -> None:
+                        for _ in range(count):
+                            await anext(reader)
+
+                    try:
+                        return await timed(owner, publisher, drain)
+                    finally:
+                        await reader.aclose()
+
+                async def limit() -> float:
+                    socket = subscriber_socket(zmq.Context.instance(), address, [b"oanda."])
+
+                    async def drain(count: int) -> None:
+                        for _ in range(count + 1):  # and the heartbeat
+                            socket.recv()
+                            msgpack.unpackb(socket.recv())
+
+                    try:
+                        return await timed(owner, publisher, drain)
+                    finally:
+                        socket.close()
+
+                await pairs(figure, product, limit)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    figure.reached = (figure.ratio or 0) >= 0.7
+    return [figure]
+
+
+if __name__ == "__main__":
+    write_results("subscriber", asyncio.run(main()))
