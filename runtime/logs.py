@@ -37,6 +37,10 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     }
 
 
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 class JsonFormatter(logging.Formatter):
     """One line of JSON a record; ASCII, so that no control character reaches a terminal."""
 
@@ -58,11 +62,12 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """For a person at a terminal."""
+    """For a person at a terminal: what somebody else wrote moves no cursor there and begins no line."""
 
     def format(self, record: logging.LogRecord) -> str:
         extra = " ".join(f"{key}={value}" for key, value in _fields(record).items())
-        text = f"{to_text(int(record.created * 1_000_000) * 1000)[11:19]} {record.levelname.lower():7} {redact(record.getMessage())} {extra}".rstrip()
+        said = _printable(f"{redact(record.getMessage())} {extra}".rstrip())
+        text = f"{to_text(int(record.created * 1_000_000) * 1000)[11:19]} {record.levelname.lower():7} {said}"
         return text + ("\n" + redact(self.formatException(record.exc_info)) if record.exc_info else "")
 
 
