@@ -32,7 +32,7 @@ def account(state: State, now_ns: int) -> Account:
         currency=books.currency,
         balance=books.balance,
         cash=books.cash,
-        reserved=books.reserved,
+        reserved=book(books.reserved),
         open_pnl=valuation.open_pnl,
         equity=valuation.equity,
         margin_used=valuation.margin_used,
@@ -124,7 +124,7 @@ def exposure(state: State, name: str) -> Exposure:
 
 def _available(state: State) -> Decimal:
     if not state.config.on_margin:
-        return state.books.cash - state.books.reserved
+        return book(state.books.cash - state.books.reserved)
     valuation = state.books.valuation()
     return valuation.equity - valuation.margin_used
 

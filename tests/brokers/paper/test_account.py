@@ -1,10 +1,14 @@
 """Money at a dealer: margin, close-out, conversion at mid, positions and previews."""
 
+from dataclasses import fields
+from decimal import Decimal
+
 import pytest
 
 from tests.brokers.paper.kit import D, Desk, coinbase, oanda, order, said
 from trading.errors import OrderDenied
 from trading.instruments import Side
+from trading.money import fits_wire
 from trading.orders import OrderStatus
 
 # conf/instruments.toml: margin 3.33% for all three pairs.
@@ -220,3 +224,18 @@ def test_exposure_counts_what_is_held_and_what_rests(desk: Desk) -> None:
     assert (exposure.open_orders, exposure.instrument_units) == (1, D(150))
     assert exposure.instrument_notional == exposure.total_notional == D("207.505")
     assert desk.engine.exposure("USD_JPY").rate is None
+
+
+def test_what_is_shown_of_an_account_travels_however_odd_its_orders_are() -> None:
+    """A size of eight decimals at a price of two, with a fee of three: what is kept back for it has more digits than a wire number may have."""
+    desk = Desk(coinbase())
+    desk.quote("42500.55", "42500.57", name="BTC-USD")
+    desk.place(order("BUY", "0.12345678", "42500.53", "42000.01", "43333.33", name="BTC-USD"))
+    desk.place(order("SELL", "0.87654321", "42500.59", "43333.37", "42000.01", name="BTC-USD"))
+    for _ in range(2):
+        looked_up = order("BUY", "0.12345678", "42111.13", "42000.01", "43333.33", name="BTC-USD")
+        for shown in (desk.engine.account(desk.now), desk.engine.preview(looked_up), *desk.engine.positions()):
+            numbers = {field.name: value for field in fields(shown) if isinstance(value := getattr(shown, field.name), Decimal)}
+            assert {name: value for name, value in numbers.items() if not fits_wire(value)} == {}
+        desk.quote("42500.59", "42500.61", name="BTC-USD")
+    assert desk.engine.positions()
