@@ -62,6 +62,12 @@ _READ_CODES = {404: ("BROKER_NOT_FOUND",), 503: ("ADAPTER_DOWN", "ADAPTER_SLOW")
 _UNKNOWN = "Sent, and no answer came: code UNKNOWN, retry_safe says whether the same request may be sent again; Location is where to look"
 
 
+def minted_id() -> str:
+    """A client_order_id for whoever gave none, 32 hex digits. The time comes first: neighbours in time are neighbours in the adapter's index, and a
+    placement among a million touches the page that the last one touched."""
+    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
+
+
 class OrderRoutes:
     """The handlers and their table."""
 
@@ -119,7 +125,7 @@ class OrderRoutes:
         started = time.perf_counter()
         broker = request.match_info["broker"]
         principal = request[PRINCIPAL]
-        client_order_id = secrets.token_hex(16)
+        client_order_id = minted_id()
         outcome = "ok"
         try:
             self._dispatcher.check_broker(broker)

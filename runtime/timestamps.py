@@ -1,12 +1,18 @@
 """Times as text: RFC 3339, UTC, microseconds, ``Z``. Inside, a time is an integer of nanoseconds since 1970; text exists only at the edges."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def to_text(ns: int) -> str:
     """``2025-10-16T11:55:27.021050Z`` for nanoseconds since 1970; what is below a microsecond is cut, not rounded."""
     seconds, rest_ns = divmod(ns, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest_ns // 1000:06d}Z"
+    return f"{_second(seconds)}.{rest_ns // 1000:06d}Z"
+
+
+@lru_cache(16)  # events of one second share its text
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def from_text(text: str) -> int:
