@@ -23,6 +23,8 @@ WARM_EVENTS = 2_000  # of each source at the start: readers that were cut by a r
 WARM_S_MAX = 1.5  # no longer do the first readers wait for a slow owner
 LATE_EVENTS = REPLAY_DEFAULT
 GATHERED_MAX = 10_000
+# After a batch: what comes meanwhile leaves as one chunk. The first event after a silence does not wait.
+GATHER_S = 0.002
 TURN_CLIENTS = 500  # then the loop gets its turn
 
 
@@ -55,7 +57,7 @@ class Feed:
         """Take batch after batch; each is with every live reader before the next is looked at."""
         while True:
             self._take(await self.consumer.batch())
-            await asyncio.sleep(0)
+            await asyncio.sleep(GATHER_S)
 
     async def warm_up(self) -> None:
         """Open the ring as soon as every owner was reached or has failed to answer, or after 1.5 s."""
