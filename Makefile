@@ -76,10 +76,12 @@ FUZZ ?= hostile or generated or login
 fuzz: install-dev
 	@ARENA_FUZZ=full ARENA_FUZZ_SHARE=$(SHARE) $(BIN)/python -m pytest -q -s --durations 15 -k "$(FUZZ)" tests/security
 
-# Every figure of docs/performance.md beside its limit, about half an hour; on a machine that does nothing else. uvloop is the extra "fast".
+# Every figure of docs/performance.md beside its limit, about half an hour; on a machine that does nothing else. With uvloop, the extra "fast", where it
+# can be had. make bench BENCH=order_path runs one; growth, a quarter of an hour by itself, runs only by name.
+BENCH ?=
 bench: install-dev
-	@$(PIP) install --require-hashes -r requirements/fast.txt
-	@$(BIN)/python -m benchmarks.everything
+	@$(PIP) install "uvloop>=0.22" || echo "no uvloop for this machine: measured on asyncio"
+	@$(BIN)/python -m benchmarks.everything $(BENCH)
 
 format: install-dev
 	@$(BIN)/ruff format .
