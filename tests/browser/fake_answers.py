@@ -170,4 +170,5 @@ def defaults() -> dict[tuple[str, str], Any]:
         for name in ("positions", "fills", "trades", "equity"):
             answers["GET", f"/api/arena/brokers/{broker}/{name}"] = {"ok": True, name: [], "next": None}
         answers["GET", f"/api/arena/brokers/{broker}/account"] = account(broker)
+        answers["GET", f"/api/arena/brokers/{broker}/performance"] = {"ok": True, "performance": {"trades": 0, "currency": "USD"}}
     return answers

@@ -57,9 +57,12 @@ async def overlapping(page: Page) -> list[str]:
     )
 
 
+# Each state on the two sizes that differ most; the sizes between when they have most to hold.
+VIEWS = [(kind, size) for size in ("phone", "laptop") for kind in ("empty", "busy", "broken")] + [("busy", "tablet"), ("busy", "desk")]
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("kind", ["empty", "busy", "broken"])
+@pytest.mark.parametrize(("kind", "size"), VIEWS)
 async def test_every_view_fits_its_screen_and_passes_axe(browser: Browser, arena: FakeArena, scheme: str, size: str, kind: str) -> None:
     """No sideways scroll, no overlap, no fault of contrast, name or structure; the picture is kept."""
     if kind != "empty":

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { alertsOf } from '../src/core/alerts';
 import { EMPTY_FEED, FeedDraft } from '../src/core/feed';
 import { filterToExport, NO_FILTER } from '../src/core/filter';
-import { readEquity, readPerformance, toCsv } from '../src/core/performance';
+import { dayBase, readEquity, readPerformance, toCsv } from '../src/core/performance';
 import { event, PLACED } from './help';
 
 describe('the server’s figures', () => {
@@ -22,13 +22,27 @@ describe('the server’s figures', () => {
   });
 });
 
-describe('the equity curve', () => {
-  const at = (minute: number, equity: unknown): object => ({ at: `2025-10-16T11:${String(minute).padStart(2, '0')}:00Z`, equity });
+const at = (minute: number, equity: unknown, open_pnl?: number): object => ({ at: `2025-10-16T11:${String(minute).padStart(2, '0')}:00Z`, equity, open_pnl });
 
+describe('the equity curve', () => {
   it('comes newest first and is drawn oldest first, each second once', () => {
     const points = readEquity({ equity: [at(3, 90), at(2, 110), at(2, 105), at(1, 100), at(0, null), null, { at: 'x', equity: 1 }] });
     expect(points.map(({ equity }) => equity)).toEqual(['100', '110', '90']);
     expect(readEquity(null)).toEqual([]);
+  });
+});
+
+describe('today', () => {
+  const points = readEquity({ equity: [at(3, 90, 5), at(2, 110, 0), at(1, 99, -1)] });
+
+  it('counts from the last point before it began', () => {
+    expect(dayBase(points, ({ time }) => time < points[2]!.time)).toBe('110');
+  });
+
+  it('counts from the beginning of an account that began today', () => {
+    expect(dayBase(points, () => false)).toBe('100');
+    expect(dayBase(readEquity({ equity: [at(1, 99)] }), () => false)).toBeNull();
+    expect(dayBase([], () => false)).toBeNull();
   });
 });
 

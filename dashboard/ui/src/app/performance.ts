@@ -3,7 +3,7 @@
 import { computed, signal } from '@preact/signals';
 import { parseDecimal, subtract, toText } from '../core/decimal';
 import { dayOf } from '../core/format';
-import { type EquityPoint, type Performance, readEquity, readPerformance } from '../core/performance';
+import { dayBase, type EquityPoint, type Performance, readEquity, readPerformance } from '../core/performance';
 import { isRecord, type Json } from '../core/wire';
 import { type Answer, get } from './api';
 import { zoneOf, zoneSetting } from './settings';
@@ -75,11 +75,10 @@ export async function loadMidnight(): Promise<void> {
   const day = `${dayOf(Date.now(), zone)} ${zone}`;
   for (const broker of brokers()) {
     if (midnight.peek().get(broker)?.day === day) continue;
-    const isBefore = (point: EquityPoint | undefined): boolean => point !== undefined && `${dayOf(point.time * 1000, zone)} ${zone}` !== day;
-    const loaded = await pages(path(broker, 'equity'), (body) => isBefore(points([body])[0]));
-    const all = points(loaded?.bodies ?? []);
-    // An account that began today is measured from its beginning.
-    const base = all.findLast(isBefore) ?? (loaded?.isCut ? undefined : all[0]);
-    if (base) midnight.value = new Map(midnight.peek()).set(broker, { day, equity: base.equity });
+    const isBefore = (point: EquityPoint): boolean => `${dayOf(point.time * 1000, zone)} ${zone}` !== day;
+    const loaded = await pages(path(broker, 'equity'), (body) => points([body]).some(isBefore));
+    if (!loaded || loaded.isCut) continue;
+    const base = dayBase(points(loaded.bodies), isBefore);
+    if (base !== null) midnight.value = new Map(midnight.peek()).set(broker, { day, equity: base });
   }
 }

@@ -30,7 +30,7 @@ const DESK_PAUSE_MS = 1_000;
 const INSTRUMENTS_WAIT_MS = 400;
 const RETRY_MS = 3_000;
 /** Midnight passes once a day; an account that could not be asked is asked again soon enough. */
-const MIDNIGHT_EVERY_MS = 60_000;
+const MIDNIGHT_EVERY_MS = 20_000;
 
 let stream: StreamClient | null = null;
 

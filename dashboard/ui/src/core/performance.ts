@@ -1,6 +1,6 @@
 /** How the trading went, as the server reckons it (one definition of every figure: trading/performance.py), and the equity curve. */
 
-import { fromWire, parseDecimal } from './decimal';
+import { fromWire, parseDecimal, subtract, toText } from './decimal';
 import { oneLine } from './text';
 import { isRecord, type Json } from './wire';
 
@@ -73,6 +73,8 @@ export interface EquityPoint {
   /** Seconds since 1970. */
   readonly time: number;
   readonly equity: string;
+  /** What of it is profit or loss of open positions; null where the server does not say. */
+  readonly openPnl: string | null;
 }
 
 /** The points of a server's answer, oldest first, one a second at most (the last of it). */
@@ -83,9 +85,21 @@ export function readEquity(body: unknown): EquityPoint[] {
     if (!isRecord(entry)) continue;
     const time = Math.floor(Date.parse(String(entry['at'])) / 1000);
     const equity = fromWire(entry['equity'] ?? null);
-    if (Number.isFinite(time) && equity !== null) points.set(time, { time, equity });
+    if (Number.isFinite(time) && equity !== null) points.set(time, { time, equity, openPnl: fromWire(entry['open_pnl'] ?? null) });
   }
   return [...points.values()].sort((a, b) => a.time - b.time);
+}
+
+/**
+ * What an account stood at when the day began: its last point before it. One that has no point from before began today, and began with its first
+ * point's equity without what was open in it then.
+ */
+export function dayBase(points: readonly EquityPoint[], isBefore: (point: EquityPoint) => boolean): string | null {
+  const last = points.findLast(isBefore);
+  if (last) return last.equity;
+  const [first] = points;
+  const [equity, open] = [parseDecimal(first?.equity ?? ''), parseDecimal(first?.openPnl ?? '')];
+  return equity && open ? toText(subtract(equity, open)) : null;
 }
 
 /** A table as CSV. Text that a spreadsheet would run gets an apostrophe in front; numbers stay numbers. */
