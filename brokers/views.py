@@ -4,6 +4,7 @@ Numbers stay Decimals here; the codec turns them into wire numbers when a reply 
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from brokers.base import Mark
 from runtime.timestamps import to_text
@@ -11,6 +12,7 @@ from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Fill, Trade, legs_of
 from trading.events import seconds
 from trading.instruments import Instrument
+from trading.money import fits_wire
 
 View = dict[str, object]
 
@@ -208,17 +210,22 @@ def preview_view(preview: Preview, mark: Mark | None, warnings: Sequence[str]) -
         "bid": None if mark is None else mark.quote.bid,
         "ask": None if mark is None else mark.quote.ask,
         "spread": preview.spread,
-        "notional": preview.notional,
-        "cost": preview.cost,
+        "notional": _told(preview.notional),
+        "cost": _told(preview.cost),
         "available": preview.available,
-        "entry_fee": preview.entry_fee,
-        "exit_fee": preview.exit_fee,
-        "loss_at_stop": preview.loss_at_stop,
-        "gain_at_target": preview.gain_at_target,
-        "reward_risk": preview.reward_risk,
+        "entry_fee": _told(preview.entry_fee),
+        "exit_fee": _told(preview.exit_fee),
+        "loss_at_stop": _told(preview.loss_at_stop),
+        "gain_at_target": _told(preview.gain_at_target),
+        "reward_risk": _told(preview.reward_risk),
         "warnings": list(warnings),
         "stale": mark is None or not mark.is_fresh,
     }
+
+
+def _told(value: Decimal | None) -> Decimal | None:
+    """None for what an absurd order comes to: it has more digits than a number that travels."""
+    return value if value is not None and fits_wire(value) else None
 
 
 def _time(ns: int) -> str | None:

@@ -10,7 +10,7 @@ from bus.requests import RequestClient
 from runtime.clock import ManualClock
 from runtime.settings import Settings
 from tests.brokers.conftest import Open
-from tests.brokers.desk_kit import ADMIN, OTHER, TRADER, VIEWER, event, events_of, ticket
+from tests.brokers.desk_kit import ADMIN, OTHER, TRADER, VIEWER, Bus, event, events_of, ticket, until
 from trading.errors import DeadlinePassed, InvalidRequest, NotAllowed, NotFound, OrderDenied, StateConflict
 
 
@@ -302,3 +302,13 @@ async def test_an_absurd_order_is_refused_and_takes_nobody_with_it(paper: Open, 
         assert refused.value.code == code
         assert (await event(settings, "order_rejected")).payload["code"] == code
         assert (await ask("order.place", ticket("a1")))["status"] == "PENDING"
+
+
+async def test_a_preview_of_an_absurd_order_leaves_out_what_has_too_many_digits(paper: Open, bus: Bus, clock: ManualClock) -> None:
+    async with paper() as (adapter, ask):
+        await bus.subscribed()
+        bus.quote("1.16700", "1.16710", sent_boot_ns=clock.boot_ns())
+        await until(lambda: adapter.context.quotes.feed is not None)
+        looked_up = await ask("order.preview", ticket(units=77_777_777, take_profit_price=99999999.99999))
+        assert looked_up["gain_at_target"] is None
+        assert looked_up["loss_at_stop"] == 427777.7735
