@@ -32,7 +32,7 @@ def figures(summary: "Summary") -> Rows:
     if summary.repeated:
         rows.append(("sent twice, placed once", str(summary.repeated)))
     rows.append(("fills", str(tally.fills)))
-    won = "–" if summary.win_rate is None else f"{closed.wins} won, {tally.losses} lost ({summary.win_rate:.1%} won)"
+    won = "–" if summary.win_rate is None else f"{closed.wins} won, {tally.losses} lost: {summary.win_rate:.1%}"
     rows.append(("trades closed", _and(str(closed.trades), won if closed.trades else "")))
     if closed.r_count:
         rows.append(("R multiples", f"{closed.r_average:+.2f} on average, {closed.r_sum:+.2f} in all, {tally.worst_r:+.2f} to {tally.best_r:+.2f}"))

@@ -63,7 +63,7 @@ def test_the_summary_and_the_events_of_the_payrolls(run: Run, tmp_path: Path) ->
         "EUR_USD at oanda, paper: 6,374 quotes from 2014-05-02 12:25:00.717 to 2014-05-02 12:34:57.809 UTC",
         "2 (refused: 1 PRICE_OFF_TICK)",
         "1 positions, 0 resting",
-        "1 (0 won, 1 lost (0.0% won))",
+        "1 (0 won, 1 lost: 0.0%)",
         "-1.09 on average",
         "-15.50 USD",
         "0.00013 (1.30 USD on 10000): stop 1.385 filled at 1.38487, 2014-05-02 12:30:01.506, long",
