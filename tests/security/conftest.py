@@ -10,9 +10,9 @@ import pytest
 
 from tests.arena_gateway.conftest import desk
 from tests.brokers.conftest import bus, clock, home, instruments, paper, settings
-from tests.bus.conftest import run_dir
+from tests.bus.conftest import proxy, run_dir
 
-__all__ = ["bus", "clock", "desk", "home", "instruments", "paper", "run_dir", "settings"]
+__all__ = ["bus", "clock", "desk", "home", "instruments", "paper", "proxy", "run_dir", "settings"]
 
 
 @pytest.fixture
