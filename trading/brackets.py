@@ -252,6 +252,8 @@ def _entry_status(bracket: Bracket) -> str:
 def _exit_status(bracket: Bracket, reason: CloseReason) -> str:
     if bracket.status.is_final:
         return "FILLED" if bracket.close_reason is reason else "CANCELLED"
+    if bracket.stop_triggered and reason is CloseReason.TAKE_PROFIT:
+        return "CANCELLED"  # the stop was reached and is still at it: the target is off
     return "WORKING" if bracket.filled_units else "WAITING"
 
 

@@ -33,6 +33,7 @@ CLOSED = replace(
         (PARTLY, "PARTIALLY_FILLED", "WORKING", "WORKING"),
         (replace(PARTLY, status=OrderStatus.OPEN, entry_cancelled=True), "CANCELLED", "WORKING", "WORKING"),
         (OPEN, "FILLED", "WORKING", "WORKING"),
+        (replace(OPEN, closed_units=D(30), stop_triggered=True), "FILLED", "WORKING", "CANCELLED"),
         (CLOSED, "FILLED", "FILLED", "CANCELLED"),
         (replace(CLOSED, close_reason=CloseReason.TAKE_PROFIT), "FILLED", "CANCELLED", "FILLED"),
         (replace(CLOSED, close_reason=CloseReason.MANUAL), "FILLED", "CANCELLED", "CANCELLED"),
