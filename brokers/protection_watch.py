@@ -76,7 +76,7 @@ class ProtectionWatch:
         try:
             if self._action == "protect":
                 return broker.protect(order_id, now_ns=now_ns).call
-            return broker.close_bracket(order_id, reason="EXTERNAL", now_ns=now_ns).call
+            return broker.close_bracket(order_id, reason="KILL_SWITCH", now_ns=now_ns).call
         except ArenaError:
             return None  # the alarm stands; the next look finds whether it still has to
 

@@ -89,6 +89,18 @@ class PaperBroker:
         self._must_publish = True
         return Progress(brackets=closing)
 
+    def protect(self, order_id: str, *, now_ns: int) -> Progress:
+        """Guard the stop of what the bracket holds again."""
+        guarded = self._engine.protect(order_id, now_ns=now_ns)
+        self._must_publish = True
+        return Progress(brackets=[guarded])
+
+    def close_bracket(self, order_id: str, *, reason: str, now_ns: int) -> Progress:
+        """Close all that one bracket holds on the next quote."""
+        closing = self._engine.close_bracket(order_id, reason=CloseReason(reason), now_ns=now_ns)
+        self._must_publish = True
+        return Progress(brackets=[closing])
+
     def wants(self, quote: Quote) -> bool:
         """Whether ``quote`` could change anything. One that comes behind a wanted quote is wanted too: what that one does is not known yet."""
         # In this order: who finds no wanted quote reads the ranges that the last one left behind (``drain`` writes them in the other order).

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from brokers.paper.placing import find_instrument
 from brokers.paper.state import State
-from trading.brackets import Bracket
+from trading.brackets import Bracket, Protection
 from trading.errors import InvalidRequest, NotFound, OrderDenied
 from trading.events import CancelReason
 from trading.instruments import Instrument, Side
@@ -58,6 +58,27 @@ def close(
             left -= part
             asked.append(_ask_to_close(state, bracket, part, reason, now_ns))
     return asked
+
+
+def close_bracket(state: State, order_id: str, *, reason: CloseReason, now_ns: int) -> Bracket:
+    """Ask for all that one bracket holds to be closed at the market.
+
+    Raises:
+        NotFound: ORDER_NOT_FOUND.
+    """
+    bracket = state.find(order_id)
+    return _ask_to_close(state, bracket, bracket.position_units - bracket.closing_units, reason, now_ns)
+
+
+def protect(state: State, order_id: str, *, protection: Protection, now_ns: int) -> Bracket:
+    """Let ``protection`` guard the bracket's stop, where it stands.
+
+    Raises:
+        NotFound: ORDER_NOT_FOUND.
+    """
+    guarded = replace(state.find(order_id), protection=protection, updated_ns=now_ns)
+    state.put(guarded)
+    return guarded
 
 
 def _ask_to_close(state: State, bracket: Bracket, units: Decimal, reason: CloseReason, now_ns: int) -> Bracket:

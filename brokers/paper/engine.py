@@ -20,7 +20,7 @@ from brokers.paper.state import State
 from brokers.paper.triggers import Triggers
 from trading import events
 from trading.accounts import Account, Position, Preview
-from trading.brackets import Bracket
+from trading.brackets import Bracket, Protection
 from trading.changes import Changes
 from trading.events import CancelReason
 from trading.instruments import Instruments, Side
@@ -77,6 +77,14 @@ class PaperEngine:
         return closing.close(
             self._state, instrument, side=side, units=units, percent=percent, placed_by=placed_by, reason=CloseReason(reason), now_ns=now_ns
         )
+
+    def close_bracket(self, order_id: str, *, reason: CloseReason, now_ns: int) -> Bracket:
+        """Ask for one bracket's position to be closed at the market. See ``closing.close_bracket``."""
+        return closing.close_bracket(self._state, order_id, reason=reason, now_ns=now_ns)
+
+    def protect(self, order_id: str, *, now_ns: int) -> Bracket:
+        """Guard one bracket's stop again; this engine is who guards them all."""
+        return closing.protect(self._state, order_id, protection=Protection.ADAPTER, now_ns=now_ns)
 
     def reset(self, *, reset_by: str, now_ns: int) -> int:
         """Start the account over: every open bracket is VOID, the money is what the settings say; n goes on. Returns how many brackets that ended."""

@@ -245,9 +245,27 @@ async def test_a_position_without_its_stop_rings_once_and_is_told_when_it_is_bac
         assert (kinds.count("protection_lost"), kinds.count("protection_restored")) == (1, 1)
 
 
-def _guard(engine: Any, protection: Protection) -> None:
+@pytest.mark.parametrize(("action", "told"), [("protect", "protection_restored"), ("close", "bracket_closed")])
+async def test_a_lost_stop_is_asked_for_again_or_the_position_closed_as_the_settings_say(arena: Arena, action: str, told: str) -> None:
+    """Only the bracket that lost it: its neighbour, older and guarded, stays as it is."""
+    async with arena.open(protection_action=action) as (adapter, ask):
+        await arena.fill(ask, units=50_000)
+        arena.quote("1.16700", "1.16710")
+        await ask("order.place", ticket("a2", entry_type="market", entry_price=None, units=70_000))
+        await event(arena.settings, "order_filled", count=2)
+        engine = adapter.context.desk.broker._engine  # type: ignore[attr-defined]
+        await adapter.context.journal.run(lambda _: _guard(engine, Protection.NONE, "paper-oanda-2"))
+        await _watched(arena, "protection_lost")
+        arena.quote("1.16690", "1.16700")
+        ended = await _watched(arena, told)
+        assert ended.payload["order_id"] == "paper-oanda-2"
+        neighbour = (await ask("order.get", {"order_id": "paper-oanda-1"}))["order"]
+        assert (neighbour["status"], neighbour["position_units"]) == ("OPEN", 50_000)
+
+
+def _guard(engine: Any, protection: Protection, order_id: str = "paper-oanda-1") -> None:
     state = engine._state
-    state.put(replace(engine.bracket("paper-oanda-1"), protection=protection))
+    state.put(replace(engine.bracket(order_id), protection=protection))
 
 
 async def _watched(arena: Arena, kind: str) -> Any:
