@@ -21,7 +21,7 @@ from tests.security.fuzzing import IS_FULL, SEED, amount
 from tests.system.stack import PROGRAMS, Stack
 
 pytestmark = pytest.mark.system
-REQUESTS = amount(200, 50_000)
+REQUESTS = amount(100, 50_000)
 ROUNDS_MAX = 400
 SERVERS = ("gateway", "dashboard", "market_data")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

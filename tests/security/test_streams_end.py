@@ -55,6 +55,11 @@ ENDINGS: dict[str, Ending] = {
 }  # fmt: skip
 
 
+async def _to_the_end(reader: SseReader) -> None:
+    while True:
+        await reader.next(30)
+
+
 @asynccontextmanager
 async def reading(run_dir: Path, clock: ManualClock) -> AsyncIterator[tuple[Accounts, Settings, dict[str, object], SseReader, SseReader]]:
     """Two readers of one server, ann with her token and bob with his."""
@@ -98,8 +103,7 @@ async def test_a_stream_ends_within_a_minute_of_the_right_to_read_it(
         await ENDINGS[ending](accounts, clock, settings, login)
         began = turns
         with pytest.raises(EOFError):
-            while True:
-                await ann.next(30)
+            await _to_the_end(ann)
         assert turns - began <= 60
         if ending != "expiry":
             assert not bob.response.content.at_eof()
