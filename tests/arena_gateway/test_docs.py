@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "http-api.md").read_text()
 CODE = re.compile(r'(?:code=|default_code = |ApiError\(\s*\d+, )"([A-Z][A-Z_]+)"')
 # Not an answer of this server: the root of the tree, and what a recorded file or the market data server says.
-ELSEWHERE = {"ARENA_ERROR", "QUOTE_FILE_INVALID"}
+# Of no HTTP answer: the base class, and what `arena replay` and quote files refuse with.
+ELSEWHERE = {"ARENA_ERROR", "PLAN_INVALID", "QUOTE_FILE_INVALID", "REPLAY_REFUSED"}
 
 
 async def test_every_route_is_there(desk: Desk) -> None:
