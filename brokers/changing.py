@@ -6,6 +6,7 @@ be asked of the venue comes back as ``Changed.calls``; ``brokers.service`` makes
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from brokers import ledger
@@ -20,6 +21,7 @@ from bus.txn import Txn
 from trading.brackets import Bracket
 from trading.errors import ArenaError, InvalidRequest, NotFound, StateConflict
 from trading.events import EventDraft, EventType
+from trading.order_checks import check_number
 from trading.orders import BracketOrder
 
 # Orders that one answer tells of: what a reader of a reply takes in one array. More are changed all the same.
@@ -173,10 +175,16 @@ def _changeable(desk: Desk, txn: Txn, order_id: str, actor: Actor) -> Bracket:
 
 
 def _changed(order: BracketOrder, changes: Mapping[str, object]) -> BracketOrder | None:
-    """``order`` with new prices; None where they make no order, which the Broker then says better."""
-    prices = {name: value for name, value in changes.items() if name in _PRICES}
+    """``order`` with new prices; None where they make no order, which the Broker then says better.
+
+    Raises:
+        OrderDenied: NUMBER_NOT_FINITE or NUMBER_TOO_LONG: nothing can be reckoned with it.
+    """
+    prices = {name: value for name, value in changes.items() if name in _PRICES and isinstance(value, Decimal)}
+    for name, value in prices.items():
+        check_number(name, value)
     try:
-        return replace(order, **prices)  # type: ignore[arg-type]  # the names are fields of it
+        return replace(order, **prices) if all(value > 0 for value in prices.values()) else None  # type: ignore[arg-type]  # names of its fields
     except ArenaError:
         return None
 

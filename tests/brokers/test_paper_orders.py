@@ -312,3 +312,20 @@ async def test_a_preview_of_an_absurd_order_leaves_out_what_has_too_many_digits(
         looked_up = await ask("order.preview", ticket(units=77_777_777, take_profit_price=99999999.99999))
         assert looked_up["gain_at_target"] is None
         assert looked_up["loss_at_stop"] == 427777.7735
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({name: "NaN"} for name in ("entry_price", "stop_loss_price", "take_profit_price", "trailing_stop_distance", "ttl_min")),
+        {"entry_price": 0, "stop_loss_price": -1, "take_profit_price": 0},
+    ],
+)
+async def test_a_change_to_no_price_at_all_is_refused_and_takes_nobody_with_it(paper: Open, changes: dict[str, object]) -> None:
+    """Before the first quote, when an order's own price is all that a limit can reckon with."""
+    async with paper() as (_, ask):
+        await ask("order.place", ticket("a1", instrument="USD_JPY", entry_price=100, stop_loss_price=99, take_profit_price=102))
+        with pytest.raises(OrderDenied) as refused:
+            await ask("order.modify", {"order_id": "paper-oanda-1", **changes})
+        assert refused.value.code in {"NUMBER_NOT_FINITE", "PRICE_NOT_POSITIVE"}
+        assert (await ask("order.get", {"order_id": "paper-oanda-1"}))["order"]["status"] == "PENDING"
