@@ -8,8 +8,7 @@ from tests.arena_gateway.fakes import Desk
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "http-api.md").read_text()
 CODE = re.compile(r'(?:code=|default_code = |ApiError\(\s*\d+, )"([A-Z][A-Z_]+)"')
-# Not an answer of this server: the root of the tree, and what a recorded file or the market data server says.
-# Of no HTTP answer: the base class, and what `arena replay` and quote files refuse with.
+# Not an answer of this server: the root of the tree, and what a recorded file, the market data server or `arena replay` says.
 ELSEWHERE = {"ARENA_ERROR", "PLAN_INVALID", "QUOTE_FILE_INVALID", "REPLAY_REFUSED"}
 
 
