@@ -20,6 +20,7 @@ SECONDS = 6 if SHORT else 60
 SUBSCRIBERS = 20
 ORDERS_PER_S = 250  # each is placed and commented on: 500 events
 BATCH = 25
+HEALED_P99_S_MAX = 10.0 if SHORT else 2.0  # the short form shares its machine with whatever else is tested
 
 
 async def flood(stack: Stack, stop: asyncio.Event, *, orders_per_s: int = ORDERS_PER_S, batch: int = BATCH) -> int:
@@ -82,3 +83,5 @@ async def test_twenty_subscribers_and_a_proxy_that_dies_under_a_flood() -> None:
         print(json.dumps({**line, "healed_p99": healed_p99_s(evidence), "pass": not any(found.values())}))
         assert not any(found.values()), {kind: listed[:5] for kind, listed in found.items() if listed}
         assert kills >= 2
+        # The owners were up all the time, so this is the healing alone.
+        assert healed_p99_s(evidence) < HEALED_P99_S_MAX
