@@ -109,6 +109,11 @@ async def main() -> list[Figure]:
 
                 async def limit() -> float:
                     socket = subscriber_socket(zmq.Context.instance(), address, [b"oanda."])
+                    socket.setsockopt(zmq.RCVTIMEO, 3_000)  # a message that was lost ends the run
+                    while not socket.poll(100):  # until the subscription has reached the publisher
+                        publisher.publish(b"oanda.ring.", b"")
+                    while socket.poll(200):
+                        socket.recv_multipart()
 
                     async def drain(count: int) -> None:
                         for _ in range(count + 1):  # and the heartbeat
