@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import statistics
 import time
 from pathlib import Path
 
@@ -84,21 +83,6 @@ async def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(desk: De
     for answer in (wrong, unknown):
         answer.body.pop("request_id")
     assert wrong.body == unknown.body
-
-
-async def test_a_wrong_password_and_an_unknown_user_take_the_same_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The full form compares 200 tries; this one must still see a missing hash, which is worth about 30 ms."""
-    for name in ("FAILURES_FREE", "PER_ADDRESS_MAX", "GLOBAL_MAX"):
-        monkeypatch.setattr(throttles, name, 10_000)
-    await desk.register("trader@test")
-    seconds: dict[str, list[float]] = {"trader@test": [], "nobody@test": []}
-    for _ in range(12):
-        for email, taken in seconds.items():
-            started = time.perf_counter()
-            await desk.login(email, "wrong")
-            taken.append(time.perf_counter() - started)
-    known, unknown = (statistics.median(taken) for taken in seconds.values())
-    assert abs(known - unknown) < 0.02
 
 
 async def test_five_failures_start_a_delay_that_doubles_and_a_good_login_ends_it(tmp_path: Path) -> None:
