@@ -186,7 +186,7 @@ def test_a_real_supervisord_is_understood(home: Path) -> None:
     """One program that runs and writes, one that fails at once."""
     conf, path = home / "s.conf", home / "run" / "supervisor.sock"
     conf.write_text(
-        f"[supervisord]\nnodaemon=true\nsilent=true\nlogfile=NONE\npidfile={home}/s.pid\n"
+        f"[supervisord]\nnodaemon=true\nsilent=true\nlogfile={home}/s.log\npidfile={home}/s.pid\n"
         f"[unix_http_server]\nfile={path}\nchmod=0700\n"
         "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
         f"[program:gateway]\ncommand=/bin/sh -c 'echo hello; exec sleep 60'\nstartsecs=0\nstdout_logfile={home}/gateway.log\n"

@@ -15,8 +15,8 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from bus.envelope import Event, decode_event
 from bus.doors import Doors
+from bus.envelope import Event, decode_event
 from bus.proxy import Proxy
 from market_data.__main__ import main
 from runtime.http import Listener

@@ -10,8 +10,8 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from bus.envelope import Event, decode_event
 from bus.doors import Doors
+from bus.envelope import Event, decode_event
 from bus.proxy import Proxy
 from bus.publisher import Publisher
 from market_data.book import QuoteBook
