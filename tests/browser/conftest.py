@@ -18,18 +18,19 @@ ARTEFACTS = Path(__file__).parents[2] / "test-artefacts"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
+    is_missing = find_chromium() is None and os.environ.get("CI") != "true"
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.browser)
+            if is_missing:
+                item.add_marker(pytest.mark.skip(reason=MISSING))
 
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     found = find_chromium()
     if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
+        pytest.fail(MISSING)
     if not (STATIC / "index.html").exists():
         pytest.fail("the page is not built: python hatch_build.py")
     async with async_playwright() as playwright:

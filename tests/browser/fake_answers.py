@@ -1,5 +1,6 @@
 """What the fake arena answers to the page's questions: a desk of two accounts with an order or two, in the shapes of the real servers."""
 
+import random
 from copy import deepcopy
 from typing import Any
 
@@ -128,6 +129,27 @@ def position(broker: str, **more: Any) -> dict[str, Any]:
     }
 
 
+PRICES = {"EUR_USD": 1.16702, "GBP_USD": 1.33342, "USD_JPY": 151.391, "BTC-USD": 42381.02, "ETH-USD": 2510.1}
+SECONDS = {"S5": 5, "M1": 60, "M5": 300, "M15": 900, "H1": 3600, "H4": 14_400, "D": 86_400}
+# When the scripted quotes are: 2025-10-16 11:55:27.
+QUOTED_AT = 1_760_615_727
+
+
+def candles(request: Any, _body: Any) -> dict[str, Any]:
+    """A random walk, the same each time, that ends where the scripted quotes are."""
+    name, granularity = request.query["instrument"], request.query["granularity"]
+    length, count, walk = SECONDS[granularity], int(request.query["count"]), random.Random(name)
+    last = PRICES.get(name, 1.0)
+    made = []
+    for n in range(count):
+        first = last * (1 + walk.gauss(0, 0.0001))
+        high, low = max(first, last) * 1.00004, min(first, last) * 0.99996
+        mid = {"open": round(first, 5), "high": round(high, 5), "low": round(low, 5), "close": round(last, 5)}
+        made.append({"time": (QUOTED_AT // length - n) * length, "mid": mid, "count": 5, "complete": n > 0})
+        last = first
+    return {"ok": True, "instrument": name, "granularity": granularity, "candles": made[::-1]}
+
+
 def heartbeat(**programs: Any) -> dict[str, Any]:
     """The stream's composed heartbeat."""
     beats = {
@@ -163,7 +185,7 @@ def defaults() -> dict[tuple[str, str], Any]:
         ("GET", "/api/status"): status(),
         ("GET", "/api/market/instruments"): {"ok": True, "instruments": INSTRUMENTS},
         ("GET", "/api/market/quotes"): {"ok": True, "quotes": []},
-        ("GET", "/api/market/candles"): {"ok": True, "candles": []},
+        ("GET", "/api/market/candles"): candles,
         ("GET", "/api/arena/orders"): {"ok": True, "orders": [], "next": None, "unavailable": []},
     }
     for broker in ("oanda", "coinbase"):

@@ -166,6 +166,10 @@ def fill_desk(arena: FakeArena) -> None:
         "coinbase", balance=99957.24, equity=142338.14, open_pnl=-0.12, holdings={"BTC": 1.001}, margin_used=0
     )
 
+    for broker, equity in (("oanda", 99999.9), ("coinbase", 142398.14)):
+        point = {"at": "2025-10-16T08:00:01.000000Z", "balance": equity, "equity": equity, "open_pnl": 0}
+        arena.answers["GET", f"/api/arena/brokers/{broker}/equity"] = {"ok": True, "equity": [point], "next": None}
+
 
 def quote_all(arena: FakeArena, step: int = 0) -> None:
     """One quote of each instrument; ``step`` moves them a little."""
