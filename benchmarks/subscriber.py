@@ -28,8 +28,8 @@ from bus.sockets import subscriber as subscriber_socket
 from bus.tail import Page
 from bus.topics import HEARTBEAT, event_topic, heartbeat_topic
 
-BACKLOG = 8_000  # what the queues on the way hold (bus.sockets)
-ROUNDS = 3
+BACKLOG = 4_000  # the queues on the way hold 10,000 (bus.sockets), and learn only after half of them that there is room again
+ROUNDS = 5
 EPOCH = "00000000000000b1"
 PAYLOAD = {
     "order_id": "paper-oanda-1", "client_order_id": "0123456789abcdef", "placed_by": "bench@test", "instrument": "EUR_USD", "side": "BUY",
