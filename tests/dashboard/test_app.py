@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bus.doors import Doors
 from bus.proxy import Proxy
 from dashboard.app import main
 from dashboard.narrator.__main__ import main as narrator_main
@@ -79,7 +80,7 @@ async def frames(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, str]
 
 async def test_a_browser_sees_the_orders_and_what_rick_says_of_them(settings: Settings) -> None:
     """In the stream, in the narration call, in the status; and a stop ends the open stream at once."""
-    async with Proxy(settings.run_dir, tcp=None), owner(settings, "oanda") as oanda, owner(settings, "coinbase"):
+    async with Proxy(settings.run_dir, Doors()), owner(settings, "oanda") as oanda, owner(settings, "coinbase"):
         await oanda(life(1))
         async with programs(settings) as (url, stop), aiohttp.ClientSession() as browser, browser.get(f"{url}/arena/events") as stream:
             assert stream.headers["Content-Type"].startswith("text/event-stream")
@@ -136,7 +137,7 @@ async def heard(browser: aiohttp.ClientSession, url: str, *, last_seq: int) -> d
 
 
 async def test_a_page_of_another_site_opens_no_stream_and_an_unknown_wish_is_refused(settings: Settings) -> None:
-    async with Proxy(settings.run_dir, tcp=None), programs(settings) as (url, _), aiohttp.ClientSession() as browser:
+    async with Proxy(settings.run_dir, Doors()), programs(settings) as (url, _), aiohttp.ClientSession() as browser:
         async with browser.get(f"{url}/arena/events", headers={"Sec-Fetch-Site": "cross-site"}) as answer:
             assert (answer.status, said(await answer.json())) == (403, "CROSS_SITE")
         async with browser.get(f"{url}/arena/events?colour=red") as answer:
