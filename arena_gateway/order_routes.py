@@ -28,7 +28,7 @@ from runtime.http_body import BODY_BYTES_MAX, convert, parse_object, read_body
 from runtime.limits import TokenBuckets
 from runtime.routes import PRINCIPAL, Principal, Route
 from trading.errors import ArenaError, OutcomeUnknown
-from trading.orders import OrderTicket, ticket_fields
+from trading.orders import OrderTicket, refuse_odd_numbers, ticket_fields
 
 _FIXED = frozenset(ticket_fields()) - set(ModifyBody.__struct_fields__)
 # Ids whose repeats are free of charge; an older one costs a token when it is repeated, nothing worse.
@@ -233,6 +233,7 @@ class OrderRoutes:
         if fixed:
             raise ApiError(400, "FIELD_FIXED", f"{fixed[0]} of a placed order is fixed: cancel it and place another", {"fields": fixed})
         wanted = convert(body, ModifyBody)
+        refuse_odd_numbers(body, wanted)
         changes = as_wire({name: value for name in ModifyBody.__struct_fields__ if (value := getattr(wanted, name)) is not msgspec.UNSET})
         if not changes:
             raise ApiError(400, "NOTHING_TO_CHANGE", f"name what to change: {', '.join(ModifyBody.__struct_fields__)}")

@@ -14,7 +14,7 @@ from bus.codec import SIGNIFICANT_DIGITS_MAX, to_wire
 from runtime.http import REQUEST_ID, ApiError, json_answer
 from runtime.http_body import convert
 from trading.errors import OutcomeUnknown
-from trading.orders import OrderTicket
+from trading.orders import OrderTicket, refuse_odd_numbers
 
 _ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,48}")
 _ORDER_ID_FORM = re.compile(r"[a-z0-9-]{1,64}")
@@ -74,6 +74,8 @@ def ticket_args(body: dict[str, Any], client_order_id: str | None) -> dict[str, 
             args[name] = raw
         elif raw is not None:
             value = getattr(ticket, name)
+            if type(value) is Decimal:
+                refuse_odd_numbers({name: raw}, ticket)
             args[name] = wire_number(name, value) if type(value) is Decimal else raw
     if client_order_id is not None:
         args["client_order_id"] = client_order_id

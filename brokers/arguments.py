@@ -12,7 +12,7 @@ import msgspec
 
 from trading.errors import InvalidRequest
 from trading.instruments import Side
-from trading.orders import OrderStatus, OrderTicket, refuse_unknown_fields
+from trading.orders import OrderStatus, OrderTicket, refuse_odd_numbers, refuse_unknown_fields
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 200
@@ -156,9 +156,11 @@ def read(args: Mapping[str, object], kind: type[ArgsT]) -> ArgsT:
         if name not in known:
             raise InvalidRequest(f"there is no argument {name[:64]}", code="UNKNOWN_FIELD", details={"field": name[:64], "known": sorted(known)})
     try:
-        return msgspec.convert(args, kind)
+        value = msgspec.convert(args, kind)
     except msgspec.ValidationError as error:
         raise InvalidRequest(str(error), code="INVALID_FIELD") from None
+    refuse_odd_numbers(args, value)
+    return value
 
 
 def read_ticket(args: Mapping[str, object]) -> OrderTicket:
@@ -169,9 +171,11 @@ def read_ticket(args: Mapping[str, object]) -> OrderTicket:
     """
     refuse_unknown_fields(args)
     try:
-        return msgspec.convert(args, OrderTicket)
+        ticket = msgspec.convert(args, OrderTicket)
     except msgspec.ValidationError as error:
         raise InvalidRequest(str(error), code="INVALID_FIELD") from None
+    refuse_odd_numbers(args, ticket)
+    return ticket
 
 
 @lru_cache

@@ -5,7 +5,8 @@ turns a ticket into a bracket order or says exactly why not. Nothing is ever rou
 """
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
@@ -24,6 +25,7 @@ __all__ = [
     "OrderTicket",
     "Side",
     "canonical_hash",
+    "refuse_odd_numbers",
     "refuse_unknown_fields",
     "ticket_fields",
 ]
@@ -123,6 +125,20 @@ def refuse_unknown_fields(names: Iterable[str]) -> None:
             code="UNKNOWN_FIELD",
             details={"field": unknown[0], "fields": unknown, "known": list(_TICKET_FIELDS)},
         )
+
+
+# Decimal reads more than people write: 1_1655 would be eleven thousand, and digits of other scripts would pass.
+_NUMBER_TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+def refuse_odd_numbers(given: Mapping[str, object], read: object) -> None:
+    """Raise InvalidRequest ``INVALID_FIELD`` for a text in ``given`` that became a Decimal of ``read`` and is not a number as JSON writes it."""
+    for name, value in given.items():
+        if type(value) is not str or _NUMBER_TEXT.fullmatch(value):
+            continue
+        number = getattr(read, name, None)
+        if isinstance(number, Decimal) and number.is_finite():  # what is not finite has a refusal of its own
+            raise InvalidRequest(f"{name} is not a plain number; write it like 1.1655", code="INVALID_FIELD", details={"path": name})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.trading.test_instruments import shipped
 from trading.errors import ArenaError, InvalidRequest, OrderDenied
 from trading.order_checks import check_ticket
-from trading.orders import BracketOrder, EntryType, OrderTicket, Side, canonical_hash, refuse_unknown_fields, ticket_fields
+from trading.orders import BracketOrder, EntryType, OrderTicket, Side, canonical_hash, refuse_odd_numbers, refuse_unknown_fields, ticket_fields
 
 INSTRUMENTS = shipped()
 D = Decimal
@@ -202,3 +202,16 @@ def test_whatever_the_numbers_the_answer_is_an_order_or_a_refusal(units: Decimal
         return
     assert order.units % 1 == 0
     assert order.entry_price is None or order.entry_price % D("0.00001") == 0
+
+
+@pytest.mark.parametrize("text", ["1_1655", "١.٢", " 1.5", "1.5 ", "0x10", "1e", "", "--1", "Infinity", "NaN"])
+def test_a_text_that_only_python_takes_for_a_number_is_refused(text: str) -> None:
+    """1_1655 would be eleven thousand."""
+    ticket = OrderTicket(instrument="EUR_USD", side=Side.BUY, entry_price=Decimal(1))
+    with pytest.raises(InvalidRequest, match="entry_price is not a plain number"):
+        refuse_odd_numbers({"entry_price": text}, ticket)
+
+
+@pytest.mark.parametrize("text", ["1.1655", "100", "-1", "+1", ".5", "1.", "1e-3", "1E5"])
+def test_numbers_as_json_writes_them_pass_as_text(text: str) -> None:
+    refuse_odd_numbers({"entry_price": text, "instrument": "EUR_USD"}, OrderTicket(instrument="EUR_USD", side=Side.BUY, entry_price=Decimal(1)))
