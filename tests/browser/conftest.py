@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from tests.browser import story
 from tests.browser.browser_page import FLAGS, MISSING, WATCH_SCRIPT, Watch, find_chromium, new_page
 from tests.browser.fake_arena import STATIC, FakeArena, running
+from tests.browser.trading_desk import ORDERS, PLACED, PREVIEW
 
 ARTEFACTS = Path(__file__).parents[2] / "test-artefacts"
 
@@ -70,3 +72,16 @@ async def context(browser: Browser, arena: FakeArena, watch: Watch) -> AsyncIter
 @pytest.fixture
 async def page(context: BrowserContext, watch: Watch) -> Page:
     return await new_page(context, watch)
+
+
+@pytest.fixture
+async def desk(page: Page, arena: FakeArena) -> Page:
+    """A page with the morning's orders, fresh prices, and a server that takes everything."""
+    story.tell_morning(arena)
+    arena.answers["POST", ORDERS] = (201, PLACED)
+    arena.answers["POST", f"{ORDERS}/preview"] = PREVIEW
+    await page.goto(arena.url)
+    await expect(page.locator(".connection")).to_have_text("Live")
+    story.quote_all(arena)
+    await expect(page.locator(".price-row").first).to_have_attribute("data-stale", "false")
+    return page

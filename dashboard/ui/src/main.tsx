@@ -10,6 +10,7 @@ import { keepTitle } from './app/tab-title';
 import { followForm } from './app/ticket-state';
 import './styles/tokens.css';
 import './styles/base.css';
+import './styles/topbar.css';
 import './styles/layout.css';
 import './styles/panels.css';
 import './styles/chart.css';
@@ -17,6 +18,7 @@ import './styles/ticket.css';
 import './styles/book.css';
 import './styles/feed.css';
 import './styles/dialogs.css';
+import './styles/detail.css';
 import { App } from './views/App';
 
 applyAppearance();

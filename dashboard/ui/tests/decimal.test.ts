@@ -1,5 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { add, compare, divide, fromWire, isMultipleOf, multiply, neighbours, parseDecimal, rounded, subtract, toShortText, toText, type Decimal } from '../src/core/decimal';
+import {
+  add,
+  compare,
+  divide,
+  fromWire,
+  isMultipleOf,
+  multiply,
+  neighbours,
+  parseDecimal,
+  rounded,
+  subtract,
+  toShortText,
+  toText,
+  type Decimal,
+} from '../src/core/decimal';
 
 const d = (text: string): Decimal => {
   const value = parseDecimal(text);
@@ -21,9 +35,12 @@ describe('reading', () => {
     expect(fromWire(wire)).toBe(text);
   });
 
-  it.each([null, undefined, true, Number.NaN, Number.POSITIVE_INFINITY, '', '1e5', '1,000', '0x10', '--1', '1.2.3', {}, [], '9'.repeat(50)])('what is no number is none: %s', (wire) => {
-    expect(fromWire(wire)).toBeNull();
-  });
+  it.each([null, undefined, true, Number.NaN, Number.POSITIVE_INFINITY, '', '1e5', '1,000', '0x10', '--1', '1.2.3', {}, [], '9'.repeat(50)])(
+    'what is no number is none: %s',
+    (wire) => {
+      expect(fromWire(wire)).toBeNull();
+    },
+  );
 
   it.each(['1.', '.5', '+2', ' 3 '])('a person may write %s', (text) => {
     expect(parseDecimal(text)).not.toBeNull();

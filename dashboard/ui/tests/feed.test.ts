@@ -104,7 +104,8 @@ describe('the filter', () => {
     event('narration', { text: 'Dry words.', about: { order_id: 'paper-oanda-3' } }, { source: 'rick' }),
     placed(5),
   );
-  const shown = (part: Partial<typeof NO_FILTER>): string[] => feed.lines.filter((line) => isShown(line, { ...NO_FILTER, ...part })).map((line) => line.type);
+  const shown = (part: Partial<typeof NO_FILTER>): string[] =>
+    feed.lines.filter((line) => isShown(line, { ...NO_FILTER, ...part })).map((line) => line.type);
 
   it('hides by kind, source, instrument and words', () => {
     expect(shown({ hidden: new Set(['placed']) })).toEqual(['order_filled', 'narration', 'gap']);

@@ -20,7 +20,9 @@ describe('the three lines of the first version, to the letter', () => {
   });
 
   it('order cancelled', () => {
-    expect(words(event('order_cancelled', { instrument: 'EUR_USD', order_id: 'paper-oanda-1' }))).toBe('✕ Order Cancelled EUR_USD Order ID: paper-oanda-1');
+    expect(words(event('order_cancelled', { instrument: 'EUR_USD', order_id: 'paper-oanda-1' }))).toBe(
+      '✕ Order Cancelled EUR_USD Order ID: paper-oanda-1',
+    );
   });
 
   it('the Coinbase form of the fields is read too', () => {
@@ -31,16 +33,48 @@ describe('the three lines of the first version, to the letter', () => {
 
 describe('the other types follow their pattern', () => {
   it.each<[string, Payload, string]>([
-    ['order_filled', { ...PLACED, price: 1.17, leg: 'take_profit', realized_pnl: 0.45 }, '✓ Order Filled EUR_USD 100 @ 1.17000 | Take profit | P&L +0.45'],
-    ['order_partially_filled', { ...PLACED, price: 1.1655, fill_units: 40, remaining_units: 60, leg: 'entry' }, '✓ Order Partially Filled EUR_USD 40 @ 1.16550 | 60 to go'],
-    ['order_cancelled', { ...PLACED, leg: 'stop_loss', reason: 'oco_sibling' }, '✕ Order Cancelled EUR_USD Order ID: paper-oanda-3 | stop loss | oco sibling'],
-    ['order_rejected', { ...PLACED, code: 'INSUFFICIENT_MARGIN', message: 'too much' }, '⊘ Order Rejected EUR_USD BUY 100 units | INSUFFICIENT_MARGIN | too much'],
-    ['order_modified', { ...PLACED, changes: { stop_loss_price: { from: 1.16, to: 1.161 } } }, '✎ Order Modified EUR_USD Order ID: paper-oanda-3 | SL: 1.16100'],
-    ['bracket_closed', { ...PLACED, close_reason: 'STOP_LOSS', realized_pnl: -0.55, r_multiple: -1 }, '■ Bracket Closed EUR_USD Order ID: paper-oanda-3 | Stop loss | P&L −0.55 | −1.00 R'],
+    [
+      'order_filled',
+      { ...PLACED, price: 1.17, leg: 'take_profit', realized_pnl: 0.45 },
+      '✓ Order Filled EUR_USD 100 @ 1.17000 | Take profit | P&L +0.45',
+    ],
+    [
+      'order_partially_filled',
+      { ...PLACED, price: 1.1655, fill_units: 40, remaining_units: 60, leg: 'entry' },
+      '✓ Order Partially Filled EUR_USD 40 @ 1.16550 | 60 to go',
+    ],
+    [
+      'order_cancelled',
+      { ...PLACED, leg: 'stop_loss', reason: 'oco_sibling' },
+      '✕ Order Cancelled EUR_USD Order ID: paper-oanda-3 | stop loss | oco sibling',
+    ],
+    [
+      'order_rejected',
+      { ...PLACED, code: 'INSUFFICIENT_MARGIN', message: 'too much' },
+      '⊘ Order Rejected EUR_USD BUY 100 units | INSUFFICIENT_MARGIN | too much',
+    ],
+    [
+      'order_modified',
+      { ...PLACED, changes: { stop_loss_price: { from: 1.16, to: 1.161 } } },
+      '✎ Order Modified EUR_USD Order ID: paper-oanda-3 | SL: 1.16100',
+    ],
+    [
+      'bracket_closed',
+      { ...PLACED, close_reason: 'STOP_LOSS', realized_pnl: -0.55, r_multiple: -1 },
+      '■ Bracket Closed EUR_USD Order ID: paper-oanda-3 | Stop loss | P&L −0.55 | −1.00 R',
+    ],
     ['protection_lost', { ...PLACED, reason: 'leg_refused' }, '⚠ Protection Lost EUR_USD Order ID: paper-oanda-3 | Leg refused'],
-    ['trading_state_changed', { old: 'ACTIVE', new: 'HALTED', reason: 'lunch', changed_by: 'trader@test' }, '⏻ Trading State oanda HALTED | by trader@test | lunch'],
+    [
+      'trading_state_changed',
+      { old: 'ACTIVE', new: 'HALTED', reason: 'lunch', changed_by: 'trader@test' },
+      '⏻ Trading State oanda HALTED | by trader@test | lunch',
+    ],
     ['feed_stale', { instruments: ['EUR_USD'], reason: 'stale', age_ms: 10400 }, '∿ Feed Stale oanda EUR_USD | stale | no quote for 10.4 s'],
-    ['paper_reset', { venue: 'oanda', balance: 100000, currency: 'USD', reset_by: 'me' }, '↺ Paper Account Reset oanda | balance 100,000.00 USD | by me'],
+    [
+      'paper_reset',
+      { venue: 'oanda', balance: 100000, currency: 'USD', reset_by: 'me' },
+      '↺ Paper Account Reset oanda | balance 100,000.00 USD | by me',
+    ],
     ['source_reset', { reason: 'created' }, '↺ History Begins oanda | created'],
   ])('%s', (type, payload, expected) => {
     expect(words(event(type, payload))).toBe(expected);
@@ -48,7 +82,11 @@ describe('the other types follow their pattern', () => {
 
   it('Rick speaks in his own words', () => {
     const telling = tell(event('narration', { text: 'Risking 0.55 to make 0.45.', tone: 'warning' }, { source: 'rick' }));
-    expect(telling).toMatchObject({ icon: 'rick', tone: 'warning', parts: [{ text: 'Rick' }, { text: 'Risking 0.55 to make 0.45.', role: 'quote' }] });
+    expect(telling).toMatchObject({
+      icon: 'rick',
+      tone: 'warning',
+      parts: [{ text: 'Rick' }, { text: 'Risking 0.55 to make 0.45.', role: 'quote' }],
+    });
   });
 
   it('a type nobody here knows is still told', () => {
@@ -59,18 +97,49 @@ describe('the other types follow their pattern', () => {
 });
 
 describe('what no honest server would send', () => {
-  it.each(['oco_placed', 'order_filled', 'order_partially_filled', 'order_cancelled', 'order_modified', 'bracket_closed', 'narration', 'heartbeat', 'trading_state_changed', 'feed_stale', 'reconciled', 'paper_reset'])(
-    '%s survives fields of every wrong type',
-    (type) => {
-      for (const value of [null, true, [], {}, 'x'.repeat(5000), '\u202e\n<img>', -1, 1e300]) {
-        const names = ['instrument', 'side', 'units', 'sl', 'tp', 'price', 'leg', 'reason', 'changes', 'text', 'tone', 'programs', 'realized_pnl', 'r_multiple', 'new', 'instruments', 'orders', 'balance', 'order_id', 'about'];
-        const payload = Object.fromEntries(names.map((name) => [name, value])) as Payload;
-        const line = words(event(type, payload));
-        expect(line).not.toMatch(/undefined|NaN|\[object|null|[\n\u202e]/);
-        expect(line.length).toBeLessThan(4000);
-      }
-    },
-  );
+  it.each([
+    'oco_placed',
+    'order_filled',
+    'order_partially_filled',
+    'order_cancelled',
+    'order_modified',
+    'bracket_closed',
+    'narration',
+    'heartbeat',
+    'trading_state_changed',
+    'feed_stale',
+    'reconciled',
+    'paper_reset',
+  ])('%s survives fields of every wrong type', (type) => {
+    for (const value of [null, true, [], {}, 'x'.repeat(5000), '\u202e\n<img>', -1, 1e300]) {
+      const names = [
+        'instrument',
+        'side',
+        'units',
+        'sl',
+        'tp',
+        'price',
+        'leg',
+        'reason',
+        'changes',
+        'text',
+        'tone',
+        'programs',
+        'realized_pnl',
+        'r_multiple',
+        'new',
+        'instruments',
+        'orders',
+        'balance',
+        'order_id',
+        'about',
+      ];
+      const payload = Object.fromEntries(names.map((name) => [name, value])) as Payload;
+      const line = words(event(type, payload));
+      expect(line).not.toMatch(/undefined|NaN|\[object|null|[\n\u202e]/);
+      expect(line.length).toBeLessThan(4000);
+    }
+  });
 
   it('a field called like a method is no method', () => {
     expect(words(event('order_cancelled', { ...PLACED, leg: 'constructor', reason: 'toString' }))).toContain('constructor | tostring');

@@ -9,7 +9,10 @@ describe('the server’s figures', () => {
   const figures = { trades: 3, wins: 2, losses: 1, net_pnl: 0.2, fees: 0, best: 0.2, worst: -0.1, win_rate: 0.6667, expectancy_r: null, streak: -1 };
 
   it('are kept as exact text, and what is not there is none', () => {
-    const read = readPerformance({ ok: true, performance: { ...figures, currency: 'USD', by_instrument: [{ ...figures, name: 'EUR_USD' }], by_hour: 'x' } })!;
+    const read = readPerformance({
+      ok: true,
+      performance: { ...figures, currency: 'USD', by_instrument: [{ ...figures, name: 'EUR_USD' }], by_hour: 'x' },
+    })!;
     expect(read.total).toMatchObject({ trades: 3, net: '0.2', worst: '-0.1', winRate: '0.6667', expectancyR: null, profitFactor: null, streak: -1 });
     expect(read.groups.get('instrument')?.map(({ name }) => name)).toEqual(['EUR_USD']);
     expect(read.groups.get('hour')).toEqual([]);
@@ -22,7 +25,11 @@ describe('the server’s figures', () => {
   });
 });
 
-const at = (minute: number, equity: unknown, open_pnl?: number): object => ({ at: `2025-10-16T11:${String(minute).padStart(2, '0')}:00Z`, equity, open_pnl });
+const at = (minute: number, equity: unknown, open_pnl?: number): object => ({
+  at: `2025-10-16T11:${String(minute).padStart(2, '0')}:00Z`,
+  equity,
+  open_pnl,
+});
 
 describe('the equity curve', () => {
   it('comes newest first and is drawn oldest first, each second once', () => {
@@ -48,12 +55,19 @@ describe('today', () => {
 
 describe('tables to take home', () => {
   it('text that a spreadsheet would run is text; numbers stay numbers', () => {
-    expect(toCsv(['a'], [['=1+1'], ['-3.5'], ['+x'], ['@x'], ['plain'], ['a,"b"\n']])).toBe('a\r\n\'=1+1\r\n-3.5\r\n\'+x\r\n\'@x\r\nplain\r\n"a,""b""\n"\r\n');
+    expect(toCsv(['a'], [['=1+1'], ['-3.5'], ['+x'], ['@x'], ['plain'], ['a,"b"\n']])).toBe(
+      'a\r\n\'=1+1\r\n-3.5\r\n\'+x\r\n\'@x\r\nplain\r\n"a,""b""\n"\r\n',
+    );
   });
 
   it('the filter goes along to the server', () => {
     expect(filterToExport(NO_FILTER).toString()).toBe('');
-    const query = filterToExport({ text: 'x', source: 'oanda', instrument: 'EUR_USD', hidden: new Set(['rick', 'heartbeats', 'desk', 'placed', 'cancels', 'closes']) });
+    const query = filterToExport({
+      text: 'x',
+      source: 'oanda',
+      instrument: 'EUR_USD',
+      hidden: new Set(['rick', 'heartbeats', 'desk', 'placed', 'cancels', 'closes']),
+    });
     expect(Object.fromEntries(query)).toEqual({ types: 'order_filled,order_partially_filled', sources: 'oanda', instruments: 'EUR_USD', text: 'x' });
     expect(filterToExport({ ...NO_FILTER, hidden: new Set(['rick']) }).get('types')).toContain('protection_lost');
   });

@@ -11,7 +11,15 @@ import { oneLine } from '../src/core/text';
 import { event, frame, PLACED } from './help';
 
 const start = startState(1_760_000_000_000);
-const envelope = (seq: number, more: object = {}): object => ({ source: 'oanda', type: 'oco_placed', payload: PLACED, ts: '2025-10-16T11:55:27.021050Z', epoch: '61aa61aa61aa61aa', seq, ...more });
+const envelope = (seq: number, more: object = {}): object => ({
+  source: 'oanda',
+  type: 'oco_placed',
+  payload: PLACED,
+  ts: '2025-10-16T11:55:27.021050Z',
+  epoch: '61aa61aa61aa61aa',
+  seq,
+  ...more,
+});
 
 function after(state: PageState, ...frames: ReturnType<typeof frame>[]): PageState {
   return reduce(state, { kind: 'frames', frames });
@@ -19,7 +27,12 @@ function after(state: PageState, ...frames: ReturnType<typeof frame>[]): PageSta
 
 describe('frames', () => {
   it('the same frames always give the same page', () => {
-    const frames = [frame('message', envelope(1)), frame('gap', { source: 'oanda', from: 2, to: 3 }), frame('message', envelope(4)), frame('quote', { instrument: 'EUR_USD', bid: 1.1, ask: 1.2 })];
+    const frames = [
+      frame('message', envelope(1)),
+      frame('gap', { source: 'oanda', from: 2, to: 3 }),
+      frame('message', envelope(4)),
+      frame('quote', { instrument: 'EUR_USD', bid: 1.1, ask: 1.2 }),
+    ];
     expect(after(start, ...frames)).toEqual(after(start, ...frames));
   });
 
@@ -37,7 +50,11 @@ describe('frames', () => {
   });
 
   it('events of orders say that the desk is to be asked again; Rick’s do not', () => {
-    const state = after(start, frame('message', envelope(1)), frame('message', { source: 'rick', type: 'narration', payload: { text: 'x' }, epoch: 'f', seq: 1 }));
+    const state = after(
+      start,
+      frame('message', envelope(1)),
+      frame('message', { source: 'rick', type: 'narration', payload: { text: 'x' }, epoch: 'f', seq: 1 }),
+    );
     expect(state.desk.told).toBe(1);
     expect(after(state, frame('message', envelope(1))).desk.told).toBe(1);
   });
@@ -57,7 +74,8 @@ describe('frames', () => {
 });
 
 describe('prices', () => {
-  const quote = (bid: unknown, ask: unknown, at = 1_000): PageState['quotes'] => reduce(start, { kind: 'frames', frames: [frame('quote', { payload: { instrument: 'EUR_USD', bid, ask }, ts: 'x' }, { at })] }).quotes;
+  const quote = (bid: unknown, ask: unknown, at = 1_000): PageState['quotes'] =>
+    reduce(start, { kind: 'frames', frames: [frame('quote', { payload: { instrument: 'EUR_USD', bid, ask }, ts: 'x' }, { at })] }).quotes;
 
   it('are exact text, with the way they moved', () => {
     let state = after(start, frame('quote', { instrument: 'EUR_USD', bid: 1.16702, ask: 1.16714 }, { at: 1 }));
@@ -101,20 +119,31 @@ describe('answers of the servers', () => {
   it('a session that cannot be read is none; what is missing in one is refused, not granted', () => {
     expect(readSession(null)).toBeNull();
     expect(readSession({})).toMatchObject({ user: null, mayRead: false, mayTrade: false, mode: 'paper', live: [] });
-    expect(readSession({ may: { trade: 'yes' }, mode: 'live', modes: { oanda: 'live' } })).toMatchObject({ mayTrade: false, mode: 'live', modes: new Map([['oanda', 'live']]) });
+    expect(readSession({ may: { trade: 'yes' }, mode: 'live', modes: { oanda: 'live' } })).toMatchObject({
+      mayTrade: false,
+      mode: 'live',
+      modes: new Map([['oanda', 'live']]),
+    });
   });
 
   it('while the gateway cannot say who is looking, it is who it was', () => {
     const known = readSession({ user: { email: 'a@b', role: 'trader' }, csrf_token: 'x', may: { read: true, trade: true } })!;
     const state = reduce(start, { kind: 'session', session: known });
     const down = readSession({ user: null, gateway: 'down', mode: 'paper' })!;
-    expect(reduce(state, { kind: 'session', session: down }).session).toMatchObject({ user: { email: 'a@b' }, csrfToken: 'x', mayTrade: true, isGatewayDown: true });
+    expect(reduce(state, { kind: 'session', session: down }).session).toMatchObject({
+      user: { email: 'a@b' },
+      csrfToken: 'x',
+      mayTrade: true,
+      isGatewayDown: true,
+    });
     expect(reduce(state, { kind: 'session', session: readSession({ user: null, gateway: 'up' })! }).session?.user).toBeNull();
     expect(reduce(start, { kind: 'session', session: down }).session?.user).toBeNull();
   });
 
   it('instruments without a grid cannot be traded and are left out', () => {
-    const list = readInstruments({ instruments: [{ name: 'EUR_USD', venue: 'oanda', tick: 0.00001, step: 1, price_decimals: 5 }, { name: 'X', tick: 0, step: 1 }, null, 'BTC-USD'] });
+    const list = readInstruments({
+      instruments: [{ name: 'EUR_USD', venue: 'oanda', tick: 0.00001, step: 1, price_decimals: 5 }, { name: 'X', tick: 0, step: 1 }, null, 'BTC-USD'],
+    });
     expect([...list.keys()]).toEqual(['EUR_USD']);
     const euro = list.get('EUR_USD')!;
     expect(euro).toMatchObject({ base: 'EUR', quote: 'USD', decimals: 5, assetClass: 'forex' });
@@ -122,16 +151,26 @@ describe('answers of the servers', () => {
   });
 
   it('orders, positions and accounts keep money as exact text', () => {
-    expect(readOrder({ order_id: 'paper-oanda-1', units: 100, entry_price: 1.1655, side: 'buy', status: 'PENDING' })).toMatchObject({ units: '100', entry: '1.1655', side: 'BUY', stop: null });
+    expect(readOrder({ order_id: 'paper-oanda-1', units: 100, entry_price: 1.1655, side: 'buy', status: 'PENDING' })).toMatchObject({
+      units: '100',
+      entry: '1.1655',
+      side: 'BUY',
+      stop: null,
+    });
     expect(readPosition({ instrument: 'EUR_USD', open_pnl: -0.1 }, 'oanda')).toMatchObject({ broker: 'oanda', openPnl: '-0.1', protection: '' });
-    expect(readAccount({ ok: true, account: { equity: 100000.5, holdings: { BTC: 1 } } }, 'coinbase')).toMatchObject({ equity: '100000.5', holdings: new Map([['BTC', '1']]) });
+    expect(readAccount({ ok: true, account: { equity: 100000.5, holdings: { BTC: 1 } } }, 'coinbase')).toMatchObject({
+      equity: '100000.5',
+      holdings: new Map([['BTC', '1']]),
+    });
     expect(readList({ orders: [1, null, {}] }, 'orders', (one) => readOrder(one))).toHaveLength(1);
     expect(readList(null, 'orders', (one) => readOrder(one))).toEqual([]);
   });
 
   it('candles come once each, oldest first, and quotes move the last', () => {
     const mid = { open: 1, high: 3, low: 0.5, close: 2 };
-    const candles = readCandles({ candles: [{ time: 60, mid }, { time: 120, mid }, { time: 120, mid }, { time: 180 }, { time: 240, mid: { ...mid, high: 'x' } }] });
+    const candles = readCandles({
+      candles: [{ time: 60, mid }, { time: 120, mid }, { time: 120, mid }, { time: 180 }, { time: 240, mid: { ...mid, high: 'x' } }],
+    });
     expect(candles.map((one) => one.time)).toEqual([60, 120]);
     const last = candles[1]!;
     expect(advance(last, 4, 130_000, 'M1')).toMatchObject({ time: 120, high: 4, close: 4, low: 0.5 });
@@ -172,7 +211,11 @@ describe('programs', () => {
 
 describe('time and trading states', () => {
   const beat = (ts: string, oanda = 'ACTIVE'): ReturnType<typeof frame> =>
-    frame('heartbeat', { source: 'arena', type: 'heartbeat', ts, payload: { programs: { oanda: { status: 'ok', age_ms: 1, trading_state: oanda } } } }, { at: Date.parse('2025-10-16T12:00:00Z') });
+    frame(
+      'heartbeat',
+      { source: 'arena', type: 'heartbeat', ts, payload: { programs: { oanda: { status: 'ok', age_ms: 1, trading_state: oanda } } } },
+      { at: Date.parse('2025-10-16T12:00:00Z') },
+    );
 
   it('a clock that is off is seen in the heartbeat; a second is the way here', () => {
     expect(after(start, beat('2025-10-16T12:00:01Z')).clockAhead).toBe(0);
@@ -184,8 +227,16 @@ describe('time and trading states', () => {
     const known = reduce(start, { kind: 'session', session: readSession({ trading_states: { oanda: 'ACTIVE', coinbase: 'ACTIVE' } })! });
     expect(after(known, beat('2025-10-16T12:00:00Z')).session).toBe(known.session);
     expect(after(known, beat('2025-10-16T12:00:00Z', 'HALTED')).session?.tradingStates.get('oanda')).toBe('HALTED');
-    const told = after(known, frame('message', { source: 'coinbase', type: 'trading_state_changed', payload: { new: 'REDUCING' }, epoch: 'e', seq: 1 }));
-    expect(told.session?.tradingStates).toEqual(new Map([['oanda', 'ACTIVE'], ['coinbase', 'REDUCING']]));
+    const told = after(
+      known,
+      frame('message', { source: 'coinbase', type: 'trading_state_changed', payload: { new: 'REDUCING' }, epoch: 'e', seq: 1 }),
+    );
+    expect(told.session?.tradingStates).toEqual(
+      new Map([
+        ['oanda', 'ACTIVE'],
+        ['coinbase', 'REDUCING'],
+      ]),
+    );
   });
 
   it('the forex week is New York’s, daylight saving and all', () => {

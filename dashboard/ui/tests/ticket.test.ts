@@ -5,7 +5,15 @@ import type { Quote } from '../src/core/quotes';
 import { EMPTY_FORM, judge, mintOrderId, orderWords, type TicketForm } from '../src/core/ticket';
 
 const EURO = readInstrument({ name: 'EUR_USD', venue: 'oanda', tick: 0.00001, step: 1, units_min: 1, units_max: 1000000, price_decimals: 5 })!;
-const COIN = readInstrument({ name: 'BTC-USD', venue: 'coinbase', tick: 0.01, step: 0.00000001, units_min: 0.00001, units_max: 1000, price_decimals: 2 })!;
+const COIN = readInstrument({
+  name: 'BTC-USD',
+  venue: 'coinbase',
+  tick: 0.01,
+  step: 0.00000001,
+  units_min: 0.00001,
+  units_max: 1000,
+  price_decimals: 2,
+})!;
 const QUOTE: Quote = { instrument: 'EUR_USD', bid: '1.16702', ask: '1.16714', synthetic: false, feed: '', at: 0, marketAt: 0, move: 0 };
 
 const WHOLE: TicketForm = { ...EMPTY_FORM, units: '100', entry: '1.1655', stop: '1.16', target: '1.17', quality: '75' };
@@ -16,7 +24,15 @@ const faults = (part: Partial<TicketForm>, instrument = EURO): Record<string, st
 describe('a whole order', () => {
   it('is the seed’s, number for number', () => {
     expect(judged({}).body).toEqual({
-      instrument: 'EUR_USD', side: 'BUY', units: '100', entry_type: 'limit', entry_price: '1.1655', stop_loss_price: '1.16', take_profit_price: '1.17', quality_score: '75', ttl_min: '360',
+      instrument: 'EUR_USD',
+      side: 'BUY',
+      units: '100',
+      entry_type: 'limit',
+      entry_price: '1.1655',
+      stop_loss_price: '1.16',
+      take_profit_price: '1.17',
+      quality_score: '75',
+      ttl_min: '360',
     });
   });
 
@@ -28,14 +44,21 @@ describe('a whole order', () => {
 
   it('reckons distances in pips and reward to risk, exactly', () => {
     expect(judged({})).toMatchObject({ riskPips: '55.0', rewardPips: '45.0', rewardToRisk: '0.82' });
-    expect(judged({ units: '0.001', entry: '42500.5', stop: '42000', target: '43500' }, COIN)).toMatchObject({ riskPips: '500.5', rewardPips: '999.5', rewardToRisk: '2.00' });
+    expect(judged({ units: '0.001', entry: '42500.5', stop: '42000', target: '43500' }, COIN)).toMatchObject({
+      riskPips: '500.5',
+      rewardPips: '999.5',
+      rewardToRisk: '2.00',
+    });
   });
 
   it('at the market it has no price and is measured from the side it would get', () => {
     const one = judged({ entryType: 'market', entry: 'ignored' });
     expect(one.body).not.toHaveProperty('entry_price');
     expect(toText(one.entryPrice!)).toBe('1.16714');
-    expect(judge({ ...WHOLE, entryType: 'market', side: 'SELL', stop: '1.17', target: '1.16' }, EURO, QUOTE).entryPrice).toEqual({ units: 116702n, scale: 5 });
+    expect(judge({ ...WHOLE, entryType: 'market', side: 'SELL', stop: '1.17', target: '1.16' }, EURO, QUOTE).entryPrice).toEqual({
+      units: 116702n,
+      scale: 5,
+    });
   });
 });
 
@@ -99,7 +122,10 @@ describe('exits as a distance', () => {
 
   it('percent is set on the nearest tick, and that is what is sent', () => {
     expect(at({ exitUnit: 'percent', stop: '0.5', target: '1' })).toEqual(['1.15967', '1.17716']);
-    expect(judged({ exitUnit: 'percent', stop: '0.5', target: '1' }).body).toMatchObject({ stop_loss_price: '1.15967', take_profit_price: '1.17716' });
+    expect(judged({ exitUnit: 'percent', stop: '0.5', target: '1' }).body).toMatchObject({
+      stop_loss_price: '1.15967',
+      take_profit_price: '1.17716',
+    });
   });
 
   it('a distance waits for an entry, is positive, and does not reach below zero', () => {

@@ -33,7 +33,12 @@ export function get(path: string): Promise<Answer> {
   return call('GET', path);
 }
 
-export async function change(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+export async function change(
+  method: 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const answer = await call(method, path, body, { 'X-CSRF-Token': csrfToken, ...headers });
   if (answer.kind !== 'refused' || (answer.code !== 'CSRF_TOKEN_WRONG' && answer.status !== 401) || path === '/api/session') return answer;
   const before = csrfToken;
@@ -43,7 +48,12 @@ export async function change(method: 'POST' | 'PATCH' | 'DELETE', path: string, 
 }
 
 async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-  const init: RequestInit = { method, headers: { Accept: 'application/json', ...headers }, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) };
+  const init: RequestInit = {
+    method,
+    headers: { Accept: 'application/json', ...headers },
+    cache: 'no-store',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers = { ...init.headers, 'Content-Type': 'application/json' };

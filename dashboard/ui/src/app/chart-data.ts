@@ -81,7 +81,12 @@ export const chartLines = computed<readonly ChartLine[]>(() => {
     if (order.instrument !== name || !isWorking(order)) continue;
     const short = order.orderId.replace(/^.*-(\d+)$/, '#$1');
     const isIn = order.status === 'OPEN';
-    add(`${order.orderId} entry`, 'entry', isIn ? order.averageEntry : order.entry, `${short} ${isIn ? (order.side === 'BUY' ? 'long' : 'short') : order.side.toLowerCase()} ${order.units}`);
+    add(
+      `${order.orderId} entry`,
+      'entry',
+      isIn ? order.averageEntry : order.entry,
+      `${short} ${isIn ? (order.side === 'BUY' ? 'long' : 'short') : order.side.toLowerCase()} ${order.units}`,
+    );
     add(`${order.orderId} stop`, 'stop', order.stop, `${short} stop`);
     add(`${order.orderId} target`, 'target', order.target, `${short} target`);
   }
@@ -124,7 +129,8 @@ function readFills(name: string): FillMark[] {
     const isExit = leg !== undefined && leg !== 'entry';
     const bought = (side === 'BUY') !== isExit;
     const time = Date.parse(line.ts) / 1000;
-    if (Number.isFinite(time)) marks.push({ time, side: bought ? 'BUY' : 'SELL', text: fromWire(units ?? line.event.payload['units'] ?? null) ?? '' });
+    if (Number.isFinite(time))
+      marks.push({ time, side: bought ? 'BUY' : 'SELL', text: fromWire(units ?? line.event.payload['units'] ?? null) ?? '' });
   }
   return marks.reverse();
 }

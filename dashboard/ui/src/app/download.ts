@@ -25,7 +25,7 @@ export async function save(path: string, name: string): Promise<void> {
     }
     const parts: BlobPart[] = [];
     let bytes = 0;
-    for (const reader = response.body.getReader(); ; ) {
+    for (const reader = response.body.getReader(); ;) {
       const { done, value } = await reader.read();
       if (done) break;
       parts.push(value);

@@ -33,7 +33,11 @@ export async function place(broker: string, body: OrderBody, clientOrderId: stri
     const decimals = instruments.peek().get(body.instrument)?.decimals ?? usualDecimals(body.instrument);
     const yes = await ask({
       title: isLive(broker) ? 'Place this order with real money?' : 'Place this order?',
-      lines: [orderWords(body, decimals), `Stop ${price(body.stop_loss_price, decimals)}, target ${price(body.take_profit_price, decimals)}`, ...(isOld ? ['Its price is old: nobody knows where the market stands now.'] : [])],
+      lines: [
+        orderWords(body, decimals),
+        `Stop ${price(body.stop_loss_price, decimals)}, target ${price(body.take_profit_price, decimals)}`,
+        ...(isOld ? ['Its price is old: nobody knows where the market stands now.'] : []),
+      ],
       action: `Place it${isLive(broker) ? ', live' : ''}`,
       isDanger: false,
       isLive: isLive(broker),
@@ -69,7 +73,10 @@ export type Modification = Readonly<Partial<Record<'entry_price' | 'stop_loss_pr
 
 export async function modify(order: Order, changes: Modification): Promise<Answer | null> {
   if (mustAsk(order.broker)) {
-    const lines = [`${order.orderId}: ${order.side} ${order.units} ${order.instrument}`, ...Object.entries(changes).map(([field, to]) => `${field.replaceAll('_', ' ')}: ${to}`)];
+    const lines = [
+      `${order.orderId}: ${order.side} ${order.units} ${order.instrument}`,
+      ...Object.entries(changes).map(([field, to]) => `${field.replaceAll('_', ' ')}: ${to}`),
+    ];
     const asked = { title: 'Change this order?', lines, action: 'Change it', isDanger: false, isLive: isLive(order.broker) };
     if (!(await ask(asked))) return null;
   }

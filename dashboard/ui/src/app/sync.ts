@@ -194,7 +194,11 @@ async function loadOrders(): Promise<void> {
 type PerBroker = Exclude<PartName, 'orders'>;
 
 /** Asks each broker; one that is down leaves its old entries standing, and is named. */
-async function loadPerBroker<N extends PerBroker>(name: N, path: string, read: (entry: unknown, broker: string) => Desk[N]['list'][number] | null): Promise<void> {
+async function loadPerBroker<N extends PerBroker>(
+  name: N,
+  path: string,
+  read: (entry: unknown, broker: string) => Desk[N]['list'][number] | null,
+): Promise<void> {
   const asked = brokers();
   const answers = await Promise.all(asked.map((broker) => get(`/api/arena/brokers/${encodeURIComponent(broker)}/${path}`)));
   const good = answers.filter((answer) => answer.kind === 'ok');

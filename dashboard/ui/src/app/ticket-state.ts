@@ -13,7 +13,9 @@ import { instruments, quotes, session } from './store';
 
 export const form = signal<TicketForm>(EMPTY_FORM);
 
-export const instrument = computed<Instrument | null>(() => instruments.value.get(selectedInstrument.value) ?? [...instruments.value.values()][0] ?? null);
+export const instrument = computed<Instrument | null>(
+  () => instruments.value.get(selectedInstrument.value) ?? [...instruments.value.values()][0] ?? null,
+);
 
 export const judged = computed(() => {
   const chosen = instrument.value;

@@ -75,11 +75,20 @@ export class ArenaChart {
       autoSize: true,
       layout: { attributionLogo: false, fontSize: 11 },
       rightPriceScale: { borderVisible: false, scaleMargins: MARGIN, minimumWidth: 72 },
-      timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true, rightOffset: 6, tickMarkFormatter: (time: Time, type: TickMarkType) => this.tick(time, type) },
+      timeScale: {
+        borderVisible: false,
+        timeVisible: true,
+        secondsVisible: true,
+        rightOffset: 6,
+        tickMarkFormatter: (time: Time, type: TickMarkType) => this.tick(time, type),
+      },
       localization: { timeFormatter: (time: Time) => this.moment(time) },
       crosshair: { mode: 0 },
     });
-    this.series = this.chart.addSeries(CandlestickSeries, { autoscaleInfoProvider: (base: () => AutoscaleInfo | null) => this.scale(base), lastValueVisible: true });
+    this.series = this.chart.addSeries(CandlestickSeries, {
+      autoscaleInfoProvider: (base: () => AutoscaleInfo | null) => this.scale(base),
+      lastValueVisible: true,
+    });
     this.markers = createSeriesMarkers(this.series, []);
     this.paint(colours);
   }
@@ -218,7 +227,8 @@ export class ArenaChart {
 
   private lineStyle({ kind, price, title }: ChartLine) {
     const { up, down, entry, bid, onUp, onDown, onEntry } = this.colours;
-    const [color, axisLabelTextColor] = kind === 'target' ? [up, onUp] : kind === 'stop' ? [down, onDown] : kind === 'entry' ? [entry, onEntry] : [bid, onEntry];
+    const [color, axisLabelTextColor] =
+      kind === 'target' ? [up, onUp] : kind === 'stop' ? [down, onDown] : kind === 'entry' ? [entry, onEntry] : [bid, onEntry];
     const quiet = kind === 'bid' || kind === 'ask';
     return {
       price,

@@ -27,10 +27,22 @@ export class EquityChart {
       handleScale: false,
     });
     const line = { lineWidth: 2 as const, priceLineVisible: false, lastValueVisible: false };
-    this.equity = this.chart.addSeries(AreaSeries, { ...line, lineColor: colours.entry, topColor: fade(colours.entry, 0.25), bottomColor: fade(colours.entry, 0) });
+    this.equity = this.chart.addSeries(AreaSeries, {
+      ...line,
+      lineColor: colours.entry,
+      topColor: fade(colours.entry, 0.25),
+      bottomColor: fade(colours.entry, 0),
+    });
     this.drawdown = this.chart.addSeries(
       AreaSeries,
-      { ...line, lineWidth: 1, lineColor: colours.down, topColor: fade(colours.down, 0), bottomColor: fade(colours.down, 0.3), invertFilledArea: true },
+      {
+        ...line,
+        lineWidth: 1,
+        lineColor: colours.down,
+        topColor: fade(colours.down, 0),
+        bottomColor: fade(colours.down, 0.3),
+        invertFilledArea: true,
+      },
       1,
     );
     this.chart.panes()[1]?.setHeight(60);

@@ -63,7 +63,13 @@ type Tell = (event: ArenaEvent, payload: Payload, decimals: number) => Telling;
 
 const label = (text: string): Part => ({ role: 'label', text });
 const text = (value: string): Part => ({ role: 'text', text: value });
-const extra = (...values: string[]): Part => ({ role: 'extra', text: values.filter(Boolean).map((value) => `| ${value}`).join(' ') });
+const extra = (...values: string[]): Part => ({
+  role: 'extra',
+  text: values
+    .filter(Boolean)
+    .map((value) => `| ${value}`)
+    .join(' '),
+});
 const symbol = (payload: Payload): Part => ({ role: 'symbol', text: instrumentOf(payload) });
 
 function side(payload: Payload): Part {
@@ -166,7 +172,13 @@ const tellRejected: Tell = (_event, payload) => {
   return {
     icon: 'rejected',
     tone: 'bad',
-    parts: [label('Order Rejected'), symbol(payload), side(payload), text(quantity), extra(oneLine(payload['code'], 60), oneLine(payload['message'], 240))],
+    parts: [
+      label('Order Rejected'),
+      symbol(payload),
+      side(payload),
+      text(quantity),
+      extra(oneLine(payload['code'], 60), oneLine(payload['message'], 240)),
+    ],
   };
 };
 
@@ -182,7 +194,11 @@ function tellFeed(tone: Tone, name: string, rest: (payload: Payload) => readonly
       .map((one) => oneLine(one, 24))
       .filter(Boolean)
       .join(', ');
-    return { icon: FEED_ICONS.get(event.type) ?? 'feed', tone, parts: [label(name), text(event.source), { role: 'symbol', text: concerned }, extra(...rest(payload))] };
+    return {
+      icon: FEED_ICONS.get(event.type) ?? 'feed',
+      tone,
+      parts: [label(name), text(event.source), { role: 'symbol', text: concerned }, extra(...rest(payload))],
+    };
   };
 }
 
@@ -232,28 +248,30 @@ function tellUnknown(event: ArenaEvent): Telling {
   };
 }
 
-const TELLINGS: ReadonlyMap<string, Tell> = new Map(Object.entries({
-  oco_placed: tellPlaced,
-  order_filled: tellFilled,
-  order_partially_filled: tellFilled,
-  order_cancelled: tellCancelled,
-  order_modified: tellModified,
-  bracket_closed: tellClosed,
-  trading_state_changed: tellState,
-  heartbeat: tellHeartbeat,
-  narration: tellRick,
-  order_rejected: tellRejected,
-  order_unknown: simple('unknown', 'warning', 'Order Unknown', 'status'),
-  order_resolved: simple('filled', 'plain', 'Order Resolved', 'status'),
-  protection_lost: simple('alarm', 'serious', 'Protection Lost', 'reason'),
-  protection_restored: simple('shield', 'good', 'Protection Restored', 'protection'),
-  feed_stale: tellFeed('warning', 'Feed Stale', (payload) => [words(payload['reason']), seconds('no quote for', payload['age_ms'], 1000)]),
-  feed_recovered: tellFeed('good', 'Feed Recovered', (payload) => [seconds('silent for', payload['silent_s'])]),
-  reconciled: tellFeed('plain', 'Reconciled', (payload) => [seconds('blind for', payload['blind_s']), `${plain(payload['orders'])} orders open`]),
-  clock_stepped: tellFeed('warning', 'Clock Stepped', (payload) => [seconds('by', payload['step_s'])]),
-  source_reset: tellFeed('warning', 'History Begins', (payload) => [words(payload['reason'])]),
-  paper_reset: tellFeed('plain', 'Paper Account Reset', (payload) => [
-    `balance ${money(payload['balance'], oneLine(payload['currency'], 8))} ${oneLine(payload['currency'], 8)}`,
-    oneLine(payload['reset_by'], 60) && `by ${oneLine(payload['reset_by'], 60)}`,
-  ]),
-}));
+const TELLINGS: ReadonlyMap<string, Tell> = new Map(
+  Object.entries({
+    oco_placed: tellPlaced,
+    order_filled: tellFilled,
+    order_partially_filled: tellFilled,
+    order_cancelled: tellCancelled,
+    order_modified: tellModified,
+    bracket_closed: tellClosed,
+    trading_state_changed: tellState,
+    heartbeat: tellHeartbeat,
+    narration: tellRick,
+    order_rejected: tellRejected,
+    order_unknown: simple('unknown', 'warning', 'Order Unknown', 'status'),
+    order_resolved: simple('filled', 'plain', 'Order Resolved', 'status'),
+    protection_lost: simple('alarm', 'serious', 'Protection Lost', 'reason'),
+    protection_restored: simple('shield', 'good', 'Protection Restored', 'protection'),
+    feed_stale: tellFeed('warning', 'Feed Stale', (payload) => [words(payload['reason']), seconds('no quote for', payload['age_ms'], 1000)]),
+    feed_recovered: tellFeed('good', 'Feed Recovered', (payload) => [seconds('silent for', payload['silent_s'])]),
+    reconciled: tellFeed('plain', 'Reconciled', (payload) => [seconds('blind for', payload['blind_s']), `${plain(payload['orders'])} orders open`]),
+    clock_stepped: tellFeed('warning', 'Clock Stepped', (payload) => [seconds('by', payload['step_s'])]),
+    source_reset: tellFeed('warning', 'History Begins', (payload) => [words(payload['reason'])]),
+    paper_reset: tellFeed('plain', 'Paper Account Reset', (payload) => [
+      `balance ${money(payload['balance'], oneLine(payload['currency'], 8))} ${oneLine(payload['currency'], 8)}`,
+      oneLine(payload['reset_by'], 60) && `by ${oneLine(payload['reset_by'], 60)}`,
+    ]),
+  }),
+);

@@ -5,7 +5,20 @@
  * server's preview, the same code that places the order.
  */
 
-import { add, compare, type Decimal, divide, isMultipleOf, magnitude, multiply, neighbours, parseDecimal, subtract, toShortText, toText } from './decimal';
+import {
+  add,
+  compare,
+  type Decimal,
+  divide,
+  isMultipleOf,
+  magnitude,
+  multiply,
+  neighbours,
+  parseDecimal,
+  subtract,
+  toShortText,
+  toText,
+} from './decimal';
 import { price } from './format';
 import { type Instrument, pipOf } from './instruments';
 import type { Quote } from './quotes';
@@ -181,7 +194,14 @@ function checkRange(field: Field, value: Decimal | null, low: Decimal, high: Dec
 }
 
 /** A stop or target as a price: typed, or counted from the entry and set on the nearest tick. */
-function exitPrice(field: 'stop' | 'target', typed: Decimal | null, form: TicketForm, entry: Decimal | null, instrument: Instrument, errors: Map<Field, string>): Decimal | null {
+function exitPrice(
+  field: 'stop' | 'target',
+  typed: Decimal | null,
+  form: TicketForm,
+  entry: Decimal | null,
+  instrument: Instrument,
+  errors: Map<Field, string>,
+): Decimal | null {
   if (!typed) return null;
   if (form.exitUnit === 'price') {
     checkPrice(field, typed, instrument, errors);

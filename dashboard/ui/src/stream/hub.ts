@@ -15,13 +15,9 @@ import { type Frame, readRecord } from '../core/wire';
 export type Numbered = Frame & { readonly n: number };
 
 export type ToPage =
-  | { readonly kind: 'frames'; readonly frames: readonly Numbered[] }
-  | { readonly kind: 'connection'; readonly connection: Connection };
+  { readonly kind: 'frames'; readonly frames: readonly Numbered[] } | { readonly kind: 'connection'; readonly connection: Connection };
 
-export type FromPage =
-  | { readonly kind: 'hello'; readonly quotes: readonly string[] }
-  | { readonly kind: 'retry' }
-  | { readonly kind: 'bye' };
+export type FromPage = { readonly kind: 'hello'; readonly quotes: readonly string[] } | { readonly kind: 'retry' } | { readonly kind: 'bye' };
 
 export interface Port {
   post(message: ToPage): void;

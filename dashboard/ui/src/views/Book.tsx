@@ -1,19 +1,20 @@
-/** Positions, orders, fills and closed trades, as the servers tell them; each row with what can be done about it. */
+/** Positions and orders as the servers tell them, each row with what can be done about it; fills and closed trades beside them. */
 
-import type { ComponentChildren, JSX } from 'preact';
+import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { openDialog } from '../app/dialogs';
 import { closing, modifying } from '../app/modifying';
 import { openOrder } from '../app/order-detail';
 import { cancel, cancelAll, close, closeAll, isOneClick } from '../app/orders';
-import { bookTab, selectedInstrument, zoneOf, zoneSetting } from '../app/settings';
-import { desk, instruments, now, quotes, serverNow, session } from '../app/store';
+import { bookTab } from '../app/settings';
+import { desk, now, quotes, serverNow, session } from '../app/store';
 import { loadDesk } from '../app/sync';
-import { type Fetched, type Fill, isCancellable, isWorking, type Order, type Part, type Position, type Trade } from '../core/desk';
-import { age, countdown, dateTime, plain, price, signedMoney, signOf, timeOfDay } from '../core/format';
-import { assetClassOf, usualDecimals } from '../core/narrate';
+import { isCancellable, isWorking, type Order, type Position } from '../core/desk';
+import { age, countdown, price, signedMoney, signOf } from '../core/format';
 import { isStale } from '../core/quotes';
 import { capital, words } from '../core/text';
+import { decimalsOf, Name, SideWord, Trouble } from './cells';
+import { Fills, Trades } from './History';
 import { Drawing } from './icons';
 import { type Column, Table } from './Table';
 
@@ -30,22 +31,22 @@ export function Book(): JSX.Element {
       </h2>
       <div class="panel-head book-head">
         <div class="tabs" role="tablist" aria-label="The book" onKeyDown={moveTab}>
-        {(['positions', 'orders', 'fills', 'trades'] as const).map((one) => (
-          <button
-            key={one}
-            type="button"
-            role="tab"
-            id={`tab-${one}`}
-            class="tab"
-            aria-selected={tab === one}
-            aria-controls="book-body"
-            tabIndex={tab === one ? 0 : -1}
-            onClick={() => choose(one)}
-          >
-            {capital(one)}
-            {(one === 'positions' || one === 'orders') && counts[one] > 0 && <span class="tab-count">{counts[one]}</span>}
-          </button>
-        ))}
+          {(['positions', 'orders', 'fills', 'trades'] as const).map((one) => (
+            <button
+              key={one}
+              type="button"
+              role="tab"
+              id={`tab-${one}`}
+              class="tab"
+              aria-selected={tab === one}
+              aria-controls="book-body"
+              tabIndex={tab === one ? 0 : -1}
+              onClick={() => choose(one)}
+            >
+              {capital(one)}
+              {(one === 'positions' || one === 'orders') && counts[one] > 0 && <span class="tab-count">{counts[one]}</span>}
+            </button>
+          ))}
         </div>
         <div class="panel-tools">
           <button type="button" class="tool" onClick={() => openDialog('performance')}>
@@ -76,46 +77,6 @@ function moveTab(event: KeyboardEvent): void {
   const next = tabs[(tabs.indexOf(document.activeElement as HTMLElement) + step + tabs.length) % tabs.length];
   next?.click();
   next?.focus();
-}
-
-function decimalsOf(name: string): number {
-  return instruments.value.get(name)?.decimals ?? usualDecimals(name);
-}
-
-function Name({ name, sub }: { name: string; sub: ComponentChildren }): JSX.Element {
-  return (
-    <>
-      <button type="button" class="cell-name" data-class={assetClassOf(name)} onClick={() => (selectedInstrument.value = name)} title={`Show ${name} on the chart`}>
-        {name}
-      </button>
-      <span class="cell-sub">{sub}</span>
-    </>
-  );
-}
-
-function SideWord({ side, units, long = false }: { side: string; units: string; long?: boolean }): JSX.Element {
-  const word = long ? (side === 'SELL' ? 'Short' : 'Long') : side;
-  return (
-    <span class={side === 'SELL' ? 'part-sell' : 'part-buy'}>
-      {word} <span class="cell-units">{plain(units)}</span>
-    </span>
-  );
-}
-
-/** Why a list is empty or old, and what to do about it. */
-function Trouble<T>({ part, what }: { part: Part<T>; what: string }): JSX.Element | null {
-  const said: Record<Fetched, string> = {
-    never: `Asking for ${what} …`,
-    ok: part.unavailable.length ? `${part.unavailable.join(' and ')} does not answer: its ${what} are missing here, not gone.` : '',
-    locked: `Log in to see ${what}.`,
-    absent: `This arena does not offer ${what} yet.`,
-    down: `${capital(what)} cannot be asked for: ${part.fault || 'no answer'}.${part.at ? ` What stands here is ${age(now.value - part.at)} old.` : ''}`,
-  };
-  return said[part.fetched] ? (
-    <p class="book-trouble" data-kind={part.fetched === 'never' ? 'quiet' : 'warn'}>
-      {said[part.fetched]}
-    </p>
-  ) : null;
 }
 
 const GUARDS: ReadonlyMap<string, string> = new Map([
@@ -163,7 +124,12 @@ function Positions(): JSX.Element {
       name: 'Actions',
       kind: 'actions',
       cell: (one) => (
-        <button type="button" class="tool row-tool" onClick={() => (isOneClick(one.broker) ? void close(one, null, []) : (closing.value = one))} aria-label={`Close ${one.instrument}`}>
+        <button
+          type="button"
+          class="tool row-tool"
+          onClick={() => (isOneClick(one.broker) ? void close(one, null, []) : (closing.value = one))}
+          aria-label={`Close ${one.instrument}`}
+        >
           Close
         </button>
       ),
@@ -277,7 +243,10 @@ function entryWords(order: Order): string {
 
 function Status({ order }: { order: Order }): JSX.Element {
   const left = order.ttlExpiresAt === null ? 0 : order.ttlExpiresAt * 1000 - serverNow.value;
-  const sub = order.status === 'PENDING' && left > 0 ? `${left > 86_400_000 ? age(left) : countdown(left)} left` : words(order.closeReason || order.cancelReason);
+  const sub =
+    order.status === 'PENDING' && left > 0
+      ? `${left > 86_400_000 ? age(left) : countdown(left)} left`
+      : words(order.closeReason || order.cancelReason);
   return (
     <>
       <span class="status" data-status={order.status}>
@@ -306,78 +275,6 @@ function OrderActions({ order }: { order: Order }): JSX.Element | null {
         <button type="button" class="tool row-tool" onClick={() => void cancel(order)} aria-label={`Cancel ${order.orderId}`}>
           Cancel
         </button>
-      )}
-    </>
-  );
-}
-
-function Fills(): JSX.Element {
-  const { fills } = desk.value;
-  const zone = zoneOf(zoneSetting.value);
-  const columns: Column<Fill>[] = [
-    { name: 'Time', sort: (a) => a.at, cell: (one) => <time title={one.at}>{timeOfDay(one.at, zone)}</time> },
-    { name: 'Instrument', sort: (a) => a.instrument, cell: (one) => <Name name={one.instrument} sub={<OrderLink orderId={one.orderId} />} /> },
-    { name: 'Leg', cell: (one) => capital(words(one.leg)) },
-    { name: 'Units', kind: 'num', cell: (one) => <SideWord side={one.side} units={one.units} /> },
-    { name: 'Price', kind: 'num', cell: (one) => price(one.price, decimalsOf(one.instrument)) },
-    { name: 'P&L', kind: 'num', sort: (a) => Number(a.realizedPnl), cell: (one) => <span data-sign={signOf(one.realizedPnl)}>{signedMoney(one.realizedPnl)}</span> },
-    { name: 'Fee', kind: 'wide', cell: (one) => plain(one.fee) },
-  ];
-  return (
-    <>
-      <Trouble part={fills} what="fills" />
-      {fills.list.length > 0 ? <Table label="Fills" columns={columns} rows={fills.list} keyOf={(one) => one.fillId} /> : fills.fetched === 'ok' && <p class="empty">No fill yet.</p>}
-    </>
-  );
-}
-
-function OrderLink({ orderId }: { orderId: string }): JSX.Element {
-  return (
-    <button type="button" class="cell-link" onClick={() => openOrder(orderId.split('-')[1] ?? '', orderId)}>
-      {orderId}
-    </button>
-  );
-}
-
-function Trades(): JSX.Element {
-  const { trades } = desk.value;
-  const zone = zoneOf(zoneSetting.value);
-  const columns: Column<Trade>[] = [
-    { name: 'Closed', sort: (a) => a.closedAt, cell: (one) => <time title={one.closedAt}>{dateTime(one.closedAt, zone)}</time> },
-    { name: 'Instrument', sort: (a) => a.instrument, cell: (one) => <Name name={one.instrument} sub={<OrderLink orderId={one.orderId} />} /> },
-    { name: 'Units', kind: 'num', cell: (one) => <SideWord side={one.side} units={one.units} /> },
-    {
-      name: 'In / out',
-      kind: 'num',
-      cell: (one) => (
-        <>
-          <span class="cell-main">{price(one.entry, decimalsOf(one.instrument))}</span>
-          <span class="cell-sub">{price(one.exit, decimalsOf(one.instrument))}</span>
-        </>
-      ),
-    },
-    {
-      name: 'P&L',
-      kind: 'num',
-      sort: (a) => Number(a.netPnl),
-      cell: (one) => (
-        <>
-          <span class="cell-main" data-sign={signOf(one.netPnl)}>
-            {signedMoney(one.netPnl)}
-          </span>
-          <span class="cell-sub">{one.rMultiple === null ? '' : `${signedMoney(one.rMultiple)} R`}</span>
-        </>
-      ),
-    },
-    { name: 'Why', kind: 'wide', sort: (a) => a.closeReason, cell: (one) => capital(words(one.closeReason)) },
-  ];
-  return (
-    <>
-      <Trouble part={trades} what="closed trades" />
-      {trades.list.length > 0 ? (
-        <Table label="Closed trades" columns={columns} rows={trades.list} keyOf={(one) => one.orderId} />
-      ) : (
-        trades.fetched === 'ok' && <p class="empty">No closed trade yet.</p>
       )}
     </>
   );

@@ -109,7 +109,9 @@ function Canvas({ decimals }: { decimals: number }): JSX.Element {
         onPointerCancelCapture={drag.onCancel}
       />
       {data.state === 'down' && <p class="chart-note">Market data does not answer; it is asked again.</p>}
-      {data.state === 'ok' && data.candles.length === 0 && !last && <p class="chart-note">No candles yet for {data.instrument}: they are made from quotes as these come.</p>}
+      {data.state === 'ok' && data.candles.length === 0 && !last && (
+        <p class="chart-note">No candles yet for {data.instrument}: they are made from quotes as these come.</p>
+      )}
       {drag.label && (
         <output class="drag-label" style={{ top: `${drag.y}px` }}>
           {drag.label}
@@ -198,7 +200,8 @@ function useDrag(chart: ArenaChart | null, box: { current: HTMLDivElement | null
       if (!held || !chart) return;
       event.stopPropagation();
       const order = desk.peek().orders.list.find(({ orderId }) => held.key.startsWith(`${orderId} `));
-      if (order && priceNow && Number(priceNow) !== held.price) modifying.value = { order, changes: held.kind === 'stop' ? { stop: priceNow } : { target: priceNow } };
+      if (order && priceNow && Number(priceNow) !== held.price)
+        modifying.value = { order, changes: held.kind === 'stop' ? { stop: priceNow } : { target: priceNow } };
       end();
     },
     onCancel: end,

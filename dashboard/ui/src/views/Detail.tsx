@@ -115,7 +115,10 @@ function Facts({ order, zone }: { order: Payload; zone: string }): JSX.Element {
     ['Status', [oneLine(order['status']), words(order['close_reason'])].filter(Boolean).join(', ')],
     ['Entry', order['entry_price'] === null ? 'at market' : price(order['entry_price'], places)],
     ['Stop / target', `${price(order['stop_loss_price'], places)} / ${price(order['take_profit_price'], places)}`],
-    ['In / out', order['average_entry_price'] ? `${price(order['average_entry_price'], places)} / ${price(order['average_exit_price'], places)}` : ''],
+    [
+      'In / out',
+      order['average_entry_price'] ? `${price(order['average_entry_price'], places)} / ${price(order['average_exit_price'], places)}` : '',
+    ],
     ['Realised P&L', `${signedMoney(order['realized_pnl'])}, fees ${plain(order['fees'])}`],
     ['Guarded by', oneLine(order['protection'])],
     ['Quality', plain(order['quality_score'])],

@@ -67,7 +67,13 @@ export function ExportDialog(): JSX.Element {
   );
 }
 
-function Radios<T extends string>(props: { label: string; name: string; value: T; options: readonly (readonly [T, string])[]; onChange: (value: T) => void }): JSX.Element {
+function Radios<T extends string>(props: {
+  label: string;
+  name: string;
+  value: T;
+  options: readonly (readonly [T, string])[];
+  onChange: (value: T) => void;
+}): JSX.Element {
   return (
     <fieldset class="radios">
       <legend>{props.label}</legend>

@@ -27,7 +27,13 @@ export function FeedFilter(): JSX.Element {
           onInput={(event) => change({ text: event.currentTarget.value.slice(0, 100) })}
         />
         <Choice label="Source" value={source} values={sources} all="All sources" onChange={(value) => change({ source: value })} />
-        <Choice label="Instrument" value={instrument} values={instruments} all="All instruments" onChange={(value) => change({ instrument: value })} />
+        <Choice
+          label="Instrument"
+          value={instrument}
+          values={instruments}
+          all="All instruments"
+          onChange={(value) => change({ instrument: value })}
+        />
         {isFiltering(filter.value) && (
           <button type="button" class="tool" onClick={() => (filter.value = NO_FILTER)}>
             Clear

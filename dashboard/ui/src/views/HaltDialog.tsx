@@ -73,7 +73,8 @@ export function HaltDialog(): JSX.Element {
 /** What each broker did, and what is still open there. */
 function wordsOf(answer: Answer): string[] {
   if (answer.kind === 'unknown') return [`It is not known whether trading is stopped. ${answer.message}`];
-  if (answer.kind !== 'ok') return [answer.kind === 'refused' && answer.status === 404 ? 'This arena does not offer this yet. On the host: arena halt.' : answer.message];
+  if (answer.kind !== 'ok')
+    return [answer.kind === 'refused' && answer.status === 404 ? 'This arena does not offer this yet. On the host: arena halt.' : answer.message];
   const { brokers, failed } = answer.body;
   const lines = Object.entries(isRecord(brokers) ? brokers : {}).map(([name, state]) => {
     const said = isRecord(state) ? state : {};

@@ -54,7 +54,15 @@ export function Narration(): JSX.Element {
             <Drawing name="save" size={14} />
             <span class="tool-text">Export</span>
           </button>
-          <button type="button" class="tool" title="Pause or resume (p)" aria-pressed={paused} data-active={paused} onClick={togglePause} aria-keyshortcuts="p">
+          <button
+            type="button"
+            class="tool"
+            title="Pause or resume (p)"
+            aria-pressed={paused}
+            data-active={paused}
+            onClick={togglePause}
+            aria-keyshortcuts="p"
+          >
             <Drawing name={paused ? 'play' : 'pause'} size={14} />
             <span class="tool-text">{paused ? 'Resume' : 'Pause'}</span>
           </button>
@@ -62,7 +70,16 @@ export function Narration(): JSX.Element {
       </header>
       {showFilter && <FeedFilter />}
       <div class="feed-frame">
-        <div id="narration-feed" class="feed" role="log" aria-labelledby="narration-title" tabIndex={0} ref={scroller} onScroll={onScroll} onKeyDown={moveByKey}>
+        <div
+          id="narration-feed"
+          class="feed"
+          role="log"
+          aria-labelledby="narration-title"
+          tabIndex={0}
+          ref={scroller}
+          onScroll={onScroll}
+          onKeyDown={moveByKey}
+        >
           {lines.length === 0 ? <EmptyFeed /> : <Rows lines={lines} zone={zone} />}
         </div>
         {(waiting > 0 || (paused && !isAtBottom)) && (

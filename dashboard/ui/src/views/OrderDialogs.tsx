@@ -80,7 +80,15 @@ function Field({ label, value, was, onInput }: { label: string; value: string; w
   return (
     <label class="stacked">
       <span>{label}</span>
-      <input class="input num" type="text" inputMode="decimal" autocomplete="off" maxLength={24} value={value} onInput={(event) => onInput(event.currentTarget.value)} />
+      <input
+        class="input num"
+        type="text"
+        inputMode="decimal"
+        autocomplete="off"
+        maxLength={24}
+        value={value}
+        onInput={(event) => onInput(event.currentTarget.value)}
+      />
       <span class="field-note">{was && value !== was ? `was ${was}` : ''}</span>
     </label>
   );
@@ -110,7 +118,11 @@ function changesOf(values: Values, before: { entry: string; stop: string; target
 /** What the server would refuse anyway, said before it is sent: a price off the grid, a stop on the wrong side of the target. */
 function faultOf(values: Values, order: Order): string {
   const tick = instruments.peek().get(order.instrument)?.tick;
-  for (const [name, text] of [['Entry', values.entry], ['Stop loss', values.stop], ['Take profit', values.target]] as const) {
+  for (const [name, text] of [
+    ['Entry', values.entry],
+    ['Stop loss', values.stop],
+    ['Take profit', values.target],
+  ] as const) {
     if (text.trim() === '' && name === 'Entry') continue;
     const value = parseDecimal(text);
     if (!value || value.units <= 0n) return `${name} is not a price.`;
@@ -118,7 +130,8 @@ function faultOf(values: Values, order: Order): string {
   }
   if (values.ttlMin.trim() !== '' && !parseDecimal(values.ttlMin)) return 'Minutes is not a number.';
   const [stop, target] = [parseDecimal(values.stop), parseDecimal(values.target)];
-  if (stop && target && compare(stop, target) !== (order.side === 'BUY' ? -1 : 1)) return order.side === 'BUY' ? 'The stop must be below the target.' : 'The stop must be above the target.';
+  if (stop && target && compare(stop, target) !== (order.side === 'BUY' ? -1 : 1))
+    return order.side === 'BUY' ? 'The stop must be below the target.' : 'The stop must be above the target.';
   return '';
 }
 
@@ -161,13 +174,20 @@ function CloseDialog({ position }: { position: Position }): JSX.Element {
         }}
       >
         <p>
-          {plain(position.units)} units at {price(position.averagePrice, instruments.value.get(instrument)?.decimals ?? usualDecimals(instrument))}, {broker}. Closing
-          all would bring {estimate(position)}.
+          {plain(position.units)} units at {price(position.averagePrice, instruments.value.get(instrument)?.decimals ?? usualDecimals(instrument))},{' '}
+          {broker}. Closing all would bring {estimate(position)}.
         </p>
         <div class="field-grid">
           <label class="stacked">
             <span>Units to close</span>
-            <input class="input num" type="text" inputMode="decimal" maxLength={24} value={units} onInput={(event) => setUnits(event.currentTarget.value)} />
+            <input
+              class="input num"
+              type="text"
+              inputMode="decimal"
+              maxLength={24}
+              value={units}
+              onInput={(event) => setUnits(event.currentTarget.value)}
+            />
           </label>
           <div class="stacked">
             <span>Or a share</span>

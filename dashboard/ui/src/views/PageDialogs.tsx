@@ -46,7 +46,9 @@ function ProgramsDialog(): JSX.Element {
           <>
             {status.supervisor !== 'up' && (
               <p class="field-note">
-                {status.supervisor === 'absent' ? 'The programs were started by hand: no supervisor to ask for their states.' : 'The supervisor does not answer.'}
+                {status.supervisor === 'absent'
+                  ? 'The programs were started by hand: no supervisor to ask for their states.'
+                  : 'The supervisor does not answer.'}
               </p>
             )}
             {status.programs.map((program) => (
@@ -120,7 +122,9 @@ function LoginDialog(): JSX.Element {
           <p>
             {user.email}, {user.role}
           </p>
-          <p class="field-note">{session.value?.live.length ? `May trade live at ${session.value.live.join(', ')}.` : 'Paper only: no live grant.'}</p>
+          <p class="field-note">
+            {session.value?.live.length ? `May trade live at ${session.value.live.join(', ')}.` : 'Paper only: no live grant.'}
+          </p>
           <footer class="dialog-foot">
             <button type="button" class="button" onClick={() => void logOut().then(closeDialog)}>
               Log out

@@ -38,7 +38,9 @@ export function Performance(): JSX.Element {
             {known.performance ? (
               <Reckoned performance={known.performance} broker={broker} />
             ) : (
-              <p class="empty">{known.state === 'absent' ? 'This arena does not reckon its performance yet.' : `The gateway does not answer for ${broker}.`}</p>
+              <p class="empty">
+                {known.state === 'absent' ? 'This arena does not reckon its performance yet.' : `The gateway does not answer for ${broker}.`}
+              </p>
             )}
           </>
         )}
@@ -82,7 +84,15 @@ function Equity({ points }: { points: readonly EquityPoint[] }): JSX.Element | n
         <button
           type="button"
           class="cell-link"
-          onClick={() => saveText(toCsv(['time', 'equity'], points.map(({ time, equity }) => [new Date(time * 1000).toISOString(), equity])), 'arena-equity.csv')}
+          onClick={() =>
+            saveText(
+              toCsv(
+                ['time', 'equity'],
+                points.map(({ time, equity }) => [new Date(time * 1000).toISOString(), equity]),
+              ),
+              'arena-equity.csv',
+            )
+          }
         >
           As CSV
         </button>
@@ -117,7 +127,9 @@ function Reckoned({ performance, broker }: { performance: Performed; broker: str
           </div>
         ))}
       </dl>
-      {[...groups].map(([by, list]) => list.length > 0 && <Groups key={by} title={TITLES[by]} file={`${broker}-by-${by}`} groups={list} currency={currency} />)}
+      {[...groups].map(
+        ([by, list]) => list.length > 0 && <Groups key={by} title={TITLES[by]} file={`${broker}-by-${by}`} groups={list} currency={currency} />,
+      )}
     </>
   );
 }
@@ -144,7 +156,15 @@ function Groups({ title, file, groups, currency }: { title: string; file: string
     toCsv(
       ['name', 'trades', 'wins', 'losses', 'net_pnl', 'fees', 'win_rate', 'expectancy_r', 'profit_factor'],
       groups.map((one) => [
-        one.name, String(one.trades), String(one.wins), String(one.losses), one.net ?? '', one.fees ?? '', one.winRate ?? '', one.expectancyR ?? '', one.profitFactor ?? '',
+        one.name,
+        String(one.trades),
+        String(one.wins),
+        String(one.losses),
+        one.net ?? '',
+        one.fees ?? '',
+        one.winRate ?? '',
+        one.expectancyR ?? '',
+        one.profitFactor ?? '',
       ]),
     );
   return (
@@ -163,7 +183,12 @@ function Groups({ title, file, groups, currency }: { title: string; file: string
           { name: 'Name', cell: (one) => one.name },
           { name: 'Trades', kind: 'num', sort: (one) => one.trades, cell: (one) => one.trades },
           { name: 'Won', kind: 'num', sort: (one) => Number(one.winRate), cell: (one) => percent(one.winRate) },
-          { name: 'Net', kind: 'num', sort: (one) => Number(one.net), cell: (one) => <span data-sign={signOf(one.net)}>{signedMoney(one.net, currency)}</span> },
+          {
+            name: 'Net',
+            kind: 'num',
+            sort: (one) => Number(one.net),
+            cell: (one) => <span data-sign={signOf(one.net)}>{signedMoney(one.net, currency)}</span>,
+          },
           { name: 'R each', kind: 'num', sort: (one) => Number(one.expectancyR), cell: (one) => signed(one.expectancyR) },
         ]}
       />

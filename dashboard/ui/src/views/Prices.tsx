@@ -66,7 +66,14 @@ function PriceRow({ name, quote, instrument }: { name: string; quote: Quote | un
   return (
     <tr class="price-row" data-stale={stale} data-chosen={chosen}>
       <th scope="row">
-        <button type="button" class="price-name" aria-pressed={chosen} data-class={assetClassOf(name)} onClick={() => (selectedInstrument.value = name)} title={spread}>
+        <button
+          type="button"
+          class="price-name"
+          aria-pressed={chosen}
+          data-class={assetClassOf(name)}
+          onClick={() => (selectedInstrument.value = name)}
+          title={spread}
+        >
           {name}
         </button>
       </th>
@@ -81,7 +88,11 @@ function PriceRow({ name, quote, instrument }: { name: string; quote: Quote | un
           <td class="num price">
             <Side side="BUY" name={name} text={price(quote.ask, decimals)} stale={stale} />
           </td>
-          <td class="num price-age" data-closed={closed} title={closed ? 'The market is closed for the weekend' : stale ? 'Old: nothing fills on it' : spread}>
+          <td
+            class="num price-age"
+            data-closed={closed}
+            title={closed ? 'The market is closed for the weekend' : stale ? 'Old: nothing fills on it' : spread}
+          >
             {closed ? 'closed' : age(at - quote.at)}
           </td>
         </>
@@ -99,7 +110,12 @@ function Side({ side, name, text, stale }: { side: 'BUY' | 'SELL'; name: string;
   const digits = stale ? <s>{text}</s> : <>{text}</>;
   if (!session.value?.mayTrade) return digits;
   return (
-    <button type="button" class="price-side" aria-label={`${side === 'BUY' ? 'Buy' : 'Sell'} ${name} at ${text}`} onClick={() => startTicket(name, side)}>
+    <button
+      type="button"
+      class="price-side"
+      aria-label={`${side === 'BUY' ? 'Buy' : 'Sell'} ${name} at ${text}`}
+      onClick={() => startTicket(name, side)}
+    >
       {digits}
     </button>
   );

@@ -7,7 +7,17 @@ import { confirmLevel, messages, palette, sounds, theme, volume, zoneSetting } f
 import { ALERT_NAMES, type Alert, ALERTS } from '../core/alerts';
 import { Dialog } from './Dialog';
 
-const ZONES = ['UTC', 'local', 'America/New_York', 'America/Chicago', 'Europe/London', 'Europe/Berlin', 'Asia/Tokyo', 'Asia/Singapore', 'Australia/Sydney'];
+const ZONES = [
+  'UTC',
+  'local',
+  'America/New_York',
+  'America/Chicago',
+  'Europe/London',
+  'Europe/Berlin',
+  'Asia/Tokyo',
+  'Asia/Singapore',
+  'Australia/Sydney',
+];
 
 export function SettingsDialog(): JSX.Element {
   const zones = ZONES.includes(zoneSetting.value) ? ZONES : [...ZONES, zoneSetting.value];
@@ -57,7 +67,12 @@ export function SettingsDialog(): JSX.Element {
   );
 }
 
-function Choice(props: { label: string; value: string; options: readonly (readonly [string, string])[]; onChange: (value: string) => void }): JSX.Element {
+function Choice(props: {
+  label: string;
+  value: string;
+  options: readonly (readonly [string, string])[];
+  onChange: (value: string) => void;
+}): JSX.Element {
   return (
     <label class="setting">
       <span>{props.label}</span>

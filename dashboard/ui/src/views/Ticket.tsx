@@ -4,15 +4,15 @@ import type { JSX } from 'preact';
 import { openDialog } from '../app/dialogs';
 import { isLive } from '../app/orders';
 import { now, quotes, session } from '../app/store';
-import { edit, figure, form, instrument, isSending, judged, lookUpOpenAttempt, outcome, previewed, refusal, submit } from '../app/ticket-state';
+import { edit, form, instrument, isSending, judged, lookUpOpenAttempt, outcome, refusal, submit } from '../app/ticket-state';
 import { divide, parseDecimal, toShortText } from '../core/decimal';
-import { money, price, signedMoney } from '../core/format';
+import { price } from '../core/format';
 import { type Instrument, pipName } from '../core/instruments';
 import { isForexClosed } from '../core/market-hours';
 import { isStale } from '../core/quotes';
-import { oneLine } from '../core/text';
 import { type EntryType, type ExitUnit, type Field, orderWords, type Side } from '../core/ticket';
 import { Drawing } from './icons';
+import { Reckoning } from './Reckoning';
 
 export function Ticket(): JSX.Element {
   const chosen = instrument.value;
@@ -99,8 +99,22 @@ function Form({ chosen }: { chosen: Instrument }): JSX.Element {
         </TextField>
       )}
       <div class="field-pair">
-        <TextField field="stop" label="Stop loss" unit={unitName} value={stop} onInput={(value) => edit({ stop: value })} note={exitNote('stop', chosen)} />
-        <TextField field="target" label="Take profit" unit={unitName} value={target} onInput={(value) => edit({ target: value })} note={exitNote('target', chosen)} />
+        <TextField
+          field="stop"
+          label="Stop loss"
+          unit={unitName}
+          value={stop}
+          onInput={(value) => edit({ stop: value })}
+          note={exitNote('stop', chosen)}
+        />
+        <TextField
+          field="target"
+          label="Take profit"
+          unit={unitName}
+          value={target}
+          onInput={(value) => edit({ target: value })}
+          note={exitNote('target', chosen)}
+        />
       </div>
       <div class="field-line">
         <span class="field-hint" id="exit-unit-label">
@@ -109,14 +123,27 @@ function Form({ chosen }: { chosen: Instrument }): JSX.Element {
         <div class="segments segments-small" role="radiogroup" aria-labelledby="exit-unit-label">
           {EXIT_UNITS.map((unit) => (
             <label key={unit} class="segment">
-              <input type="radio" name="exit-unit" value={unit} checked={exitUnit === unit} onChange={() => edit({ exitUnit: unit, stop: '', target: '' })} />
+              <input
+                type="radio"
+                name="exit-unit"
+                value={unit}
+                checked={exitUnit === unit}
+                onChange={() => edit({ exitUnit: unit, stop: '', target: '' })}
+              />
               <span>{unit === 'percent' ? '%' : unit === 'pips' ? pipName(chosen) : unit}</span>
             </label>
           ))}
         </div>
       </div>
       <div class="field-pair">
-        <TextField field="quality" label="Quality" unit="of 100" value={quality} placeholder="optional" onInput={(value) => edit({ quality: value })} />
+        <TextField
+          field="quality"
+          label="Quality"
+          unit="of 100"
+          value={quality}
+          placeholder="optional"
+          onInput={(value) => edit({ quality: value })}
+        />
         <TextField field="ttlMin" label="Lives" unit="min" value={ttlMin} onInput={(value) => edit({ ttlMin: value })} />
       </div>
       <Reckoning chosen={chosen} />
@@ -203,47 +230,6 @@ function short(units: string): string {
   return value && value.scale === 0 && value.units >= 1000n ? `${toShortText(divide(value, { units: 1000n, scale: 0 }, 1))}k` : units;
 }
 
-function Reckoning({ chosen }: { chosen: Instrument }): JSX.Element {
-  const known = judged.value;
-  const currency = oneLine(previewed.value?.['currency'], 8) || chosen.quote;
-  const inMoney = (name: string): string => (figure(name) === null ? '' : money(figure(name), currency));
-  const loss = figure('loss_at_stop');
-  const gain = figure('gain_at_target');
-  const warnings = previewed.value?.['warnings'];
-  const pips = (distance: string | undefined): string => (distance ? `${distance} ${pipName(chosen)}` : '');
-  return (
-    <>
-      <dl class="reckoning">
-        <Figure label="Risk" value={loss === null ? '' : signedMoney(`-${loss}`, currency)} unit={currency} note={pips(known?.riskPips)} sign={-1} />
-        <Figure label="Reward" value={gain === null ? '' : signedMoney(gain, currency)} unit={currency} note={pips(known?.rewardPips)} sign={1} />
-        <Figure label="Reward : risk" value={known?.rewardToRisk ?? ''} unit={known?.rewardToRisk ? ': 1' : ''} />
-        <Figure label="Notional" value={inMoney('notional')} unit={currency} />
-        <Figure label="Sets aside" value={inMoney('cost')} unit={currency} />
-        <Figure label="Fees in / out" value={figure('entry_fee') === null ? '' : `${inMoney('entry_fee')} / ${inMoney('exit_fee')}`} unit="" />
-      </dl>
-      {Array.isArray(warnings) && warnings.length > 0 && (
-        <ul class="warnings">
-          {warnings.slice(0, 6).map((warning, i) => (
-            <li key={i}>{oneLine(warning, 300)}</li>
-          ))}
-        </ul>
-      )}
-    </>
-  );
-}
-
-function Figure(props: { label: string; value: string; unit: string; note?: string; sign?: 1 | -1 }): JSX.Element {
-  return (
-    <div>
-      <dt>{props.label}</dt>
-      <dd>
-        <span data-sign={props.value ? props.sign : undefined}>{props.value || '–'}</span> {props.value && <span class="unit">{props.unit}</span>}
-        {props.note && <span class="reckoning-note">{props.note}</span>}
-      </dd>
-    </div>
-  );
-}
-
 function Submit({ chosen }: { chosen: Instrument }): JSX.Element {
   const known = judged.value;
   const body = known?.body;
@@ -264,18 +250,37 @@ function Submit({ chosen }: { chosen: Instrument }): JSX.Element {
       )}
       {old && (
         <p class="field-fault">
-          {closed ? `The market of ${chosen.name} is closed: an order waits until it opens.` : `The price of ${chosen.name} is old: nothing fills on it until it is fresh again.`}
+          {closed
+            ? `The market of ${chosen.name} is closed: an order waits until it opens.`
+            : `The price of ${chosen.name} is old: nothing fills on it until it is fresh again.`}
         </p>
       )}
       {!granted && <p class="field-fault">{chosen.venue} is live and you hold no grant for it: it would be refused.</p>}
-      <button type="submit" class="submit" data-side={side} data-mode={live ? 'live' : 'paper'} disabled={!body || isSending.value || !granted || stopped}>
-        {isSending.value ? 'Sending …' : body ? `${orderWords(body, chosen.decimals)} — ${live ? 'LIVE' : 'PAPER'}` : incomplete(known?.missing ?? [], known?.errors.size ?? 0)}
+      <button
+        type="submit"
+        class="submit"
+        data-side={side}
+        data-mode={live ? 'live' : 'paper'}
+        disabled={!body || isSending.value || !granted || stopped}
+      >
+        {isSending.value
+          ? 'Sending …'
+          : body
+            ? `${orderWords(body, chosen.decimals)} — ${live ? 'LIVE' : 'PAPER'}`
+            : incomplete(known?.missing ?? [], known?.errors.size ?? 0)}
       </button>
     </>
   );
 }
 
-const FIELD_WORDS: Readonly<Record<Field, string>> = { units: 'units', entry: 'entry', stop: 'stop', target: 'target', quality: 'quality', ttlMin: 'time to live' };
+const FIELD_WORDS: Readonly<Record<Field, string>> = {
+  units: 'units',
+  entry: 'entry',
+  stop: 'stop',
+  target: 'target',
+  quality: 'quality',
+  ttlMin: 'time to live',
+};
 
 function incomplete(missing: readonly Field[], faults: number): string {
   if (missing.length) return `Still needed: ${missing.map((field) => FIELD_WORDS[field]).join(', ')}`;

@@ -36,7 +36,12 @@ export function TopBar(): JSX.Element {
 
 function ModeBadge(): JSX.Element {
   const known = session.value;
-  if (!known) return <span class="mode-badge" data-mode="unknown" title="Paper or live is not known yet">…</span>;
+  if (!known)
+    return (
+      <span class="mode-badge" data-mode="unknown" title="Paper or live is not known yet">
+        …
+      </span>
+    );
   const live = [...known.modes].filter(([, mode]) => mode === 'live').map(([name]) => name);
   const title = known.mode === 'live' ? `Real money at ${live.join(', ') || 'a broker'}` : 'Paper: no real money moves';
   return (
@@ -95,7 +100,13 @@ function HaltButton(): JSX.Element | null {
   if (!known?.mayTrade) return null;
   const isStopped = [...known.tradingStates.values()].some((state) => state !== 'ACTIVE');
   return (
-    <button type="button" class="button halt" aria-label={isStopped ? 'Trading is stopped' : 'Stop trading'} data-kind={isStopped ? undefined : 'danger'} onClick={() => openDialog('halt')}>
+    <button
+      type="button"
+      class="button halt"
+      aria-label={isStopped ? 'Trading is stopped' : 'Stop trading'}
+      data-kind={isStopped ? undefined : 'danger'}
+      onClick={() => openDialog('halt')}
+    >
       <Drawing name="power" size={13} />
       {isStopped ? 'Stopped' : 'Stop'}
     </button>
@@ -161,17 +172,29 @@ function Menu(): JSX.Element {
   const known = session.value;
   return (
     <div class="menu">
-      <button type="button" class="tool tool-icon" onClick={() => openDialog('help')} aria-label="Keys and help" aria-keyshortcuts="?" title="Keys and help (?)">
+      <button
+        type="button"
+        class="tool tool-icon"
+        onClick={() => openDialog('help')}
+        aria-label="Keys and help"
+        aria-keyshortcuts="?"
+        title="Keys and help (?)"
+      >
         <Drawing name="keyboard" />
       </button>
       <button type="button" class="tool tool-icon" onClick={() => openDialog('settings')} aria-label="Settings" title="Settings">
         <Drawing name="gear" />
       </button>
-      <button type="button" class="tool" onClick={() => openDialog('login')} aria-label={known?.user ? `Account ${known.user.email}` : 'Log in'} title={known?.user ? `${known.user.email}, ${known.user.role}` : 'Log in to trade'}>
+      <button
+        type="button"
+        class="tool"
+        onClick={() => openDialog('login')}
+        aria-label={known?.user ? `Account ${known.user.email}` : 'Log in'}
+        title={known?.user ? `${known.user.email}, ${known.user.role}` : 'Log in to trade'}
+      >
         <Drawing name="user" />
         <span class="menu-user">{known?.user ? known.user.email : 'Log in'}</span>
       </button>
     </div>
   );
 }
-

@@ -44,7 +44,8 @@ const PATHS: Record<IconName | UiIcon, string> = {
   fit: 'M2.5 3h11m-11 10h11M8 5v6M6.2 6.6 8 4.8l1.8 1.8M6.2 9.4 8 11.2l1.8-1.8',
 };
 
-export type UiIcon = 'close' | 'menu' | 'pause' | 'play' | 'down' | 'up' | 'copy' | 'filter' | 'gear' | 'keyboard' | 'user' | 'external' | 'fit' | 'chart' | 'save';
+export type UiIcon =
+  'close' | 'menu' | 'pause' | 'play' | 'down' | 'up' | 'copy' | 'filter' | 'gear' | 'keyboard' | 'user' | 'external' | 'fit' | 'chart' | 'save';
 
 const ROUND: ReadonlySet<string> = new Set(['gap', 'other']);
 
