@@ -241,7 +241,10 @@ class Journal:
         self._stop_writer()
         if not self._closed.done():
             await asyncio.wait([self._closed], timeout=CLOSE_S_MAX)
-        self._fail_in_flight(lambda: Unavailable("the journal is closed", code="STOPPING"))
+        if self._closed.done():
+            self._fail_in_flight(lambda: Unavailable("the journal is closed", code="STOPPING"))
+        else:  # the writer still hangs in a sync: what it holds may yet be committed
+            self._fail_in_flight(lambda: OutcomeUnknown("the disk does not answer; look the request up, do not send it again", code="STORE_STALLED"))
 
     def _stop_writer(self) -> None:
         if not self._stopping:

@@ -207,6 +207,21 @@ async def test_a_writer_that_hangs_does_not_keep_its_callers(run_dir: Path) -> N
         assert journal.degraded is None
 
 
+async def test_a_close_that_the_disk_holds_up_never_says_that_nothing_was_done(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the writer holds may yet be committed: its caller is told to look it up."""
+    gate = Gate()
+    journal = await open_journal(run_dir)
+    held = journal.submit(gate)
+    await gate.entered()
+    monkeypatch.setattr("bus.journal.CLOSE_S_MAX", 0.01)
+    await journal.close()
+    with pytest.raises(OutcomeUnknown):
+        await held
+    monkeypatch.undo()
+    gate.open()
+    await journal.close()
+
+
 async def test_more_works_than_the_queue_holds_are_refused_at_once(run_dir: Path) -> None:
     gate = Gate()
     async with await open_journal(run_dir) as journal:
