@@ -88,6 +88,7 @@ class BookRoutes:
             rows = [{"broker": broker, **row} for broker, page in said.items() for row in page[name]]
             rows.sort(key=lambda row: str(row[time]), reverse=True)
             following = [f"{broker}:{page['next']}" for broker, page in said.items() if page["next"] is not None]
+            following += [f"{broker}:{after[broker]}" for broker in unavailable if broker in after]  # their place is kept
             return json_answer({"ok": True, name: rows, "next": ",".join(following) or None, **_standing(said.values()), "unavailable": unavailable})
 
         return Route(

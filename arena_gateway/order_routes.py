@@ -213,6 +213,8 @@ class OrderRoutes:
         for broker, result in zip(asked, results, strict=True):
             if isinstance(result, ArenaError) and api_error(result).status == web.HTTPServiceUnavailable.status_code:
                 unavailable.append(broker)
+                if broker in positions:  # its place is kept: the next page goes on where this one could not
+                    following.append(f"{broker}:{positions[broker]}")
             elif isinstance(result, BaseException):
                 raise result
             else:

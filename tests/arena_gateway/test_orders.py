@@ -293,6 +293,10 @@ async def test_a_page_over_all_brokers_goes_on_where_each_stopped(desk: Desk) ->
     assert desk.oanda.calls[-1].args == {"limit": 1, "after": "9"}
     assert desk.adapters["coinbase"].calls == []
     assert (await desk.call("GET", "/orders?after=nowhere:1")).body["code"] == "CURSOR_INVALID"
+    desk.oanda.down = True
+    for path in ("/orders", "/trades"):
+        away = await desk.call("GET", f"{path}?limit=1&after=oanda:9")
+        assert (away.body["next"], away.body["unavailable"]) == ("oanda:9", ["oanda"]), "a broker that is away keeps its place"
 
 
 async def test_an_unknown_broker_order_or_path_is_404(desk: Desk) -> None:
