@@ -233,6 +233,7 @@ def test_no_position_is_without_its_stop(venue: str, data: st.DataObject) -> Non
     run = Run(fresh_engine(venue)).go(drawn(data, venue))
     now = (run.log and T0 + 10_000 * S) or T0
     for name in NAMES[venue]:
-        for side, mid in ((Side.BUY, MID[name] - 50_000), (Side.SELL, MID[name] + 50_000)):
+        # Beyond any stop that a change may have set, also one that is a price of another instrument.
+        for side, mid in ((Side.BUY, 5), (Side.SELL, MID[name] * 1000)):
             run.engine.on_quote(quote_at(name, mid, 2, None, now), now_ns=now, fresh=True)
             assert not [each for each in run.engine.open_brackets() if each.instrument == name and each.side is side and each.position_units]
