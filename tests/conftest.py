@@ -1,7 +1,7 @@
 """For every test: property tests try the same examples each time, so that a check of one commit says the same twice.
 
-ARENA_EXPLORE=1 tries new ones at every run, to look for what nobody thought of; what it finds becomes a test of its own. Deadlines of single examples are
-off: a busy machine is not a fault of the code.
+ARENA_EXPLORE=1 tries new ones at every run, to look for what nobody thought of; what it finds becomes a test of its own. Single examples
+have no deadline: a busy machine is not a fault of the code.
 """
 
 import os
