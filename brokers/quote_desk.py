@@ -54,6 +54,11 @@ class QuoteDesk:
     def feed(self) -> str | None:
         return self._watch.feed
 
+    @property
+    def waiting(self) -> int:
+        """How many decisions are on their way to the store."""
+        return self._waiting
+
     def marks(self) -> dict[str, Mark]:
         """The newest quote of each instrument, to value the account by. From either thread."""
         boot_ns = self._steady.boot_ns()

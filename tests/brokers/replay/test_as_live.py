@@ -3,14 +3,16 @@
 import json
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from brokers.quote_desk import QuoteDesk
 from brokers.replay.plan import read_plan
 from runtime.clock import NS_PER_S, ManualClock
 from runtime.settings import Settings
 from tests.brokers.conftest import Open
-from tests.brokers.desk_kit import Bus, event, events_of, ticket, until
+from tests.brokers.desk_kit import MARKET_NS, Bus, event, events_of, ticket, until
 from tests.brokers.replay.kit import Case, Row, drive, scaled
 from trading.errors import OrderDenied
 from trading.instruments import Instruments
@@ -41,11 +43,15 @@ async def live(paper: Open, bus: Bus, clock: ManualClock, settings: Settings) ->
         await event(settings, "order_filled")
         for number, (second, bid, ask_price) in enumerate(QUOTES[1:], 1):
             clock.advance(second - QUOTES[number - 1][0])
-            decided = adapter.context.quotes.decided
             bus.quote(bid, ask_price, sent_boot_ns=clock.boot_ns(), n=number)
-            await until(lambda: adapter.context.quotes.decided > decided)  # noqa: B023  it is awaited here
+            await until(partial(_has_decided, adapter.context.quotes, number))
         await event(settings, "bracket_closed", count=3)
         return await events_of(settings)
+
+
+def _has_decided(quotes: QuoteDesk, number: int) -> bool:
+    """That this very quote came in and all it led to is in the store: only then may the clock go on."""
+    return quotes.marks()["EUR_USD"].quote.time_ns == MARKET_NS + number and not quotes.waiting
 
 
 async def test_the_same_orders_on_the_same_quotes(
