@@ -145,7 +145,7 @@ async def test_an_adapter_that_says_nothing_is_202_after_three_seconds_and_then_
             answer = await desk.place()
             assert 2.9 < asyncio.get_running_loop().time() - started < 8
             assert (answer.status, answer.body["status"]) == (202, "UNKNOWN")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while len(desk.gateway.resolver):
                     await asyncio.sleep(0.01)
             assert [call.op for call in adapters["oanda"].fake.calls] == ["order.resolve"]

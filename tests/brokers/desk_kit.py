@@ -15,7 +15,7 @@ from bus.topics import quote_topic
 from runtime.clock import Clock
 from runtime.settings import Settings
 
-WAIT_S_MAX = 10.0
+WAIT_S_MAX = 30.0
 TRADER: Mapping[str, object] = {"user": "trader@test", "role": "trader", "live": False}
 OTHER: Mapping[str, object] = {"user": "other@test", "role": "trader", "live": False}
 ADMIN: Mapping[str, object] = {"user": "admin@test", "role": "admin", "live": True}
@@ -131,7 +131,7 @@ class Bus:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return once ``condition`` holds; fails after ten seconds."""
+    """Return once ``condition`` holds; fails after half a minute."""
     async with asyncio.timeout(WAIT_S_MAX):
         while not condition():
             await asyncio.sleep(0.002)

@@ -133,7 +133,7 @@ async def test_a_late_order_becomes_a_tombstone_and_is_never_placed(paper: Open,
     ):
         assert await slow.wait_connected(5)
         with pytest.raises(DeadlinePassed):
-            await slow.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=5)
+            await slow.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=30)
         assert (await event(settings, "order_rejected")).payload["code"] == "EXPIRED"
         with pytest.raises(StateConflict) as conflict:
             await ask("order.place", ticket("a1"))
@@ -142,7 +142,7 @@ async def test_a_late_order_becomes_a_tombstone_and_is_never_placed(paper: Open,
         assert (listed["order_id"], listed["status"]) == (None, "VOID")
         for op, args in (("order.cancel", {"order_id": "paper-oanda-1"}), ("order.cancel_all", {}), ("position.close", {"instrument": "EUR_USD"})):
             with pytest.raises(DeadlinePassed):
-                await slow.call(op, args, actor=TRADER, ttl_ms=3000, timeout_s=5)
+                await slow.call(op, args, actor=TRADER, ttl_ms=3000, timeout_s=30)
 
 
 async def test_a_late_repeat_still_gets_its_answer(paper: Open, clock: ManualClock, settings: Settings) -> None:
@@ -152,7 +152,7 @@ async def test_a_late_repeat_still_gets_its_answer(paper: Open, clock: ManualClo
     ):
         first = await ask("order.place", ticket("a1"))
         assert await slow.wait_connected(5)
-        again = (await slow.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=5)).result
+        again = (await slow.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=30)).result
         assert {**first, "replayed": True} == again
 
 
@@ -182,7 +182,7 @@ async def test_a_deadline_is_needed_to_command(paper: Open, settings: Settings, 
     async with paper(), RequestClient(settings.orders_address("oanda"), clock=clock) as client:
         assert await client.wait_connected(5)
         with pytest.raises(InvalidRequest) as refusal:
-            await client.call("order.place", ticket("a1"), timeout_s=5)
+            await client.call("order.place", ticket("a1"), timeout_s=30)
         assert refusal.value.code == "DEADLINE_REQUIRED"
 
 

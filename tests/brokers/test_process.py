@@ -83,12 +83,12 @@ async def test_killed_again_and_again_while_orders_flow_nothing_is_lost_and_noth
         with adapter(settings):
             assert await client.wait_connected(20)
             for client_order_id, placed in told.items():
-                resolved = (await client.call("order.resolve", {"client_order_id": client_order_id}, actor=TRADER, timeout_s=5)).result
+                resolved = (await client.call("order.resolve", {"client_order_id": client_order_id}, actor=TRADER, timeout_s=30)).result
                 if placed is None:
                     assert resolved["status"] in {"PENDING", "VOID"}
                     continue
                 assert resolved["placement"] == placed
-                again = (await client.call("order.place", ticket(client_order_id, units=1), actor=TRADER, ttl_ms=3000, timeout_s=5)).result
+                again = (await client.call("order.place", ticket(client_order_id, units=1), actor=TRADER, ttl_ms=3000, timeout_s=30)).result
                 assert again.pop("replayed") is True
                 assert pack(again) == pack(placed)
             journal = await events_of(settings)
@@ -104,7 +104,7 @@ async def test_told_to_stop_it_ends_cleanly_and_soon(settings: Settings) -> None
     async with RequestClient(settings.orders_address("oanda")) as client:
         with adapter(settings) as process:
             assert await client.wait_connected(20)
-            await client.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=5)
+            await client.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=30)
             started = time.monotonic()
             process.terminate()
             assert await asyncio.to_thread(process.wait, 10) == 0
@@ -120,7 +120,7 @@ async def test_a_second_process_for_the_source_refuses_to_start(settings: Settin
             with adapter(settings) as second:
                 assert "only one may own this source" in await asyncio.to_thread(reason, second)
                 assert second.returncode == 3
-            assert (await client.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=5)).result["status"] == "PENDING"
+            assert (await client.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=30)).result["status"] == "PENDING"
 
 
 @pytest.mark.parametrize(

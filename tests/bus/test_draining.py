@@ -35,7 +35,7 @@ class Inbox:
             raise ValueError("poison")
 
     async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.messages) < count:
                 self._came.clear()
                 await self._came.wait()

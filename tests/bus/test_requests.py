@@ -101,7 +101,7 @@ def request(op: str = "test.echo", **fields: object) -> dict[str, object]:
 
 
 async def test_a_call_is_answered(client: RequestClient, adapter: Adapter) -> None:
-    reply = await client.call("test.echo", {"price": Decimal("1.16700"), "units": Decimal(100)}, actor=ACTOR, timeout_s=5)
+    reply = await client.call("test.echo", {"price": Decimal("1.16700"), "units": Decimal(100)}, actor=ACTOR, timeout_s=30)
     assert reply.result == {"echo": {"price": 1.167, "units": 100}}
     assert reply.last_event == {"epoch": "0123456789abcdef", "seq": 3}
     assert adapter.requests[0].actor == ACTOR
@@ -110,33 +110,33 @@ async def test_a_call_is_answered(client: RequestClient, adapter: Adapter) -> No
 
 async def test_a_refusal_arrives_with_its_kind_code_and_details(client: RequestClient) -> None:
     with pytest.raises(OrderDenied) as denied:
-        await client.call("test.deny", {}, timeout_s=5)
+        await client.call("test.deny", {}, timeout_s=30)
     assert (denied.value.code, denied.value.message, denied.value.details) == ("PRICE_OFF_TICK", "off tick", {"below": 1.16})
 
 
 @pytest.mark.parametrize("op", ["test.bug", "test.nonsense"])
 async def test_a_bug_in_a_handler_is_unknown_to_its_caller_and_hurts_nobody_else(client: RequestClient, op: str) -> None:
     with pytest.raises(OutcomeUnknown) as unknown:
-        await client.call(op, {}, timeout_s=5)
+        await client.call(op, {}, timeout_s=30)
     assert unknown.value.code == "INTERNAL"
-    assert (await client.call("test.echo", {}, timeout_s=5)).result == {"echo": {}}
+    assert (await client.call("test.echo", {}, timeout_s=30)).result == {"echo": {}}
 
 
 async def test_an_answer_that_does_not_fit_says_so(client: RequestClient) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        await client.call("test.huge", {}, timeout_s=5)
+        await client.call("test.huge", {}, timeout_s=30)
     assert refused.value.code == "REPLY_TOO_LARGE"
 
 
 async def test_what_was_changed_is_never_refused_for_the_size_of_its_answer(client: RequestClient) -> None:
     """A refusal would say that nothing was done, and the next thing that its caller does is to ask for it again."""
     with pytest.raises(OutcomeUnknown) as unknown:
-        await client.call("position.close", {}, ttl_ms=3000, timeout_s=5)
+        await client.call("position.close", {}, ttl_ms=3000, timeout_s=30)
     assert unknown.value.code == "REPLY_TOO_LARGE"
 
 
 async def test_commands_of_one_turn_travel_together_and_each_gets_its_own_answer(client: RequestClient, adapter: Adapter) -> None:
-    calls = [client.call("order.place", {"n": n}, ttl_ms=3000, timeout_s=5) for n in range(150)]
+    calls = [client.call("order.place", {"n": n}, ttl_ms=3000, timeout_s=30) for n in range(150)]
     replies = await asyncio.gather(*calls)
     assert [reply.result for reply in replies] == [{"echo": {"n": n}} for n in range(150)]
     arrivals = [seen.received_boot_ns for seen in adapter.requests]
@@ -144,19 +144,19 @@ async def test_commands_of_one_turn_travel_together_and_each_gets_its_own_answer
 
 
 async def test_commands_too_large_for_one_message_travel_in_several(client: RequestClient) -> None:
-    replies = await asyncio.gather(*(client.call("order.place", {"n": n, "x": "y" * 4000}, ttl_ms=3000, timeout_s=5) for n in range(64)))
+    replies = await asyncio.gather(*(client.call("order.place", {"n": n, "x": "y" * 4000}, ttl_ms=3000, timeout_s=30) for n in range(64)))
     assert [reply.result["echo"]["n"] for reply in replies] == list(range(64))
 
 
 async def test_more_reads_than_the_socket_queues_are_all_answered(client: RequestClient) -> None:
-    replies = await asyncio.gather(*(client.call("test.echo", {"n": n}, timeout_s=5) for n in range(250)))
+    replies = await asyncio.gather(*(client.call("test.echo", {"n": n}, timeout_s=30) for n in range(250)))
     assert [reply.result["echo"]["n"] for reply in replies] == list(range(250))
 
 
 async def test_a_slow_answer_does_not_hold_up_the_next_call(client: RequestClient, adapter: Adapter) -> None:
-    slow = asyncio.create_task(client.call("test.wait", {}, timeout_s=5))
+    slow = asyncio.create_task(client.call("test.wait", {}, timeout_s=30))
     await adapter.arrived.wait()
-    await client.call("test.echo", {}, timeout_s=5)
+    await client.call("test.echo", {}, timeout_s=30)
     assert not slow.done()
     adapter.release.set()
     await slow
@@ -165,14 +165,14 @@ async def test_a_slow_answer_does_not_hold_up_the_next_call(client: RequestClien
 async def test_a_request_that_cannot_be_sent_is_refused_by_its_sender(client: RequestClient, adapter: Adapter) -> None:
     for args in ({"n": Decimal("0.12345678901234567")}, {"o": object()}, {"x": "y" * 70_000}):
         with pytest.raises(InvalidRequest):
-            await client.call("test.echo", args, timeout_s=5)
+            await client.call("test.echo", args, timeout_s=30)
     assert not adapter.requests
 
 
 async def test_nobody_there_is_unavailable_at_once_and_nothing_is_delivered_later(address: str, adapter: Adapter) -> None:
     """ZeroMQ's default would queue these and have them run when the adapter comes up (RULES F2)."""
     async with RequestClient(address) as client:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             results = await asyncio.gather(*(client.call("order.place", {}, ttl_ms=30_000, timeout_s=30) for _ in range(5)), return_exceptions=True)
         for result in results:
             assert isinstance(result, Unavailable)
@@ -180,7 +180,7 @@ async def test_nobody_there_is_unavailable_at_once_and_nothing_is_delivered_late
         assert not await client.wait_connected(0)
         async with RequestServer(address, adapter, name="orders"):
             assert await client.wait_connected(5)
-            await client.call("test.echo", {}, timeout_s=5)
+            await client.call("test.echo", {}, timeout_s=30)
             assert [seen.op for seen in adapter.requests] == ["test.echo"]
 
 
@@ -189,13 +189,13 @@ async def test_no_answer_in_time_is_unknown_and_the_late_one_is_dropped_and_coun
         await client.call("test.wait", {}, timeout_s=0.05)
     assert unknown.value.code == "UNKNOWN"
     adapter.release.set()
-    await client.call("test.echo", {}, timeout_s=5)
+    await client.call("test.echo", {}, timeout_s=30)
     assert client.late_replies == 1
 
 
 async def test_a_caller_that_gives_up_before_its_turn_ends_sends_nothing(client: RequestClient, adapter: Adapter) -> None:
-    gone = asyncio.create_task(client.call("order.place", {"gone": True}, ttl_ms=3000, timeout_s=5))
-    kept = asyncio.create_task(client.call("order.place", {"kept": True}, ttl_ms=3000, timeout_s=5))
+    gone = asyncio.create_task(client.call("order.place", {"gone": True}, ttl_ms=3000, timeout_s=30))
+    kept = asyncio.create_task(client.call("order.place", {"kept": True}, ttl_ms=3000, timeout_s=30))
     asyncio.get_running_loop().call_soon(gone.cancel)
     await kept
     with pytest.raises(asyncio.CancelledError):
@@ -211,7 +211,7 @@ async def test_a_client_that_closes_leaves_nobody_waiting(server: RequestServer,
     with pytest.raises(OutcomeUnknown):
         await waiting
     with pytest.raises(Unavailable):
-        await client.call("test.echo", {}, timeout_s=5)
+        await client.call("test.echo", {}, timeout_s=30)
 
 
 async def test_a_command_past_its_deadline_never_reaches_its_handler(address: str) -> None:
@@ -239,7 +239,7 @@ async def test_more_in_flight_than_allowed_is_refused_at_once(address: str, adap
             adapter.arrived.clear()
             await adapter.arrived.wait()
         with pytest.raises(Unavailable) as busy:
-            await client.call("test.echo", {}, timeout_s=5)
+            await client.call("test.echo", {}, timeout_s=30)
         assert busy.value.code == "ADAPTER_BUSY"
         adapter.release.set()
         await asyncio.gather(*calls)
@@ -344,7 +344,7 @@ async def test_a_frame_over_64_kib_costs_its_sender_the_connection_and_nobody_el
     raw: zmq.asyncio.Socket, client: RequestClient, adapter: Adapter
 ) -> None:
     await raw.send_multipart([b"", b"\x00" * 65_537])
-    await client.call("test.echo", {}, timeout_s=5)
+    await client.call("test.echo", {}, timeout_s=30)
     assert [seen.op for seen in adapter.requests] == ["test.echo"]
 
 
@@ -359,9 +359,9 @@ async def test_a_reply_to_a_peer_that_has_gone_is_counted(server: RequestServer,
                 socket.connect(address)
                 await socket.send_multipart([b"", pack(request("test.wait"))])
                 await adapter.arrived.wait()
-            await client.call("test.echo", {}, timeout_s=5)
+            await client.call("test.echo", {}, timeout_s=30)
             adapter.release.set()
-            await client.call("test.echo", {}, timeout_s=5)
+            await client.call("test.echo", {}, timeout_s=30)
 
 
 async def test_the_socket_file_is_for_its_owner_alone_whatever_the_umask(run_dir: Path, adapter: Adapter) -> None:
@@ -445,7 +445,7 @@ async def test_an_adapter_that_was_frozen_runs_nothing_of_what_was_sent_meanwhil
             assert await asyncio.to_thread(child.stdout.readline) == b"ready\n"
             async with RequestClient(address) as client:
                 assert await client.wait_connected(5)
-                await client.call("order.place", {}, ttl_ms=3000, timeout_s=5)
+                await client.call("order.place", {}, ttl_ms=3000, timeout_s=30)
                 child.send_signal(signal.SIGSTOP)
                 calls = [client.call("order.place", {"n": n}, ttl_ms=100, timeout_s=0.2) for n in range(5)]
                 for result in await asyncio.gather(*calls, return_exceptions=True):
@@ -518,7 +518,7 @@ async def test_a_reply_that_arrives_while_the_loop_is_blocked_is_read_after_the_
             for _ in range(5):
                 answering = threading.Thread(target=answer_the_first)
                 answering.start()
-                first = asyncio.create_task(client.call("test.echo", {}, timeout_s=5))
+                first = asyncio.create_task(client.call("test.echo", {}, timeout_s=30))
                 await asyncio.sleep(0)
                 answering.join()
                 time.sleep(0.02)  # the reply and its signal are there; this turn's next send takes the signal away
@@ -533,7 +533,7 @@ async def test_time_is_taken_from_the_callers_clock(server: RequestServer, addre
     async with RequestClient(address, clock=clock) as client:
         assert await client.wait_connected(5)
         before = clock.boot_ns()
-        await client.call("order.place", {}, ttl_ms=1234, timeout_s=5)
+        await client.call("order.place", {}, ttl_ms=1234, timeout_s=30)
     deadline = adapter.requests[0].deadline
     assert deadline is not None
     assert (deadline.ttl_ms, deadline.boot_id) == (1234, boot_id())
@@ -547,5 +547,5 @@ async def test_an_operation_that_nobody_knows_is_the_handlers_to_refuse(address:
     async with RequestServer(address, handle, name="orders"), RequestClient(address) as client:
         assert await client.wait_connected(5)
         with pytest.raises(NotFound) as refused:
-            await client.call("order.levitate", {}, timeout_s=5)
+            await client.call("order.levitate", {}, timeout_s=30)
         assert refused.value.code == "UNKNOWN_OP"

@@ -120,7 +120,7 @@ async def test_a_browser_sees_the_orders_and_what_rick_says_of_them(settings: Se
             async with browser.get(f"{url}/api/export/narration.csv?sources=rick") as answer:
                 assert (await answer.text()).count("\r\n") == 9
             stop.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await stream.read()
 
 

@@ -232,7 +232,7 @@ async def test_a_third_export_at_once_waits_its_turn(home: Path) -> None:
 
     async with running_desk(home, replays={"oanda": Both(), "coinbase": ListReplay([]), "rick": ListReplay([])}) as desk:
         running = [asyncio.create_task(desk.browser.get(f"{desk.url}/api/export/trades.pdf")) for _ in held]
-        await asyncio.gather(*(asyncio.wait_for(one.asked.wait(), 5) for one in held))
+        await asyncio.gather(*(asyncio.wait_for(one.asked.wait(), 30) for one in held))
         status, body = await desk.get("/api/export/trades.csv")
         assert (status, said(body)) == (429, "EXPORT_BUSY")
         for one in held:
