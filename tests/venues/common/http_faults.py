@@ -1,0 +1,90 @@
+"""Faults of HTTP, as a middleware before everything else a venue does."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from tests.venues.common.clock import VenueClock
+from tests.venues.common.control import CONTROL_PREFIX
+from tests.venues.common.faults import HTTP_KINDS, Fault, FaultScript, Kind
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+
+
+def http_faults(script: FaultScript, clock: VenueClock, *, rate_limited: Callable[[], web.Response]) -> Middleware:
+    """A middleware that lets requests go wrong as ``script`` says.
+
+    Args:
+        rate_limited: the venue's own way of saying 429.
+    """
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(CONTROL_PREFIX):
+            return await handler(request)
+        fault = script.take(HTTP_KINDS, method=request.method, path=request.path)
+        if fault is None:
+            return await handler(request)
+        match fault.kind:
+            case Kind.RATE_LIMIT:
+                return rate_limited()
+            case Kind.DROP_BEFORE:
+                return drop(request)
+            case Kind.ERROR_BEFORE:
+                return _server_error(fault)
+            case Kind.SLOW_BEFORE:
+                await request.read()
+                await clock.sleep(fault.seconds)
+        answer = await handler(request)
+        match fault.kind:
+            case Kind.DROP_AFTER:
+                return drop(request)
+            case Kind.ERROR_AFTER:
+                return _server_error(fault)
+            case Kind.SLOW_AFTER:
+                await clock.sleep(fault.seconds)
+            case Kind.BROKEN_JSON | Kind.MISSING_FIELDS:
+                return _damaged(fault, answer)
+        return answer
+
+    return middleware
+
+
+def drop(request: web.Request) -> web.Response:
+    """End the connection under the client, without a word."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+def _server_error(fault: Fault) -> web.Response:
+    # What a proxy in front of a venue answers: no JSON, no code.
+    return web.Response(status=fault.status, text=f"<html><body><h1>{fault.status}</h1></body></html>", content_type="text/html")
+
+
+def _damaged(fault: Fault, answer: web.StreamResponse) -> web.StreamResponse:
+    if not isinstance(answer, web.Response) or not isinstance(answer.body, bytes):
+        return answer  # a stream has faults of its own
+    broken = fault.kind is Kind.BROKEN_JSON
+    body = answer.body[: max(1, len(answer.body) * 2 // 3)] if broken else json.dumps(without(json.loads(answer.body), fault.fields)).encode()
+    return web.Response(status=answer.status, body=body, content_type="application/json")
+
+
+def without(body: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    """``body`` without the fields named, dotted from the top; without its first key when it has none of them."""
+    damaged: dict[str, Any] = json.loads(json.dumps(body))
+    found = False
+    for name in fields:
+        *way, last = name.split(".")
+        inner: Any = damaged
+        for step in way:
+            inner = inner.get(step) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and last in inner:
+            del inner[last]
+            found = True
+    if not found and damaged:
+        del damaged[next(iter(damaged))]
+    return damaged
