@@ -70,7 +70,7 @@ def _read(setting: str, path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise CannotStart(f"{setting}={path} cannot be opened: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise CannotStart(f"{setting}={path} is not a plain file")
@@ -78,7 +78,9 @@ def _read(setting: str, path: Path) -> str:
             raise CannotStart(f"{setting}={path} belongs to another user: make a copy that is yours, with mode 0600")
         if found.st_mode & 0o177:
             raise CannotStart(f"{setting}={path} has mode {stat.S_IMODE(found.st_mode):04o} and must have 0600: chmod 600 {path}")
-        content = file.read(SECRET_BYTES_MAX + 1)
+        content = os.read(descriptor, SECRET_BYTES_MAX + 1)  # a plain file of this size is read whole
+    finally:
+        os.close(descriptor)
     if len(content) > SECRET_BYTES_MAX:
         raise CannotStart(f"{setting}={path} has more than {SECRET_BYTES_MAX} bytes: that is no key")
     try:
