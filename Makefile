@@ -34,6 +34,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# What failed is run once more, alone and loudly: docs/decisions/030. A test that fails twice fails; so does a run that ended without a verdict.
+AGAIN := { [ $$? -eq 1 ] || exit 1; echo "SOME TESTS FAILED (above): once more, alone"; } && $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
+
 # Every check. Unit tests run on two workers; what starts real processes or a browser runs alone, so that it is not disturbed.
 test: install-dev lint types unit ui-test system browser
 
@@ -45,13 +48,13 @@ types: install-dev
 	@$(BIN)/mypy
 
 unit: install-dev
-	@$(BIN)/python -m pytest -q -n 2 -m "not system and not browser"
+	@$(BIN)/python -m pytest -q -n 2 -m "not system and not browser" || $(AGAIN) -m "not system and not browser"
 
 system: install-dev
-	@$(BIN)/python -m pytest -q -m system
+	@$(BIN)/python -m pytest -q -m system || $(AGAIN) -m system
 
 browser: install-dev
-	@$(BIN)/python -m pytest -q -m browser
+	@$(BIN)/python -m pytest -q -m browser || $(AGAIN) -m browser
 
 ui-test: install-dev
 	@$(BIN)/python hatch_build.py --test
