@@ -1,0 +1,89 @@
+"""A token bucket for a venue's request limit, in which cancels go first.
+
+Who waits is served by priority, then in the order of asking: what takes risk off before what puts it on, both before looking. A request whose
+deadline passes while it waits is not sent (``NotSent``). The queue is bounded: beyond ``waiting_max`` the newest is refused at once.
+"""
+
+import asyncio
+import heapq
+import itertools
+from enum import IntEnum
+
+from brokers.live.venue import NotSent
+from runtime.clock import NS_PER_S, Clock
+
+WAITING_MAX = 1000
+
+
+class Priority(IntEnum):
+    """Who goes first."""
+
+    CANCEL = 0  # cancels, closes, stops
+    ORDER = 1
+    READ = 2
+
+
+class Throttle:
+    """``rate_per_s`` requests a second on average, ``burst`` at once. Belongs to one event loop."""
+
+    def __init__(self, rate_per_s: float, burst: int, clock: Clock, *, waiting_max: int = WAITING_MAX) -> None:
+        if rate_per_s <= 0 or burst < 1:
+            raise ValueError("a throttle lets at least something through")
+        self._ns_per_token = NS_PER_S / rate_per_s
+        self._burst = burst
+        self._clock = clock
+        self._waiting_max = waiting_max
+        self._tokens = float(burst)
+        self._counted_ns = clock.boot_ns()
+        self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._turns = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def take(self, priority: Priority, *, deadline_boot_ns: int | None = None) -> None:
+        """Return when a request may be sent.
+
+        Raises:
+            NotSent: ``EXPIRED`` when ``deadline_boot_ns`` has passed by then, VENUE_UNREACHABLE when too many wait.
+        """
+        self._count()
+        if self._queue or self._tokens < 1:
+            if len(self._queue) >= self._waiting_max:
+                raise NotSent(message="too many requests wait for their turn at the venue")
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._queue, (priority, next(self._turns), turn))
+            self._wake_later()
+            await turn
+        else:
+            self._tokens -= 1
+        if deadline_boot_ns is not None and self._clock.boot_ns() >= deadline_boot_ns:
+            raise NotSent("EXPIRED", "its deadline passed before it could be sent")
+
+    def pause(self, seconds: float) -> None:
+        """The venue says that it is too much: nothing is sent for so long."""
+        self._count()
+        self._tokens = min(self._tokens, 1.0 - seconds * NS_PER_S / self._ns_per_token)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._wake_later()
+
+    def _count(self) -> None:
+        now_ns = self._clock.boot_ns()
+        self._tokens = min(self._burst, self._tokens + (now_ns - self._counted_ns) / self._ns_per_token)
+        self._counted_ns = now_ns
+
+    def _wake_later(self) -> None:
+        if self._queue and self._timer is None:
+            delay_s = max(0.0, 1.0 - self._tokens) * self._ns_per_token / NS_PER_S
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._count()
+        # A hair below one is a timer that woke early: the next one would wait for nothing.
+        while self._queue and self._tokens >= 0.999:
+            turn = heapq.heappop(self._queue)[2]
+            if not turn.done():  # else whoever asked has given up
+                self._tokens -= 1
+                turn.set_result(None)
+        self._wake_later()

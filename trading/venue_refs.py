@@ -1,0 +1,68 @@
+"""What a bracket must remember of its venue: under which ids it stands there, which of its exits stand, and which fills have been counted.
+
+It is a field of ``Bracket`` and so lives in the same row: written in the transaction of the events that taught it, read back by a restart, needing no
+table of its own. A field that a later version adds reads as its default.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from trading.money import ZERO
+
+
+class Doubt(StrEnum):
+    """Which question to the venue has had no answer, so that the bracket is UNKNOWN until it is looked up."""
+
+    NONE = ""
+    CREATE = "create"
+    CANCEL = "cancel"
+    AMEND = "amend"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingLeg:
+    """An exit that stands at the venue: its id there, how many units it covers, its price."""
+
+    ref: str
+    units: Decimal = ZERO
+    price: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueRefs:
+    """One bracket's.
+
+    ``client_id`` is ours, frozen before anything is sent; ``cursor_before`` is where the venue's log stood then, and ``sent_ns`` when that was.
+    ``order_refs`` are the venue's ids of the entry, the newest last (a changed entry is a new order there); ``trade_refs`` those of the positions it
+    opened. ``stop`` and ``target`` are the exits that stand now, None for one that does not. ``fill_ids`` are the fills that were counted.
+    ``doubt`` is what is being looked up, ``doubt_ns`` since when, ``cancel_reason`` an asked-for cancel that still has to be made or confirmed.
+    ``memo`` is the adapter's own, text by name.
+    """
+
+    client_id: str = ""
+    cursor_before: str = ""
+    sent_ns: int = 0
+    order_refs: tuple[str, ...] = ()
+    trade_refs: tuple[str, ...] = ()
+    stop: StandingLeg | None = None
+    target: StandingLeg | None = None
+    fill_ids: tuple[str, ...] = ()
+    doubt: Doubt = Doubt.NONE
+    doubt_ns: int = 0
+    cancel_reason: str = ""
+    memo: Mapping[str, str] = field(default_factory=dict)
+
+    def with_order(self, ref: str) -> "VenueRefs":
+        """Also known under ``ref``, the newest id of its entry."""
+        return self if not ref or self.order_refs[-1:] == (ref,) else replace(self, order_refs=(*(r for r in self.order_refs if r != ref), ref))
+
+    def with_trade(self, ref: str) -> "VenueRefs":
+        return self if not ref or ref in self.trade_refs else replace(self, trade_refs=(*self.trade_refs, ref))
+
+    def ids(self) -> tuple[str, ...]:
+        """Every id under which the venue may speak of this bracket."""
+        legs = tuple(leg.ref for leg in (self.stop, self.target) if leg is not None and leg.ref)
+        return (self.client_id, *self.order_refs, *self.trade_refs, *legs)
