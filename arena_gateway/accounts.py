@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -148,7 +149,7 @@ class Accounts:
         if not ending:
             raise ApiError(401, "TOKEN_REQUIRED", "send the access token, or the refresh token in the body")
         for session_id, by in ending.items():
-            await self._on_store(lambda session_id=session_id, by=by: sessions.end(self._store, session_id, by=by, address=address))  # type: ignore[misc]
+            await self._on_store(partial(sessions.end, self._store, session_id, by=by, address=address))
         await self.reload()
 
     async def create_key(self, user: User, *, name: str, scopes: list[str], days: int | None, address: str) -> tuple[ApiKey, str]:

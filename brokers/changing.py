@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from brokers import ledger
+from brokers import grant_ledger, grants, ledger
 from brokers.actors import Actor, require_owner
 from brokers.arguments import CloseRequest, Modification, optional
 from brokers.base import Mark, VenueCall
@@ -52,9 +52,12 @@ def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, *, m
         raise InvalidRequest("name what to change: entry_price, stop_loss_price, take_profit_price, …", code="NOTHING_TO_CHANGE")
     desk.broker.mark(marks.values())
     after = _changed(bracket.order, changes)
+    charge = None
     if after is not None:
-        desk.limits.refuse_change(bracket.order, after, broker=desk.broker, marks=marks, now_ns=now_ns)
+        desk.limits.refuse_change(bracket.order, after, broker=desk.broker, marks=marks)
+        charge = grants.check_change(desk, txn, actor, bracket.order, after, marks, now_ns)
     progress = desk.broker.modify(bracket.order_id, changes, now_ns=now_ns)
+    grant_ledger.add(txn, bracket.n, charge)
     desk.record(txn)
     return Changed(ns=[bracket.n], instruments=[bracket.instrument], calls=_calls(progress.call))
 

@@ -76,7 +76,7 @@ class Limits:
             OrderDenied: the limit's name in capitals, with the limit and the value.
             Unavailable: DAY_RESULT_UNKNOWN: a loss over all brokers is limited, and one has not said what today has brought.
         """
-        state = self._state(order, broker, marks, now_ns)
+        state = self._state(order, broker, marks)
         recent = self._recent
         if self._counts_orders:
             state = replace(state, orders_last_minute=recent.last_minute(now_ns), same_order_s=recent.same_order_s(placed_by, body_hash, now_ns))
@@ -92,15 +92,19 @@ class Limits:
             state = replace(state, day_pnl=own.pnl, day_pnl_total=total)
         risk.check(order, state, self.settings)
 
-    def refuse_change(self, before: BracketOrder, after: BracketOrder, *, broker: Exposed, marks: Mapping[str, Mark], now_ns: int) -> None:
+    def refuse_change(self, before: BracketOrder, after: BracketOrder, *, broker: Exposed, marks: Mapping[str, Mark]) -> None:
         """The same door for a change of prices, which must not get past what a new order could not.
 
         Raises:
             OrderDenied: the limit's name in capitals, with the limit and the value.
         """
-        risk.check_change(before, after, self._state(before, broker, marks, now_ns), self.settings)
+        risk.check_change(before, after, self._state(before, broker, marks), self.settings)
 
-    def _state(self, order: BracketOrder, broker: Exposed, marks: Mapping[str, Mark], now_ns: int) -> risk.RiskState:  # noqa: ARG002
+    def notional(self, order: BracketOrder, *, broker: Exposed, marks: Mapping[str, Mark]) -> Decimal | None:
+        """What ``order`` is worth in the account's currency; None while nothing converts."""
+        return risk.notional(order, self._state(order, broker, marks))
+
+    def _state(self, order: BracketOrder, broker: Exposed, marks: Mapping[str, Mark]) -> risk.RiskState:
         mark = marks.get(order.instrument)
         return risk.RiskState(
             instrument=self._instruments[order.instrument],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import uuid4
 
-from brokers import changing, reading
+from brokers import changing, grants, reading
 from brokers.actors import Actor, require_live_grant, require_trader
 from brokers.arguments import (
     CancelAll,
@@ -96,14 +96,16 @@ class OrderOperations:
         """``Previewed``; what would refuse the order now is among the warnings."""
         ticket = read_ticket(request.args)
 
-        def look(_: object) -> View:
+        def look(db: Db) -> View:
             order = check_ticket(ticket, self._desk.instruments, self._desk.source)
             marks = self._context.quotes.marks()
             self._desk.broker.mark(marks.values())
             preview = self._desk.broker.preview(order)
             warnings = list(preview.warnings)
+            now_ns = self._context.steady.now_ns()
             try:
-                self._desk.refuse(order, placed_by=actor.user, body_hash="", marks=marks, now_ns=self._context.steady.now_ns())
+                self._desk.refuse(order, placed_by=actor.user, body_hash="", marks=marks, now_ns=now_ns)
+                grants.check(self._desk, db, actor, order, marks, now_ns)
             except OrderDenied as denial:
                 warnings.append(denial.message)
             return preview_view(preview, marks.get(order.instrument), warnings)
@@ -204,7 +206,7 @@ class OrderOperations:
         """
         await self._context.finish(changed, deadline, changed.instruments)
         answer = await self._context.look(lambda db: {"order": reading.order_with_events_by_n(self._desk, db, changed.ns[0])})
-        order = answer["result"]["order"]  # type: ignore[index]
+        order = answer["result"]["order"]  # type: ignore[index]  # an answer of our own making
         if order["status"] == OrderStatus.UNKNOWN:
             raise OutcomeUnknown("the venue has not said what became of it; it is being looked up", details={"order_id": order["order_id"]})
         return answer

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from brokers import ledger
+from brokers import grant_ledger, grants, ledger
 from brokers.actors import Actor
 from brokers.base import Mark, VenueCall
 from brokers.desk import Desk, NewOrder
@@ -81,12 +81,14 @@ def place(desk: Desk, txn: Txn, request: PlaceRequest, now_ns: int) -> Placed:
         body_hash = canonical_hash(order)
         broker.mark(request.marks.values())
         desk.refuse(order, placed_by=request.actor.user, body_hash=body_hash, marks=request.marks, now_ns=now_ns)
+        charge = grants.check(desk, txn, request.actor, order, request.marks, now_ns)
         progress = broker.place(order, placed_by=request.actor.user, now_ns=now_ns)
     except OrderDenied as denial:
         desk.append(txn, _rejected(desk, request, denial, now_ns))
         return Placed(refusal=denial)
     bracket = progress.brackets[0]
     desk.limits.note(request.actor.user, body_hash, now_ns)
+    grant_ledger.add(txn, bracket.n, charge)
     if bracket.status in _IN_DOUBT:
         desk.record(txn, NewOrder(body_hash=body_hash))
         return Placed(in_flight_n=bracket.n, call=progress.call, instrument=order.instrument)
@@ -223,7 +225,7 @@ def _from_bytes(kept: bytes, *, replayed: bool = False) -> Placed:
 
 def kept_placement(kept: bytes | None) -> Result | None:
     """The ``Placement`` in the bytes of a kept answer; None when there is none, or it was a refusal."""
-    return None if kept is None else unpack(kept, REPLY_LIMITS).get("result")  # type: ignore[return-value]
+    return None if kept is None else unpack(kept, REPLY_LIMITS).get("result")  # type: ignore[return-value]  # what Answer packed
 
 
 def _unknown(client_order_id: str, order_id: str | None) -> OutcomeUnknown:

@@ -16,7 +16,7 @@ class RecordCodec(Generic[ValueT]):
     """Turns one kind of frozen dataclass into text and back."""
 
     def __init__(self, kind: type[ValueT]) -> None:
-        self._defaults: list[tuple[str, object]] = [(field.name, field.default) for field in fields(kind)]  # type: ignore[arg-type]
+        self._defaults: list[tuple[str, object]] = [(field.name, field.default) for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
         self._encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="string").encode
         self._decode: Callable[[str | bytes], ValueT] = msgspec.json.Decoder(kind).decode
 

@@ -13,7 +13,7 @@ __all__ = ["Subscriber"]
 
 def __getattr__(name: str) -> object:
     if name == "Subscriber":
-        from bus.subscriber import Subscriber  # noqa: PLC0415
+        from bus.subscriber import Subscriber  # noqa: PLC0415 (only who asks for Subscriber pays for it)
 
         return Subscriber
     raise AttributeError(f"module 'bus' has no attribute {name!r}")

@@ -123,7 +123,7 @@ def _check(value: object, depth: int, *, binary: bool) -> None:
     if kind is dict:
         if depth == 0:
             raise MalformedMessage("nested too deeply")
-        for key, item in value.items():  # type: ignore[attr-defined]
+        for key, item in value.items():  # type: ignore[attr-defined]  # a dict: its type was looked at above
             if type(key) is not str:
                 raise MalformedMessage("keys are text")
             inner = type(item)
@@ -133,10 +133,10 @@ def _check(value: object, depth: int, *, binary: bool) -> None:
     elif kind is list:
         if depth == 0:
             raise MalformedMessage("nested too deeply")
-        for item in value:  # type: ignore[attr-defined]
+        for item in value:  # type: ignore[attr-defined]  # a list or tuple: likewise
             _check(item, depth - 1, binary=binary)
     elif kind is float:
-        if not math.isfinite(value):  # type: ignore[arg-type]
+        if not math.isfinite(value):  # type: ignore[arg-type]  # a float: likewise
             raise MalformedMessage("numbers are finite")
     elif kind is bytes:
         if not binary:
@@ -225,7 +225,7 @@ def _encode_map(values: Mapping[str, object], limits: Limits, depth: int) -> dic
 def _encode(value: object, limits: Limits, depth: int) -> object:
     kind = type(value)
     if kind is Decimal:
-        return to_wire(value)  # type: ignore[arg-type]
+        return to_wire(value)  # type: ignore[arg-type]  # an int, float or Decimal by now
     if isinstance(value, str):
         if len(value) * 4 > limits.text_bytes and len(value.encode()) > limits.text_bytes:
             raise ValueError(f"text of more than {limits.text_bytes} bytes")
@@ -235,7 +235,7 @@ def _encode(value: object, limits: Limits, depth: int) -> object:
     if kind is int:
         raise ValueError(f"{value} does not fit 64 bits")
     if kind is float:
-        if not math.isfinite(value):  # type: ignore[arg-type]
+        if not math.isfinite(value):  # type: ignore[arg-type]  # a float by now
             raise ValueError(f"{value} is not a number that travels")
         return value
     if isinstance(value, Mapping):

@@ -65,7 +65,7 @@ def encode_event(
 
 def make_event(
     source: str,
-    type: str,  # noqa: A002
+    type: str,  # noqa: A002 (the envelope's own field name)
     payload: Mapping[str, object],
     ts_ns: int,
     *,

@@ -40,7 +40,7 @@ class EventWire(msgspec.Struct, frozen=True, gc=False):
     v: int | float
     source: str
     type: str
-    payload: Annotated[dict[_Text, _values(_FAST_DEPTH)], Meta(max_length=EVENT_LIMITS.map_keys)]  # type: ignore[valid-type]
+    payload: Annotated[dict[_Text, _values(_FAST_DEPTH)], Meta(max_length=EVENT_LIMITS.map_keys)]  # type: ignore[valid-type]  # made by a call
     ts: str
     epoch: str | None = None
     seq: int | float | None = None

@@ -102,7 +102,7 @@ class GatewayFetcher:
 
 
 def _page_of(fetch: Fetch, body: bytearray) -> FetchedPage:
-    import json  # noqa: PLC0415
+    import json  # noqa: PLC0415 (only the form without sockets needs it)
 
     try:
         answer = json.loads(body)
@@ -121,7 +121,7 @@ def _event_of(item: Mapping[str, object]) -> Event:
     if not (isinstance(source, str) and isinstance(kind, str) and isinstance(payload, dict) and isinstance(ts, str)):
         raise ValueError("an event of the wrong shape")  # noqa: TRY004 - one kind of error for every shape that is wrong
     if not (isinstance(epoch, str) and isinstance(seq, int)):
-        raise ValueError("an event without its place")  # noqa: TRY004
+        raise ValueError("an event without its place")  # noqa: TRY004 (every wrong value is refused the same way)
     return Event(source=source, type=kind, payload=payload, ts=ts, epoch=epoch, seq=seq, prev=None, body=b"")
 
 

@@ -71,4 +71,4 @@ def _sender(path: Path) -> Sender:
     bad = [number for number, address in enumerate(addresses, 1) if not sender.add(address)]
     if bad or not addresses:
         fail(f"{path}: address {bad[0]} is none that apprise knows" if bad else f"{path} holds no address", exit_codes.USAGE)
-    return sender  # type: ignore[no-any-return]
+    return sender  # type: ignore[no-any-return]  # apprise has no types

@@ -278,7 +278,7 @@ async def _authorise(server: _Server, request: web.Request, role: str) -> None:
 def _leave_request_slot(request: web.Request) -> None:
     connection = request.protocol
     if isinstance(connection, Connection) and isinstance(connection._manager, ArenaServer):  # noqa: SLF001 - our own subclass
-        connection._manager.release(connection)  # noqa: SLF001
+        connection._manager.release(connection)  # noqa: SLF001 (aiohttp has no public way to let go of one connection)
 
 
 def client_address(request: web.BaseRequest, settings: Settings) -> str:

@@ -129,11 +129,11 @@ def plain(value: object) -> object:
     """``value`` with every Decimal inside turned into the number that travels; maps and lists are copied only as deep as they go."""
     kind = type(value)
     if kind is Decimal:
-        return wire_number(value)  # type: ignore[arg-type]
+        return wire_number(value)  # type: ignore[arg-type]  # an int, float or Decimal by now
     if kind is dict:
-        return {key: item if type(item) in _SCALARS else plain(item) for key, item in value.items()}  # type: ignore[attr-defined]
+        return {key: item if type(item) in _SCALARS else plain(item) for key, item in value.items()}  # type: ignore[attr-defined]  # a dict
     if kind is list or kind is tuple:
-        return [item if type(item) in _SCALARS else plain(item) for item in value]  # type: ignore[attr-defined]
+        return [item if type(item) in _SCALARS else plain(item) for item in value]  # type: ignore[attr-defined]  # a list or tuple: likewise
     if kind in _SCALARS:
         return value
     return plain(msgspec.to_builtins(value, builtin_types=(Decimal,)))

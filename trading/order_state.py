@@ -80,7 +80,7 @@ def apply(bracket: Bracket, step: Step, *, now_ns: int, **changes: object) -> Br
     Raises:
         StateConflict: the step cannot follow from where the bracket stands; nothing has changed.
     """
-    return replace(bracket, status=next_status(bracket, step), updated_ns=now_ns, **changes)  # type: ignore[arg-type]
+    return replace(bracket, status=next_status(bracket, step), updated_ns=now_ns, **changes)  # type: ignore[arg-type]  # names of its fields
 
 
 def next_status(bracket: Bracket, step: Step) -> OrderStatus:
