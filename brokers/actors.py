@@ -6,20 +6,26 @@ with real money takes a grant that only the command line on the host can give (R
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from trading.errors import InvalidRequest, NotAllowed
 
 ROLES = ("viewer", "trader", "admin")
 USER_CHARS_MAX = 256
+_FIELDS = frozenset({"user", "role", "live", "live_notional_max"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """``is_local``: no actor was named, so it is somebody on this host with access to the socket."""
+    """``live``: holds a grant for real money, up to ``live_notional_max`` a day in the account's currency, None without a limit.
+
+    ``is_local``: no actor was named, so it is somebody on this host with access to the socket.
+    """
 
     user: str
     role: str
     live: bool
+    live_notional_max: Decimal | None = None
     is_local: bool = False
 
     @property
@@ -34,14 +40,24 @@ def actor_of(raw: Mapping[str, object] | None) -> Actor:
     """The actor of a request.
 
     Raises:
-        InvalidRequest: ``BAD_ACTOR``: not exactly ``{user, role, live?}``.
+        InvalidRequest: ``BAD_ACTOR``: not exactly ``{user, role, live?, live_notional_max?}``.
     """
     if raw is None:
         return LOCAL
-    user, role, live = raw.get("user"), raw.get("role"), raw.get("live", False)
-    if not isinstance(user, str) or not 0 < len(user) <= USER_CHARS_MAX or role not in ROLES or not isinstance(live, bool) or len(raw) > 3:
-        raise InvalidRequest("actor is {user, role, live}: role viewer, trader or admin; live true or false", code="BAD_ACTOR")
-    return Actor(user=user, role=str(role), live=live)
+    user, role, live, limit = raw.get("user"), raw.get("role"), raw.get("live", False), raw.get("live_notional_max")
+    if (
+        not isinstance(user, str)
+        or not 0 < len(user) <= USER_CHARS_MAX
+        or role not in ROLES
+        or not isinstance(live, bool)
+        or not (limit is None or (type(limit) in {int, float} and limit > 0))  # type: ignore[operator]  # a number by then
+        or not raw.keys() <= _FIELDS
+    ):
+        raise InvalidRequest(
+            "actor is {user, role, live, live_notional_max}: role viewer, trader or admin; live true or false; live_notional_max a number",
+            code="BAD_ACTOR",
+        )
+    return Actor(user=user, role=str(role), live=live, live_notional_max=None if limit is None else Decimal(str(limit)))
 
 
 def require_trader(actor: Actor) -> None:

@@ -55,7 +55,7 @@ def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, *, m
     charge = None
     if after is not None:
         desk.limits.refuse_change(bracket.order, after, broker=desk.broker, marks=marks)
-        charge = grants.check_change(desk, txn, actor, bracket.order, after, marks, now_ns)
+        charge = grants.check_change(desk, txn, actor, before=bracket.order, after=after, marks=marks, now_ns=now_ns)
     progress = desk.broker.modify(bracket.order_id, changes, now_ns=now_ns)
     grant_ledger.add(txn, bracket.n, charge)
     desk.record(txn)

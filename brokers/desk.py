@@ -7,7 +7,7 @@ in the transaction at hand, so that the book and the journal cannot disagree. No
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from brokers import ledger, performance
+from brokers import grant_ledger, ledger, performance
 from brokers.base import Broker, Mark, Snapshot
 from brokers.limits import Limits
 from brokers.trading_state import Brake, TradingState, refuse_by_state
@@ -110,6 +110,8 @@ class Desk:
             else:
                 ledger.update_order(txn, bracket)
             self._note_unknown(bracket)
+            if self.broker.mode == "live":
+                grant_ledger.settle(txn, bracket)
         for fill in changes.fills:
             ledger.add_fill(txn, fill, _n(fill.order_id))
         for trade in changes.trades:

@@ -105,7 +105,7 @@ class OrderOperations:
             now_ns = self._context.steady.now_ns()
             try:
                 self._desk.refuse(order, placed_by=actor.user, body_hash="", marks=marks, now_ns=now_ns)
-                grants.check(self._desk, db, actor, order, marks, now_ns)
+                grants.check(self._desk, db, actor, order, marks=marks, now_ns=now_ns)
             except OrderDenied as denial:
                 warnings.append(denial.message)
             return preview_view(preview, marks.get(order.instrument), warnings)

@@ -81,7 +81,7 @@ def place(desk: Desk, txn: Txn, request: PlaceRequest, now_ns: int) -> Placed:
         body_hash = canonical_hash(order)
         broker.mark(request.marks.values())
         desk.refuse(order, placed_by=request.actor.user, body_hash=body_hash, marks=request.marks, now_ns=now_ns)
-        charge = grants.check(desk, txn, request.actor, order, request.marks, now_ns)
+        charge = grants.check(desk, txn, request.actor, order, marks=request.marks, now_ns=now_ns)
         progress = broker.place(order, placed_by=request.actor.user, now_ns=now_ns)
     except OrderDenied as denial:
         desk.append(txn, _rejected(desk, request, denial, now_ns))

@@ -81,4 +81,21 @@ CREATE TABLE performance (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Sequence[str] = (_ORDERS, _PERFORMANCE)
+_GRANTS = """
+CREATE TABLE grant_charges (
+    n INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    day TEXT NOT NULL,
+    notional TEXT NOT NULL,
+    PRIMARY KEY (n, user, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE grant_days (
+    user TEXT NOT NULL,
+    day TEXT NOT NULL,
+    notional TEXT NOT NULL,
+    PRIMARY KEY (user, day)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Sequence[str] = (_ORDERS, _PERFORMANCE, _GRANTS)
