@@ -9,7 +9,8 @@ import asyncio
 from aiohttp import web
 
 from arena_gateway.accounts import Accounts
-from arena_gateway.answers import AuditAnswer, TradingStateAnswer, TradingStateSetAnswer, UsersAnswer
+from arena_gateway.answers import TradingStateAnswer, TradingStateSetAnswer
+from arena_gateway.auth_answers import AuditAnswer, UsersAnswer
 from arena_gateway.auth_routes import user_view
 from arena_gateway.braking import Braking
 from arena_gateway.dispatch import Dispatcher

@@ -5,7 +5,8 @@ import ipaddress
 from aiohttp import web
 
 from arena_gateway.accounts import Accounts
-from arena_gateway.answers import (
+from arena_gateway.api_keys import ApiKey
+from arena_gateway.auth_answers import (
     ApiKeyMadeAnswer,
     ApiKeysAnswer,
     ApiKeyView,
@@ -16,7 +17,6 @@ from arena_gateway.answers import (
     UserAnswer,
     UserView,
 )
-from arena_gateway.api_keys import ApiKey
 from arena_gateway.registration import terms
 from arena_gateway.requests import ApiKeyBody, IntrospectBody, KeyQuery, LoginBody, LogoutBody, RefreshBody, RegisterBody
 from arena_gateway.tokens import TOKEN_CHARS_MAX

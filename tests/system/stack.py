@@ -17,7 +17,6 @@ import tempfile
 import time
 import xmlrpc.client
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ import aiohttp
 import msgpack
 import zmq
 import zmq.asyncio
+
+from tests.system.wires import UnixTransport, sse_frames
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = ("bus", "oanda", "coinbase", "narrator", "market_data", "gateway", "dashboard")
@@ -200,7 +201,7 @@ class Stack:
 
     def supervisor(self, call: str, *arguments: object) -> Any:
         """One XML-RPC call to supervisord, as ``supervisorctl`` makes it: ``supervisor("stopProcess", "coinbase")``."""
-        with xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self.home / "run" / "supervisor.sock")) as proxy:
+        with xmlrpc.client.ServerProxy("http://localhost", transport=UnixTransport(self.home / "run" / "supervisor.sock")) as proxy:
             return getattr(proxy.supervisor, call)(*arguments)
 
     def pid(self, program: str) -> int:
@@ -318,49 +319,3 @@ class Stack:
             out, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, out.decode()
-
-
-async def sse_frames(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """Each frame that carries data, as ``{"event": name or None, "id": cursor or None, "data": decoded}``."""
-    frame: dict[str, Any] = {"event": None, "id": None}
-    data = b""
-    async for raw in response.content:
-        line = raw.rstrip(b"\r\n")
-        if not line:
-            if data:
-                yield {**frame, "data": json.loads(data)}
-            frame, data = {"event": None, "id": None}, b""
-        elif line.startswith(b"data:"):
-            data += line[5:].strip()
-        elif line.startswith(b"id:"):
-            frame["id"] = line[3:].strip().decode()
-        elif line.startswith(b"event:"):
-            frame["event"] = line[6:].strip().decode()
-
-
-async def next_event(frames: AsyncIterator[dict[str, Any]], wanted: Callable[[dict[str, Any]], bool], *, seconds: float = 15) -> dict[str, Any]:
-    """The next unnamed frame whose event is ``wanted``."""
-    async with asyncio.timeout(seconds):
-        async for frame in frames:
-            if frame["event"] is None and wanted(frame["data"]):
-                return frame
-    raise AssertionError("the stream ended")
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: object) -> HTTPConnection:
-        path = self._path
-
-        class Connection(HTTPConnection):
-            def connect(self) -> None:
-                self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                self.sock.settimeout(5)
-                self.sock.connect(str(path))
-
-        connection = Connection("localhost")
-        self._connection = (host, connection)  # where the base class looks for what it must close
-        return connection

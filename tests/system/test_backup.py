@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.system.accounting.checker import broken_chains
 from tests.system.accounting.collect import Run, read_journal, read_statuses
 from tests.system.accounting.evidence import Evidence
-from tests.system.stack import Stack, next_event
+from tests.system.stack import Stack
+from tests.system.wires import next_event
 
 
 async def test_backup_under_load_and_restore(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import stat
 
 import pytest
 
-from tests.system.stack import SEED_ORDER, Stack, next_event
+from tests.system.stack import SEED_ORDER, Stack
+from tests.system.wires import next_event
 
 
 @pytest.mark.parametrize(

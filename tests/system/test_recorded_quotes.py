@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.system.stack import ROOT, Stack, next_event
+from tests.system.stack import ROOT, Stack
+from tests.system.wires import next_event
 
 SLICE = ROOT / "tests" / "data" / "oanda-eurusd-2014-05-02.csv.gz"
 

@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 
 from tests.system.accounting.collect import Run, read_journal
-from tests.system.stack import Stack, sse_frames
+from tests.system.stack import Stack
 from tests.system.test_retries import second_gateway
+from tests.system.wires import sse_frames
 
 SEED = int(os.environ.get("ARENA_CHAOS_SEED", "1"))
 READERS, CUTS = (10, 100) if float(os.environ.get("ARENA_CHAOS_SECONDS", "0")) >= 120 else (5, 12)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.system.stack import SEED_ORDER, Stack, next_event
+from tests.system.stack import SEED_ORDER, Stack
+from tests.system.wires import next_event
 
 REGISTER = """curl -s -X POST $GATEWAY/auth/register \\
   -H 'Content-Type: application/json' \\

@@ -21,7 +21,8 @@ import zmq
 import zmq.asyncio
 
 from tests.system.accounting.evidence import Connection, Evidence, Journalled, Notice, Sent, Shown
-from tests.system.stack import SEED_ORDER, Stack, sse_frames
+from tests.system.stack import SEED_ORDER, Stack
+from tests.system.wires import sse_frames
 
 STEP_S_MAX = 10.0  # from a step of the clock until every program labels its events by the new one, and what was sent before has an answer
 TTL_S = 3.0  # what the gateway gives a paper command
