@@ -9,7 +9,7 @@ from decimal import Decimal
 from brokers.base import Mark
 from runtime.timestamps import to_text
 from trading.accounts import Account, Position, Preview
-from trading.brackets import Bracket, Fill, Trade, legs_of
+from trading.brackets import ARENA, Bracket, Fill, Trade, legs_of
 from trading.events import seconds
 from trading.instruments import Instrument
 from trading.money import fits_wire
@@ -34,12 +34,13 @@ def order_view(bracket: Bracket, broker: str) -> View:
         "units": order.units,
         "entry_type": str(order.entry_type),
         "entry_price": order.entry_price,
-        "stop_loss_price": order.stop_loss_price,
-        "take_profit_price": order.take_profit_price,
+        "stop_loss_price": order.stop_loss_price or None,
+        "take_profit_price": order.take_profit_price or None,
         "trailing_stop_distance": order.trailing_stop_distance,
         "quality_score": order.quality_score,
         "ttl_min": order.ttl_min,
         "ttl_expires_at": seconds(bracket.ttl_expires_ns),
+        "origin": bracket.origin,
         "protection": str(bracket.protection),
         "placed_at": to_text(bracket.placed_ns),
         "updated_at": to_text(bracket.updated_ns),
@@ -68,6 +69,7 @@ def void_view(client_order_id: str, placed_by: str, broker: str, mode: str, reas
         "status": "VOID",
         "placed_by": placed_by,
         "protection": "none",
+        "origin": ARENA,
         "filled_units": 0,
         "position_units": 0,
         "realized_pnl": 0,
@@ -234,7 +236,18 @@ def _time(ns: int) -> str | None:
 
 _ORDER_FIELDS = (
     *("order_id", "client_order_id", "broker", "mode", "status", "placed_by", "instrument", "side", "units", "entry_type", "entry_price"),
-    *("stop_loss_price", "take_profit_price", "trailing_stop_distance", "quality_score", "ttl_min", "ttl_expires_at", "protection", "placed_at"),
-    *("updated_at", "opened_at", "closed_at", "filled_units", "position_units", "average_entry_price", "average_exit_price", "realized_pnl", "fees"),
+    *("stop_loss_price", "take_profit_price", "trailing_stop_distance", "quality_score", "ttl_min", "ttl_expires_at", "protection", "origin"),
+    *(
+        "placed_at",
+        "updated_at",
+        "opened_at",
+        "closed_at",
+        "filled_units",
+        "position_units",
+        "average_entry_price",
+        "average_exit_price",
+        "realized_pnl",
+        "fees",
+    ),
     *("close_reason", "cancel_reason", "feed", "legs"),
 )

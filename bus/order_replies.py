@@ -59,6 +59,7 @@ class OrderView(TypedDict):
     ttl_min: Number | None
     ttl_expires_at: float | None
     protection: str
+    origin: str  # arena, or external: placed at the venue by somebody else and taken up here
     placed_at: str | None
     updated_at: str | None
     opened_at: str | None

@@ -14,9 +14,16 @@ from enum import StrEnum
 from trading.instruments import Side
 from trading.money import ZERO, plain
 from trading.orders import BracketOrder, CloseReason, EntryType, Leg, OrderStatus
+from trading.venue_refs import VenueRefs
 
 # An average price is shown with this many decimals more than the instrument's own prices.
 _AVERAGE_DECIMALS = Decimal("0.0000001")
+
+# Where a bracket comes from: placed here, or found at the venue.
+ARENA = "arena"
+EXTERNAL = "external"
+
+NO_REFS = VenueRefs()
 
 
 class Protection(StrEnum):
@@ -44,7 +51,8 @@ class Bracket:
     What an engine needs besides: ``reserve_price`` (per unit, what a pending entry is reckoned to cost), ``entry_triggered`` (a stop entry whose
     price was reached, a market entry: the rest takes any price), ``entry_rests`` and ``target_rests`` (the limit has been in the book for a
     quote: it is a maker), ``stop_triggered`` (the stop was reached: the rest goes at any price), ``closing_units`` and ``closing_reason`` (asked
-    to be closed at the market).
+    to be closed at the market). Of a live one besides: ``venue``, what it is called there, and ``origin``: ``external`` for what somebody placed at
+    the venue itself and we only took up (its exits are 0 where it has none).
     """
 
     order_id: str
@@ -80,6 +88,8 @@ class Bracket:
     stop_triggered: bool = False
     closing_units: Decimal = ZERO
     closing_reason: CloseReason | None = None
+    venue: VenueRefs = NO_REFS
+    origin: str = ARENA
 
     @property
     def instrument(self) -> str:
@@ -226,7 +236,7 @@ def legs_of(bracket: Bracket) -> list[dict[str, object]]:
             "type": str(EntryType.STOP),
             "side": exits,
             "units": covered,
-            "price": bracket.stop_price,
+            "price": bracket.stop_price or None,
             "trailing_distance": order.trailing_stop_distance,
             "status": _exit_status(bracket, CloseReason.STOP_LOSS),
         },
@@ -235,7 +245,7 @@ def legs_of(bracket: Bracket) -> list[dict[str, object]]:
             "type": str(EntryType.LIMIT),
             "side": exits,
             "units": covered,
-            "price": order.take_profit_price,
+            "price": order.take_profit_price or None,
             "status": _exit_status(bracket, CloseReason.TAKE_PROFIT),
         },
     ]

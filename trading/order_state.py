@@ -1,7 +1,8 @@
 """The life of a bracket: one table of what may follow what, and one door.
 
 SUBMITTING ─→ PENDING ─→ (PARTIALLY_FILLED) ─→ OPEN ─→ CLOSED, with side doors to CANCELLED, EXPIRED, REJECTED and VOID. UNKNOWN stands for "it may
-have happened" and leads back to wherever a look at the venue says; CANCEL_PENDING for a cancel whose answer is out.
+have happened" and leads back to wherever a look at the venue says; CANCEL_PENDING for a cancel whose answer is out. What ended without a trade and
+turns up at a live venue all the same is taken up again (TURNED_UP); no other final state is ever left.
 """
 
 from dataclasses import replace
@@ -27,6 +28,7 @@ class Step(StrEnum):
     CANCELLED = "cancelled"  # nothing traded and nothing will
     EXPIRED = "expired"  # as CANCELLED, because its time to live was over
     CLOSED = "closed"  # there was a position and it is out
+    TURNED_UP = "turned_up"  # taken for ended, and the venue has it all the same
     RESET = "reset"  # the paper account it belonged to began anew
 
 
@@ -40,6 +42,7 @@ TRANSITIONS: dict[tuple[OrderStatus, Step], OrderStatus] = {
     (_S.SUBMITTING, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
     (_S.SUBMITTING, Step.ENTRY_DONE): _S.OPEN,
     (_S.SUBMITTING, Step.CANCELLED): _S.CANCELLED,
+    (_S.SUBMITTING, Step.EXPIRED): _S.EXPIRED,
     (_S.PENDING, Step.REJECTED): _S.REJECTED,
     (_S.PENDING, Step.LOST): _S.UNKNOWN,
     (_S.PENDING, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
@@ -53,6 +56,7 @@ TRANSITIONS: dict[tuple[OrderStatus, Step], OrderStatus] = {
     (_S.PARTIALLY_FILLED, Step.REDUCED): _S.PARTIALLY_FILLED,
     (_S.PARTIALLY_FILLED, Step.CANCEL_SENT): _S.CANCEL_PENDING,
     (_S.PARTIALLY_FILLED, Step.CLOSED): _S.CLOSED,
+    (_S.OPEN, Step.ENTRY_DONE): _S.OPEN,
     (_S.OPEN, Step.REDUCED): _S.OPEN,
     (_S.OPEN, Step.LOST): _S.UNKNOWN,
     (_S.OPEN, Step.CLOSED): _S.CLOSED,
@@ -61,15 +65,20 @@ TRANSITIONS: dict[tuple[OrderStatus, Step], OrderStatus] = {
     (_S.CANCEL_PENDING, Step.ENTRY_DONE): _S.OPEN,
     (_S.CANCEL_PENDING, Step.CANCELLED): _S.CANCELLED,
     (_S.CANCEL_PENDING, Step.EXPIRED): _S.EXPIRED,
+    (_S.CANCEL_PENDING, Step.REDUCED): _S.CANCEL_PENDING,
+    (_S.CANCEL_PENDING, Step.REJECTED): _S.REJECTED,
     (_S.CANCEL_PENDING, Step.CLOSED): _S.CLOSED,
     (_S.UNKNOWN, Step.ACCEPTED): _S.PENDING,
     (_S.UNKNOWN, Step.REJECTED): _S.REJECTED,
     (_S.UNKNOWN, Step.NEVER_SENT): _S.VOID,
     (_S.UNKNOWN, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
     (_S.UNKNOWN, Step.ENTRY_DONE): _S.OPEN,
+    (_S.UNKNOWN, Step.REDUCED): _S.OPEN,
     (_S.UNKNOWN, Step.CANCELLED): _S.CANCELLED,
     (_S.UNKNOWN, Step.EXPIRED): _S.EXPIRED,
     (_S.UNKNOWN, Step.CLOSED): _S.CLOSED,
+    # A trade that is done is done: what turns up after it is another position.
+    **{(status, Step.TURNED_UP): _S.PENDING for status in (_S.REJECTED, _S.VOID, _S.CANCELLED, _S.EXPIRED)},
     **{(status, Step.RESET): _S.VOID for status in OrderStatus if not status.is_final},
 }
 

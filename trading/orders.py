@@ -147,7 +147,8 @@ class BracketOrder:
 
     Before anything has traded the entry price lies between the two (``order_checks.check_exits_around_entry``); a stop of an open position may pass
     it. ``entry_price`` is None for a market entry alone. ``trailing_stop_distance`` is how far, in price, the stop follows the market once the
-    entry has filled; it starts at ``stop_loss_price`` and only ever tightens. ``ttl_min`` is minutes of the unfilled entry.
+    entry has filled; it starts at ``stop_loss_price`` and only ever tightens. ``ttl_min`` is minutes of the unfilled entry. An exit of 0 is one that
+    an order found at a live venue has not got; a ticket cannot ask for that.
     """
 
     instrument: str
@@ -164,7 +165,7 @@ class BracketOrder:
 
     def __post_init__(self) -> None:
         low, high = (self.stop_loss_price, self.take_profit_price)[:: self.side.sign]
-        if not low < high:
+        if low and high and not low < high:
             raise OrderDenied(
                 f"the stop loss of a {self.side} must be {'below' if self.side is Side.BUY else 'above'} its take profit",
                 code="STOP_WRONG_SIDE",

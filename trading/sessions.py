@@ -17,6 +17,9 @@ _NS = 1_000_000_000
 _TURN = time(17)  # the forex day turns at 17:00 in New York
 _FRIDAY = 5  # days after Sunday
 
+# Dealers pause around the daily turn: OANDA from 16:58 to 17:03 as a rule, the edges differ by minutes.
+_DAILY_PAUSE_FROM, _DAILY_PAUSE_UNTIL = time(16, 55), time(17, 10)
+
 # Beyond every time that an integer of nanoseconds in 64 bits can hold.
 _EVER_NS = 1 << 63
 
@@ -53,6 +56,17 @@ def session_at(calendar: Calendar, time_ns: int) -> Session:
 def is_open(calendar: Calendar, time_ns: int) -> bool:
     """Whether the market trades at ``time_ns``: the opening minute is in, the closing minute out."""
     return session_at(calendar, time_ns).is_open
+
+
+def may_be_silent(calendar: Calendar, time_ns: int) -> bool:
+    """Whether no price need come at ``time_ns``: the market is closed, or in the minutes around 17:00 in New York when dealers pause.
+
+    Nothing may trade on this: it only says whether silence is worth an alarm.
+    """
+    if calendar is Calendar.ALWAYS:
+        return False
+    local = datetime.fromtimestamp(time_ns // _NS, NEW_YORK).time()
+    return _DAILY_PAUSE_FROM <= local < _DAILY_PAUSE_UNTIL or not is_open(calendar, time_ns)
 
 
 def trading_day(time_ns: int, zone: str, turn: str = "00:00") -> date:

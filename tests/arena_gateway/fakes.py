@@ -41,7 +41,7 @@ def an_order(order_id: str, broker: str = "oanda", **more: object) -> dict[str, 
         "order_id": order_id, "client_order_id": f"id-{order_id}", "broker": broker, "mode": "paper", "status": "PENDING", "placed_by": "trader@test",
         "instrument": "EUR_USD", "side": "BUY", "units": 100, "entry_type": "limit", "entry_price": 1.1655, "stop_loss_price": 1.16,
         "take_profit_price": 1.17, "trailing_stop_distance": None, "quality_score": 75, "ttl_min": 360, "ttl_expires_at": 1760637327.021043,
-        "protection": "none", "placed_at": AT, "updated_at": AT, "opened_at": None, "closed_at": None, "filled_units": 0,
+        "protection": "none", "origin": "arena", "placed_at": AT, "updated_at": AT, "opened_at": None, "closed_at": None, "filled_units": 0,
         "position_units": 0, "average_entry_price": None, "average_exit_price": None, "realized_pnl": 0, "fees": 0, "close_reason": None,
         "cancel_reason": None, "feed": "simulated", "legs": [], **more,
     }  # fmt: skip
