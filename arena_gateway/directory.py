@@ -10,6 +10,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from arena_gateway import api_keys
 from arena_gateway.api_keys import ApiKey
@@ -117,6 +118,7 @@ class Directory:
             user=user.email,
             role=user.role,
             live=frozenset(broker for broker, _ in user.live),
+            live_notional_max=_limits(user),
             token_id=claims.session_id,
             expires_ns=claims.expires_s * _NS_PER_S,
         )
@@ -137,13 +139,26 @@ class Directory:
         live = frozenset(broker for broker, _ in user.live if f"live:{broker}" in key.scopes)
         # A key acts for its user and never does more: without a trading scope it looks, and no key is an admin.
         role = "trader" if user.role != "viewer" and key.scopes - {"read"} else "viewer"
-        return Principal(user=user.email, role=role, live=live, scopes=key.scopes, token_id=key.key_id, expires_ns=key.expires_ns)
+        return Principal(
+            user=user.email,
+            role=role,
+            live=live,
+            live_notional_max=_limits(user),
+            scopes=key.scopes,
+            token_id=key.key_id,
+            expires_ns=key.expires_ns,
+        )
 
     def _check_user(self, user: User) -> None:
         if user.disabled:
             raise token_invalid()
         if user.weak and not self._weak_allowed:
             raise password_change_required()
+
+
+def _limits(user: User) -> dict[str, Decimal]:
+    """The most a day with real money, by broker; a key of the user shares it with them."""
+    return {broker: limit for broker, limit in user.live if limit is not None}
 
 
 def password_change_required() -> ApiError:

@@ -74,6 +74,11 @@ class Dispatcher:
         mode = self._mode_of(broker)
         return self._live_expected if mode is None else mode == "live"
 
+    @property
+    def mode(self) -> str:
+        """``live`` when money is real, or may be, at any broker; else ``paper``."""
+        return "live" if any(self.is_live(broker) for broker in self._clients) else "paper"
+
     async def read(self, broker: str, op: str, args: Mapping[str, object], principal: Principal | None) -> dict[str, Any]:
         """The result of an operation that changes nothing.
 
@@ -139,4 +144,6 @@ def actor_of(principal: Principal | None, broker: str) -> dict[str, object] | No
     """Who asks, as the adapters take it. Nobody (an open read) is a viewer: without an actor an adapter would take us for somebody on the host."""
     if principal is None:
         return {"user": "anonymous", "role": "viewer", "live": False}
-    return {"user": principal.user, "role": principal.role, "live": broker in principal.live}
+    actor: dict[str, object] = {"user": principal.user, "role": principal.role, "live": broker in principal.live}
+    limit = principal.live_notional_max.get(broker)
+    return actor if limit is None or not actor["live"] else {**actor, "live_notional_max": limit}

@@ -45,7 +45,7 @@ class Gateway:
             *BookRoutes(self.dispatcher).table(),
             *AuthRoutes(accounts).table(),
             *AdminRoutes(self.dispatcher, accounts, self.braking).table(),
-            *SystemRoutes(accounts, stream, beats, self.metrics.registry).table(),
+            *SystemRoutes(accounts, stream, beats, self.metrics.registry, mode=lambda: self.dispatcher.mode).table(),
         ]
         self.app = build_app(
             "gateway",
@@ -65,8 +65,7 @@ class Gateway:
     def snapshot(self, stream_metrics: Callable[[], Mapping[str, int]]) -> dict[str, object]:
         """What the gateway's heartbeat says."""
         self.metrics.unknown = len(self.resolver)
-        mode = "live" if self.accounts.settings.execution_enabled else "paper"
-        return {"mode": mode, "metrics": {**self.metrics.flat(), **stream_metrics()}}
+        return {"mode": self.dispatcher.mode, "metrics": {**self.metrics.flat(), **stream_metrics()}}
 
 
 def _limits(settings: Settings) -> RiskLimits:

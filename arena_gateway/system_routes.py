@@ -1,6 +1,6 @@
 """The stream, the history, and how the arena is: health, readiness, metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from aiohttp import web
@@ -41,14 +41,16 @@ class SystemRoutes:
 
     Args:
         registry: what ``/metrics`` shows.
+        mode: live or paper, as the brokers themselves say.
     """
 
-    def __init__(self, accounts: Accounts, stream: Stream, beats: Beats, registry: CollectorRegistry) -> None:
+    def __init__(self, accounts: Accounts, stream: Stream, beats: Beats, registry: CollectorRegistry, *, mode: Callable[[], str]) -> None:
         self._accounts = accounts
         self._settings = accounts.settings
         self._stream = stream
         self._beats = beats
         self._registry = registry
+        self._mode = mode
         self._started_ns = accounts.clock.wall_ns()
 
     def table(self) -> list[Route]:
@@ -86,8 +88,7 @@ class SystemRoutes:
     async def health(self, request: web.Request) -> web.StreamResponse:
         if not await self._may_see_details(request):
             return json_answer({"ok": True})
-        mode = "live" if self._settings.execution_enabled else "paper"
-        return json_answer({"ok": True, "program": "gateway", "version": VERSION, "mode": mode, "started_at": to_text(self._started_ns)})
+        return json_answer({"ok": True, "program": "gateway", "version": VERSION, "mode": self._mode(), "started_at": to_text(self._started_ns)})
 
     async def ready(self, request: web.Request) -> web.StreamResponse:
         await self._refuse_strangers(request)

@@ -22,6 +22,7 @@ from arena_gateway.store import FILE_NAME, Store
 from runtime.clock import Clock, SystemClock
 from runtime.settings import Settings
 from trading.errors import InvalidRequest, NotFound, OrderDenied, StateConflict
+from trading.money import fits_wire
 
 ROLES = ("viewer", "trader", "admin")
 BROKERS = ("oanda", "coinbase")
@@ -133,8 +134,8 @@ class Users:
     def grant_live(self, email: str, broker: str, *, notional_per_day_max: Decimal | None = None, by: str) -> User:
         """Let the user trade real money at ``broker``. InvalidRequest BROKER_NOT_FOUND, LIMIT_INVALID; OrderDenied when the password is weak."""
         check_broker(broker)
-        if notional_per_day_max is not None and not (notional_per_day_max.is_finite() and notional_per_day_max > 0):
-            raise InvalidRequest("the limit a day must be above zero", code="LIMIT_INVALID")
+        if notional_per_day_max is not None and not (fits_wire(notional_per_day_max) and notional_per_day_max > 0):
+            raise InvalidRequest("the limit a day must be above zero, in at most fifteen digits", code="LIMIT_INVALID")
         with self.store.write() as db:
             user = _by_email(db, email)
             if user.weak:

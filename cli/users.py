@@ -97,13 +97,16 @@ def disable_user(email: str, undo: Annotated[bool, typer.Option("--undo", help="
 def grant_live(
     email: str,
     broker: str,
-    notional_per_day: Annotated[str, typer.Option(help="The most they may place in a day, in the account's currency.")],
+    max_notional_per_day: Annotated[
+        str,
+        typer.Option("--max-notional-per-day", "--notional-per-day", help="The most their orders of a day may come to, in the account's currency."),
+    ],
 ) -> None:
     """Let a user trade real money at one broker, up to a daily amount."""
     try:
-        limit = Decimal(notional_per_day)
+        limit = Decimal(max_notional_per_day)
     except InvalidOperation:
-        fail(f"--notional-per-day is {notional_per_day!r}: write a number", exit_codes.USAGE)
+        fail(f"--max-notional-per-day is {max_notional_per_day!r}: write a number", exit_codes.USAGE)
     with _store() as users:
         users.grant_live(email, broker, notional_per_day_max=limit, by=host_user())
     print(f"{email} may trade real money at {broker}, up to {limit} a day")

@@ -107,7 +107,7 @@ def _users(settings: Settings) -> Iterator[Check]:
         not unlimited,
         _listed(
             unlimited,
-            "no daily limit: run arena user grant-live EMAIL BROKER --notional-per-day N",
+            "no daily limit: run arena user grant-live EMAIL BROKER --max-notional-per-day N",
             f"{sum(len(user.live) for user in everybody)} given, each with a daily limit",
         ),
     )

@@ -8,6 +8,7 @@ with the same types the row names, so that what is documented is what validates.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal, Protocol
 
 from aiohttp import web
@@ -25,13 +26,15 @@ HANDLER_S_MAX = 15.0
 class Principal:
     """Who asks, as a verified token says it.
 
-    ``live`` lists the brokers this user may trade with real money at; ``scopes`` is None for a login and a set for an API key. ``expires_ns`` is wall
+    ``live`` lists the brokers this user may trade with real money at, ``live_notional_max`` the most a day there, where that is limited; the gateway
+    alone knows it. ``scopes`` is None for a login and a set for an API key. ``expires_ns`` is wall
     time; ``token_id`` names the token for revocation and stays the same over its life.
     """
 
     user: str
     role: str
     live: frozenset[str] = frozenset()
+    live_notional_max: Mapping[str, Decimal] = field(default_factory=dict)
     scopes: frozenset[str] | None = None
     token_id: str = ""
     expires_ns: int | None = None
