@@ -41,6 +41,7 @@ class Limits:
 
     def __init__(self, limits: RiskLimits, instruments: Instruments, *, mode: str = "paper", others: Sequence[str] = ()) -> None:
         self.settings = limits
+        self._checks = risk.checks_of(limits)
         self._instruments = instruments
         window_s = int(limits.duplicate_window_s or 0) + 1
         self._counts_orders = limits.orders_per_minute_max is not None or limits.duplicate_window_s is not None
@@ -76,10 +77,12 @@ class Limits:
             OrderDenied: the limit's name in capitals, with the limit and the value.
             Unavailable: DAY_RESULT_UNKNOWN: a loss over all brokers is limited, and one has not said what today has brought.
         """
-        state = self._state(order, broker, marks)
         recent = self._recent
         if self._counts_orders:
-            state = replace(state, orders_last_minute=recent.last_minute(now_ns), same_order_s=recent.same_order_s(placed_by, body_hash, now_ns))
+            last_minute, same_order_s = recent.last_minute(now_ns), recent.same_order_s(placed_by, body_hash, now_ns)
+            state = self._state(order, broker, marks, last_minute, same_order_s)
+        else:
+            state = self._state(order, broker, marks)
         if self.settings.counts_days:
             own = self._own_day(state.exposure.equity, now_ns)
             total = total_of(own, self._heard.values())
@@ -90,7 +93,7 @@ class Limits:
                     details={"unknown": sorted(name for name, told in self._heard.items() if told is None or told.day != own.day)},
                 )
             state = replace(state, day_pnl=own.pnl, day_pnl_total=total)
-        risk.check(order, state, self.settings)
+        risk.check(order, state, self.settings, self._checks)
 
     def refuse_change(self, before: BracketOrder, after: BracketOrder, *, broker: Exposed, marks: Mapping[str, Mark]) -> None:
         """The same door for a change of prices, which must not get past what a new order could not.
@@ -104,13 +107,17 @@ class Limits:
         """What ``order`` is worth in the account's currency; None while nothing converts."""
         return risk.notional(order, self._state(order, broker, marks))
 
-    def _state(self, order: BracketOrder, broker: Exposed, marks: Mapping[str, Mark]) -> risk.RiskState:
+    def _state(
+        self, order: BracketOrder, broker: Exposed, marks: Mapping[str, Mark], last_minute: int = 0, same_order_s: Decimal | None = None
+    ) -> risk.RiskState:
         mark = marks.get(order.instrument)
         return risk.RiskState(
             instrument=self._instruments[order.instrument],
             exposure=broker.exposure(order.instrument),
             quote=None if mark is None else mark.quote,
             quote_age_s=None if mark is None else Decimal(mark.age_ns) / _NS_PER_S,
+            orders_last_minute=last_minute,
+            same_order_s=same_order_s,
         )
 
     def note(self, placed_by: str, body_hash: str, now_ns: int) -> None:

@@ -5,6 +5,7 @@ Fields that hold their default are left out: half of a fresh bracket's are, and 
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -17,14 +18,15 @@ class RecordCodec(Generic[ValueT]):
 
     def __init__(self, kind: type[ValueT]) -> None:
         self._defaults: list[tuple[str, object]] = [(field.name, field.default) for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+        self._held: Callable[[Any], Any] = attrgetter(*(name for name, _ in self._defaults))
         self._encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="string").encode
         self._decode: Callable[[str | bytes], ValueT] = msgspec.json.Decoder(kind).decode
 
     def text(self, value: ValueT) -> str:
         kept = {
             name: held
-            for name, default in self._defaults
-            if (held := getattr(value, name)) is not default and (default is MISSING or held != default)
+            for (name, default), held in zip(self._defaults, self._held(value), strict=True)
+            if held is not default and (default is MISSING or held != default)
         }
         return self._encode(kept).decode()
 

@@ -215,10 +215,17 @@ def _encode_map(values: Mapping[str, object], limits: Limits, depth: int) -> dic
     if depth <= 0 or len(values) > limits.map_keys:
         raise ValueError("nested too deeply, or a map with too many keys")
     encoded: dict[str, object] = {}
+    short = limits.text_bytes // 4  # of so few characters no text is too long
     for key, value in values.items():
         if not isinstance(key, str):
             raise ValueError(f"{key!r} is no key: keys are text")  # noqa: TRY004 (one kind of error for every value that does not travel)
-        encoded[str(key)] = value if type(value) is int and _INT_MIN <= value <= _INT_MAX else _encode(value, limits, depth)
+        kind = type(value)
+        if (kind is str and len(value) <= short) or value is None:  # type: ignore[arg-type]  # the most frequent, without a call
+            encoded[str(key)] = value
+        elif kind is Decimal:
+            encoded[str(key)] = to_wire(value)  # type: ignore[arg-type]  # a Decimal by then
+        else:
+            encoded[str(key)] = value if kind is int and _INT_MIN <= value <= _INT_MAX else _encode(value, limits, depth)  # type: ignore[operator]  # an int by then
     return encoded
 
 

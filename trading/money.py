@@ -17,6 +17,8 @@ SIGNIFICANT_DIGITS_MAX = 15
 
 ZERO = Decimal(0)
 
+_LAST_DIGITS = frozenset("123456789")
+
 
 def book(amount: Decimal) -> Decimal:
     """``amount`` as it enters the books: rounded half to even to a millionth."""
@@ -27,6 +29,9 @@ def plain(value: Decimal) -> Decimal:
     """The same number without trailing zeros and without an exponent: ``1.1600`` is ``1.16``, ``1E+2`` is ``100``, ``-0`` is ``0``."""
     if not value:
         return ZERO
+    text = str(value)
+    if len(text) <= SIGNIFICANT_DIGITS_MAX and "E" not in text and (text[-1] in _LAST_DIGITS or (text[-1] == "0" and "." not in text)):
+        return value  # nearly all: it is written that way already, and its text shows it
     short = value.normalize()
     return short.quantize(Decimal(1)) if short.adjusted() >= 0 and short == short.to_integral_value() else short
 
@@ -40,15 +45,15 @@ def fits_wire(value: Decimal) -> bool:
     """Whether ``value`` can travel as a JSON number and come back the same."""
     if not value.is_finite():
         return False
-    _, digits, exponent = value.as_tuple()
-    if len(digits) <= SIGNIFICANT_DIGITS_MAX and -SIGNIFICANT_DIGITS_MAX <= exponent <= 0:  # type: ignore[operator]  # a finite one has a whole exponent
-        return True  # nearly all: no need to look at what its zeros mean
+    text = str(value)
+    if len(text) <= SIGNIFICANT_DIGITS_MAX and "E" not in text:
+        return True  # nearly all: no more than fifteen digits, whatever they are
     return not value or (-SIGNIFICANT_DIGITS_MAX <= value.adjusted() < SIGNIFICANT_DIGITS_MAX and significant_digits(value) <= SIGNIFICANT_DIGITS_MAX)
 
 
 def is_on_grid(value: Decimal, step: Decimal) -> bool:
     """Whether ``value`` is a whole multiple of ``step``."""
-    return value % step == 0
+    return not value % step
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:

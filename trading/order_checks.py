@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from trading.errors import InvalidRequest, OrderDenied
 from trading.instruments import Instrument, Instruments
-from trading.money import SIGNIFICANT_DIGITS_MAX, ceil_to, fits_wire, floor_to, is_on_grid, plain
+from trading.money import SIGNIFICANT_DIGITS_MAX, ZERO, ceil_to, fits_wire, floor_to, is_on_grid, plain
 from trading.orders import BracketOrder, EntryType, OrderTicket
 
 # From 0.6 s, below which no order can count on meeting a quote, to 30 days: an entry resting for longer is a forgotten one, and venues take no
@@ -52,7 +52,7 @@ def check_ticket(ticket: OrderTicket, instruments: Instruments, venue: str) -> B
     if ticket.trailing_stop_distance is not None:
         check_price(ticket.trailing_stop_distance, instrument, "trailing_stop_distance")
     if ticket.quality_score is not None:
-        check_range("quality_score", ticket.quality_score, Decimal(0), QUALITY_MAX, "QUALITY_OUT_OF_RANGE")
+        check_range("quality_score", ticket.quality_score, ZERO, QUALITY_MAX, "QUALITY_OUT_OF_RANGE")
     check_range("ttl_min", ticket.ttl_min, TTL_MIN_MIN, TTL_MIN_MAX, "TTL_OUT_OF_RANGE")
     order = BracketOrder(
         instrument=instrument.name,
@@ -95,17 +95,17 @@ def check_exits_around_entry(order: BracketOrder) -> None:
 def find_instrument(name: str, instruments: Instruments, venue: str) -> Instrument:
     """The instrument called ``name`` at ``venue``; UNKNOWN_INSTRUMENT or WRONG_VENUE."""
     instrument = instruments.get(name)
+    if instrument is not None and instrument.venue == venue:
+        return instrument
     known = list(instruments.for_venue(venue))
     if instrument is None:
         shown = name[:NAME_CHARS_MAX]
         raise OrderDenied(f"there is no instrument {shown}", code="UNKNOWN_INSTRUMENT", details={"instrument": shown, "known": known})
-    if instrument.venue != venue:
-        raise OrderDenied(
-            f"{name} trades at {instrument.venue}, not at {venue}: send the order there",
-            code="WRONG_VENUE",
-            details={"instrument": name, "venue": instrument.venue, "known": known},
-        )
-    return instrument
+    raise OrderDenied(
+        f"{name} trades at {instrument.venue}, not at {venue}: send the order there",
+        code="WRONG_VENUE",
+        details={"instrument": name, "venue": instrument.venue, "known": known},
+    )
 
 
 def check_units(units: Decimal, instrument: Instrument, field: str = "units") -> None:

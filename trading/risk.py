@@ -6,7 +6,7 @@ cannot get past a limit in slices. What nothing is known about counts at its wor
 exits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -53,14 +53,24 @@ class RiskState:
     day_pnl_total: Decimal | None = None
 
 
-def check(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
+Check = Callable[[BracketOrder, RiskState, RiskLimits], None]
+
+
+def check(order: BracketOrder, state: RiskState, limits: RiskLimits, checks: Sequence[Check] | None = None) -> None:
     """Let ``order`` pass, or say which limit it breaks: the first in the order of ``CHECKS``.
 
+    Args:
+        checks: ``checks_of(limits)``, for who asks often.
     Raises:
         OrderDenied: the limit's name in capitals, details ``limit`` and ``value``; QUOTE_NEEDED when a money limit is set and nothing converts.
     """
-    for each in CHECKS:
+    for each in checks_of(limits) if checks is None else checks:
         each(order, state, limits)
+
+
+def checks_of(limits: RiskLimits) -> tuple[Check, ...]:
+    """The checks that have a limit to look at, in the order of ``CHECKS``."""
+    return tuple(each for each, names in CHECKS.items() if any(getattr(limits, name) not in (None, {}) for name in names))
 
 
 def check_change(before: BracketOrder, after: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
@@ -191,7 +201,15 @@ def daily_losses(day_pnl: Decimal, day_pnl_total: Decimal | None, equity: Decima
 
 
 # Cheap and plain ones first, so that the reason given is the one easiest to mend.
-CHECKS: tuple[Callable[[BracketOrder, RiskState, RiskLimits], None], ...] = (_quality, _units, _orders, _quote, _notional, _per_trade, _daily_loss)
+CHECKS: Mapping[Check, Sequence[str]] = {
+    _quality: ("quality_min",),
+    _units: ("order_units_max", "instrument_units_max"),
+    _orders: ("open_orders_max", "orders_per_minute_max", "duplicate_window_s"),
+    _quote: ("quote_age_s_max", "price_collar_pct"),
+    _notional: ("order_notional_max", "instrument_notional_max", "total_notional_max"),
+    _per_trade: ("risk_per_trade_max", "risk_per_trade_pct_max"),
+    _daily_loss: ("daily_loss_max", "daily_loss_pct_max", "daily_loss_total_max"),
+}
 
 
 def _entry_price(order: BracketOrder, state: RiskState) -> Decimal | None:

@@ -11,6 +11,7 @@ So the sums never drift from the brackets, a restart rebuilds them by adding up,
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from operator import attrgetter
 
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.market import Market
@@ -37,13 +38,13 @@ class Share:
 
     def change(self, old: "Share", new: "Share") -> None:
         """Take ``old`` off and put ``new`` on."""
-        for name in _SUMS:
-            was, becomes = getattr(old, name), getattr(new, name)
+        for name, was, becomes in zip(_SUMS, _sums(old), _sums(new), strict=True):
             if was != becomes:
                 setattr(self, name, getattr(self, name) - was + becomes)
 
 
 _SUMS = tuple(field.name for field in fields(Share))
+_sums = attrgetter(*_SUMS)
 _NOTHING = Share()
 
 

@@ -110,15 +110,15 @@ def preview(state: State, order: BracketOrder) -> Preview:
 def exposure(state: State, name: str) -> Exposure:
     """What the risk limits look at before an order in instrument ``name``; costs the same however many orders rest."""
     books = state.books
-    notionals = [books.notional(each) for each in books.shares]
+    notionals = {each: books.notional(each) for each in books.shares}
     return Exposure(
         currency=books.currency,
         equity=books.valuation().equity,
         rate=state.market.rate(state.instruments[name].quote, books.currency),
         open_orders=sum(share.pending_orders for share in books.shares.values()),
         instrument_units=books.units(name),
-        instrument_notional=books.notional(name),
-        total_notional=None if None in notionals else sum((value for value in notionals if value is not None), ZERO),
+        instrument_notional=notionals.get(name, ZERO),
+        total_notional=None if None in notionals.values() else sum((value for value in notionals.values() if value is not None), ZERO),
     )
 
 

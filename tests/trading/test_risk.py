@@ -12,7 +12,7 @@ from trading.errors import OrderDenied
 from trading.instruments import Side
 from trading.orders import BracketOrder, EntryType
 from trading.quotes import Quote
-from trading.risk import Exposure, RiskState, check, daily_losses, notional, risk_money
+from trading.risk import CHECKS, Exposure, RiskState, check, checks_of, daily_losses, notional, risk_money
 from trading.risk_limits import RiskLimits, RiskSettingsError
 
 D = Decimal
@@ -239,3 +239,13 @@ def test_no_sequence_of_orders_holds_more_than_the_total(sizes: list[int], limit
             continue
         held += size
     assert held <= limit
+
+
+@pytest.mark.parametrize("name", sorted({name for names in CHECKS.values() for name in names}))
+def test_a_limit_that_is_set_is_looked_at_and_nothing_else(name: str) -> None:
+    """One limit alone makes its own check run; without any there is none."""
+    value: object = {"EUR_USD": Decimal(1)} if name.endswith("units_max") else Decimal(0)
+    nothing = RiskLimits(open_orders_max=None, risk_per_trade_pct_max=None)
+    assert checks_of(nothing) == ()
+    (check_of_it,) = checks_of(replace(nothing, **{name: value}))
+    assert name in CHECKS[check_of_it]
