@@ -15,15 +15,18 @@ store holds, so the Broker's memory never runs ahead of it.
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Protection
 from trading.changes import Changes
+from trading.errors import ArenaError
 from trading.instruments import Side
 from trading.orders import BracketOrder
 from trading.quotes import Quote
 from trading.risk import Exposure
+
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,21 +44,47 @@ class VenueCall:
     delay_s: float = 0.0
 
 
+@dataclass(slots=True)
+class Verdict:
+    """What becomes of a change to one order at the venue: written by ``settle``, read on the event loop once the calls have ended.
+
+    While it is not ``settled`` nobody knows, and who asked is told UNKNOWN. Settled without a ``refusal``, it is done.
+    """
+
+    order_id: str
+    settled: bool = False
+    refusal: ArenaError | None = None
+
+    def settle(self, refusal: ArenaError | None = None) -> None:
+        self.refusal = refusal
+        self.settled = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a command came to so far: the brackets it touched, as they stand, and what is left to do at the venue."""
+    """What a command came to so far: the brackets it touched, as they stand, and what is left to do at the venue.
+
+    A placement has one call at most. A change that the venue has to agree to has a verdict for each order.
+    """
 
     brackets: Sequence[Bracket]
-    call: VenueCall | None = None
+    calls: Sequence[VenueCall] = ()
+    verdicts: Sequence[Verdict] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What the store holds about an account: all brackets that are not final in ascending n, the account's own record, and the next n to take."""
+    """What the store holds about an account: all brackets that are not final in ascending n, the account's own record, and the next n to take.
+
+    For a live account besides: ``finished``, the last brackets that ended, so that what a venue tells twice or too late is recognised; and
+    ``instance``, the store's own id, which is part of what orders are called at the venue.
+    """
 
     brackets: Sequence[Bracket] = ()
     account: Mapping[str, object] = field(default_factory=dict)
     next_n: int = 1
+    finished: Sequence[Bracket] = ()
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +104,15 @@ class VenuePort(Protocol):
 
         Returns when that call, and those it leads to, are settled.
         """
+
+    async def submit(self, change: Callable[[int], Sequence[VenueCall]]) -> None:
+        """The same for any number of calls, without waiting for them: returns once what ``change`` changed is committed."""
+
+    async def read(self, query: Callable[[], ResultT]) -> ResultT:
+        """What ``query`` finds on the writer thread, between two transactions; it must only look."""
+
+    def now_ns(self) -> int:
+        """The time that every other call is handed, from the event loop."""
 
 
 class Broker(Protocol):
@@ -103,7 +141,8 @@ class Broker(Protocol):
     def restore(self, snapshot: Snapshot, now_ns: int) -> None:
         """Forget everything and go on from ``snapshot``. A bracket found SUBMITTING is UNKNOWN from here on."""
 
-    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int) -> Progress: ...
+    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int, deadline_ns: int | None = None) -> Progress:
+        """Take ``order``; from ``deadline_ns`` on (in the time of ``now_ns``) it must not be sent any more."""
 
     def modify(self, order_id: str, changes: Mapping[str, object], *, now_ns: int) -> Progress: ...
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from brokers import changing, ledger
+from brokers.base import Verdict
 from brokers.changing import Changed
 from brokers.context import VENUE_S_MAX, Context
 from brokers.desk import Desk
@@ -58,15 +59,17 @@ class Clearing:
     closed: list[int] = field(default_factory=list)
     not_cancelled: list[tuple[str, ArenaError]] = field(default_factory=list)
     not_closed: list[tuple[str, ArenaError]] = field(default_factory=list)
+    cancel_verdicts: list[Verdict] = field(default_factory=list)
+    close_verdicts: list[Verdict] = field(default_factory=list)
     is_complete: bool = False
 
     @property
     def cancels(self) -> Changed:
-        return Changed(ns=self.cancelled, refused=self.not_cancelled)
+        return Changed(ns=self.cancelled, refused=self.not_cancelled, verdicts=self.cancel_verdicts)
 
     @property
     def closes(self) -> Changed:
-        return Changed(ns=self.closed, refused=self.not_closed)
+        return Changed(ns=self.closed, refused=self.not_closed, verdicts=self.close_verdicts)
 
 
 async def clear(context: Context, clearing: Clearing, *, cancel: bool, flatten: bool) -> None:
@@ -81,6 +84,7 @@ async def clear(context: Context, clearing: Clearing, *, cancel: bool, flatten: 
         changed = await context.write(None, lambda txn, now_ns: changing.flatten(desk, txn, marks, now_ns))
         clearing.closed += changed.ns
         clearing.not_closed += changed.refused
+        clearing.close_verdicts += changed.verdicts
         await context.calls.finish(changed.calls, VENUE_S_MAX)
         await context.quotes.match(desk.instruments.for_venue(desk.source))
     clearing.is_complete = True
@@ -103,5 +107,6 @@ async def _cancel_some(context: Context, clearing: Clearing, tried: set[str]) ->
     tried.update(changed.order_ids)
     clearing.cancelled += changed.ns
     clearing.not_cancelled += changed.refused
+    clearing.cancel_verdicts += changed.verdicts
     await context.calls.finish(changed.calls, VENUE_S_MAX)
     return len(changed.ns) + len(changed.refused) == CANCEL_BATCH

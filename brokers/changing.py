@@ -12,7 +12,7 @@ from typing import Any
 from brokers import grant_ledger, grants, ledger
 from brokers.actors import Actor, require_owner
 from brokers.arguments import CloseRequest, Modification, optional
-from brokers.base import Mark, VenueCall
+from brokers.base import Mark, VenueCall, Verdict
 from brokers.desk import Desk
 from brokers.placing import VOID_RESOLVED, kept_placement
 from brokers.reading import find_order
@@ -31,13 +31,14 @@ _PRICES = frozenset({"entry_price", "stop_loss_price", "take_profit_price"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """The orders that were touched, in ascending n, what the venue must be asked, and the orders that could not be changed, with why."""
+    """The orders that were touched, in ascending n, what the venue must be asked and will say, and those that could not be changed, with why."""
 
     ns: Sequence[int]
     instruments: Sequence[str] = ()
     calls: Sequence[VenueCall] = ()
     refused: Sequence[tuple[str, ArenaError]] = ()
     order_ids: Sequence[str] = ()
+    verdicts: Sequence[Verdict] = ()
 
 
 def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, *, marks: Mapping[str, Mark], now_ns: int) -> Changed:
@@ -59,7 +60,7 @@ def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, *, m
     progress = desk.broker.modify(bracket.order_id, changes, now_ns=now_ns)
     grant_ledger.add(txn, bracket.n, charge)
     desk.record(txn)
-    return Changed(ns=[bracket.n], instruments=[bracket.instrument], calls=_calls(progress.call))
+    return Changed(ns=[bracket.n], instruments=[bracket.instrument], calls=progress.calls, verdicts=progress.verdicts)
 
 
 def cancel_order(desk: Desk, txn: Txn, order_id: str, actor: Actor, now_ns: int) -> Changed:
@@ -71,12 +72,14 @@ def cancel_order(desk: Desk, txn: Txn, order_id: str, actor: Actor, now_ns: int)
     bracket = _changeable(desk, txn, order_id, actor)
     progress = desk.broker.cancel(bracket.order_id, reason="user", now_ns=now_ns)
     desk.record(txn)
-    return Changed(ns=[bracket.n], calls=_calls(progress.call))
+    return Changed(ns=[bracket.n], calls=progress.calls, verdicts=progress.verdicts)
 
 
 def cancel_all(desk: Desk, txn: Txn, *, wanted: Callable[[Bracket], bool], reason: str, now_ns: int, limit: int | None = None) -> Changed:
     """Cancel every unfilled entry among ``wanted``, oldest first, ``limit`` at most; one that cannot be cancelled does not keep the others."""
-    ns, ids, calls, refused = [], [], [], []
+    ns, ids, refused = [], [], []
+    calls: list[VenueCall] = []
+    verdicts: list[Verdict] = []
     for bracket in [bracket for bracket in desk.broker.open_brackets() if bracket.remaining_units and wanted(bracket)][:limit]:
         try:
             progress = desk.broker.cancel(bracket.order_id, reason=reason, now_ns=now_ns)
@@ -85,9 +88,10 @@ def cancel_all(desk: Desk, txn: Txn, *, wanted: Callable[[Bracket], bool], reaso
         else:
             ns.append(bracket.n)
             ids.append(bracket.order_id)
-            calls += _calls(progress.call)
+            calls += progress.calls
+            verdicts += progress.verdicts
     desk.record(txn)
-    return Changed(ns=ns, calls=calls, refused=refused, order_ids=ids)
+    return Changed(ns=ns, calls=calls, verdicts=verdicts, refused=refused, order_ids=ids)
 
 
 def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *, marks: Iterable[Mark], now_ns: int) -> Changed:
@@ -116,12 +120,14 @@ def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *,
         now_ns=now_ns,
     )
     desk.record(txn)
-    return Changed(ns=[bracket.n for bracket in progress.brackets][:RESULTS_MAX], calls=_calls(progress.call))
+    return Changed(ns=[bracket.n for bracket in progress.brackets][:RESULTS_MAX], calls=progress.calls, verdicts=progress.verdicts)
 
 
 def flatten(desk: Desk, txn: Txn, marks: Iterable[Mark], now_ns: int) -> Changed:
     """Close every position of the account, for the kill switch; one that cannot be closed now does not keep the others."""
-    ns, calls, refused = [], [], []
+    ns, refused = [], []
+    calls: list[VenueCall] = []
+    verdicts: list[Verdict] = []
     desk.broker.mark(marks)
     for position in desk.broker.positions():
         try:
@@ -132,9 +138,10 @@ def flatten(desk: Desk, txn: Txn, marks: Iterable[Mark], now_ns: int) -> Changed
             refused += [(order_id, error) for order_id in position.order_ids]
         else:
             ns += [bracket.n for bracket in progress.brackets]
-            calls += _calls(progress.call)
+            calls += progress.calls
+            verdicts += progress.verdicts
     desk.record(txn)
-    return Changed(ns=ns, calls=calls, refused=refused)
+    return Changed(ns=ns, calls=calls, verdicts=verdicts, refused=refused)
 
 
 def resolve(desk: Desk, txn: Txn, client_order_id: str, actor: Actor, now_ns: int) -> View:
@@ -155,12 +162,18 @@ def resolve(desk: Desk, txn: Txn, client_order_id: str, actor: Actor, now_ns: in
 
 
 def item_results(db: ledger.Db, changed: Changed) -> list[dict[str, Any]]:
-    """One ``ItemResult`` an order, at most 500: what became of each."""
+    """One ``ItemResult`` an order, at most 500: what became of each. One that the venue has not answered for stands as UNKNOWN or CANCEL_PENDING."""
+    refused = {verdict.order_id: verdict.refusal for verdict in changed.verdicts if verdict.refusal is not None}
     results: list[dict[str, Any]] = []
     for n in list(changed.ns)[:RESULTS_MAX]:
         bracket = ledger.order(db, n)
-        if bracket is not None:
+        if bracket is None:
+            continue
+        refusal = refused.get(bracket.order_id)
+        if refusal is None:
             results.append({"order_id": bracket.order_id, "ok": True, "status": str(bracket.status)})
+        else:
+            results.append({"order_id": bracket.order_id, "ok": False, "code": refusal.code})
     results += [{"order_id": order_id, "ok": False, "code": error.code} for order_id, error in changed.refused]
     return results[:RESULTS_MAX]
 
@@ -199,7 +212,3 @@ def _resolved_void(desk: Desk, client_order_id: str, placed_by: str, now_ns: int
         payload={**about, "client_order_id": client_order_id, "placed_by": placed_by, "mode": desk.broker.mode, "status": "VOID"},
         ts_ns=now_ns,
     )
-
-
-def _calls(call: VenueCall | None) -> list[VenueCall]:
-    return [] if call is None else [call]

@@ -71,6 +71,10 @@ class Context:
             left_ns = deadline.sent_wall_ns + deadline.ttl_ms * NS_PER_MS - self.clock.wall_ns()
         return min(max(left_ns / NS_PER_S, 0.0), VENUE_S_MAX)
 
+    def deadline_ns(self, deadline: Deadline | None) -> int | None:
+        """From when on nothing may be sent any more that a request wants, in the time that works are handed."""
+        return None if deadline is None else self.steady.now_ns() + round(self.seconds_left(deadline) * NS_PER_S)
+
     def answer(self, result: object) -> Answer:
         return {"result": result, "last_event": self.last_event}
 

@@ -21,6 +21,8 @@ from trading.orders import BracketOrder, OrderStatus
 from trading.risk_limits import RiskLimits
 
 ORDER_COUNTER = "orders"
+# What a live venue tells twice or too late is about an order of the last days, not of the last years.
+FINISHED_MAX = 2000
 _PROTECTION = frozenset({EventType.PROTECTION_LOST, EventType.PROTECTION_RESTORED})
 
 
@@ -54,6 +56,8 @@ class Desk:
         self.unknown_ns: set[int] = set()
         self.unprotected: set[str] = set()  # order ids whose lost protection has been told
         self._last_n = 0
+        # The money of a paper account is still there when the same store has been live in between.
+        self._account_key = "account" if broker.mode == "paper" else f"account.{broker.mode}"
 
     def boot(self, txn: Txn, now_ns: int) -> None:
         """Take up what the store holds; what that changed (SUBMITTING became UNKNOWN) is written in the same transaction."""
@@ -90,7 +94,14 @@ class Desk:
     def _load(self, db: ledger.Db, counter: int, now_ns: int) -> None:
         self._last_n = max(counter, ledger.last_n(db))
         self.brake = Brake.from_record(ledger.get_state(db, "brake"))
-        snapshot = Snapshot(brackets=list(ledger.orders_not_final(db)), account=ledger.get_state(db, "account") or {}, next_n=self._last_n + 1)
+        is_live = self.broker.mode == "live"
+        snapshot = Snapshot(
+            brackets=list(ledger.orders_not_final(db)),
+            account=ledger.get_state(db, self._account_key) or {},
+            next_n=self._last_n + 1,
+            finished=ledger.last_finished(db, FINISHED_MAX) if is_live else (),
+            instance=ledger.instance_id(db) if is_live else "",
+        )
         self.broker.restore(snapshot, now_ns)
         self.limits.restore(db, now_ns)
         self.unprotected = set(ledger.get_state(db, "unprotected") or ())
@@ -118,7 +129,7 @@ class Desk:
             ledger.add_trade(txn, trade, _n(trade.order_id))
             performance.count(txn, trade)
         if changes.account is not None:
-            ledger.set_state(txn, "account", changes.account)
+            ledger.set_state(txn, self._account_key, changes.account)
         self.equity_is_due = self.equity_is_due or bool(changes.fills)
         self._note_open()
         return changes

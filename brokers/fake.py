@@ -105,7 +105,7 @@ class FakeBroker:
                 self._step(bracket, Step.LOST, events.order_unknown, now_ns)
         self._in_doubt_at_start = [order_id for order_id, bracket in self._open.items() if bracket.status is OrderStatus.UNKNOWN]
 
-    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int) -> Progress:
+    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int, deadline_ns: int | None = None) -> Progress:  # noqa: ARG002  (at once)
         order_id = f"{self.mode}-{self._source}-{self._next_n}"
         bracket = Bracket(
             order_id=order_id,
@@ -128,7 +128,7 @@ class FakeBroker:
             settle=lambda answer, at_ns: self._settle_create(order_id, answer, at_ns),
             timeout_s=self._timeout_s,
         )
-        return Progress(brackets=[bracket], call=call)
+        return Progress(brackets=[bracket], calls=[call])
 
     def modify(self, order_id: str, changes: Mapping[str, object], *, now_ns: int) -> Progress:
         bracket = self._get(order_id)
@@ -145,7 +145,7 @@ class FakeBroker:
             settle=lambda answer, at_ns: self._settle_cancel(order_id, reason, answer, at_ns),
             timeout_s=self._timeout_s,
         )
-        return Progress(brackets=[bracket], call=call)
+        return Progress(brackets=[bracket], calls=[call])
 
     def close(self, instrument: str, **_: object) -> Progress:
         raise StateConflict(f"{instrument} has no position: nothing fills here", code="NO_POSITION")

@@ -148,6 +148,19 @@ def orders_not_final(db: Db) -> Iterator[Bracket]:
         yield _BRACKETS.value(text)
 
 
+def last_finished(db: Db, limit: int) -> list[Bracket]:
+    """The newest brackets that are final, in ascending n."""
+    rows = db.execute(
+        "SELECT bracket FROM orders WHERE status IN ('CLOSED', 'CANCELLED', 'EXPIRED', 'REJECTED', 'VOID') ORDER BY n DESC LIMIT ?", (limit,)
+    )
+    return [_BRACKETS.value(text) for (text,) in rows][::-1]
+
+
+def instance_id(db: Db) -> str:
+    """The store's own id, made with it."""
+    return str(db.execute("SELECT instance_id FROM journal").fetchone()[0])
+
+
 def orders_since(db: Db, since_ns: int) -> list[tuple[str, str, int]]:
     """(placed_by, body_hash, placed_ns) of the orders placed after ``since_ns``, oldest first."""
     found = []

@@ -61,6 +61,7 @@ class OrderOperations:
             is_late=lambda: context.is_late(request.deadline),
             store_is_low=context.store_is_low,
             marks=context.quotes.marks(),
+            deadline_ns=context.deadline_ns(request.deadline),
         )
         placed, last_event = await context.journal.run(lambda txn: (place(self._desk, txn, placing, context.steady.now_ns()), txn.last_event))
         if placed.call is not None:
@@ -202,12 +203,16 @@ class OrderOperations:
         """The one order that was changed, once the venue and the market have had their say.
 
         Raises:
-            OutcomeUnknown: the venue has not said what became of the change.
+            ArenaError: the venue has refused the change.
+            OutcomeUnknown: the venue has not said what became of it.
         """
         await self._context.finish(changed, deadline, changed.instruments)
+        for verdict in changed.verdicts:
+            if verdict.refusal is not None:
+                raise verdict.refusal
         answer = await self._context.look(lambda db: {"order": reading.order_with_events_by_n(self._desk, db, changed.ns[0])})
         order = answer["result"]["order"]  # type: ignore[index]  # an answer of our own making
-        if order["status"] == OrderStatus.UNKNOWN:
+        if order["status"] == OrderStatus.UNKNOWN or not all(verdict.settled for verdict in changed.verdicts):
             raise OutcomeUnknown("the venue has not said what became of it; it is being looked up", details={"order_id": order["order_id"]})
         return answer
 

@@ -44,6 +44,7 @@ class PlaceRequest:
     is_late: Callable[[], bool]
     store_is_low: Callable[[], bool]
     marks: Mapping[str, Mark]
+    deadline_ns: int | None = None  # from then on nothing may be sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,19 +83,19 @@ def place(desk: Desk, txn: Txn, request: PlaceRequest, now_ns: int) -> Placed:
         broker.mark(request.marks.values())
         desk.refuse(order, placed_by=request.actor.user, body_hash=body_hash, marks=request.marks, now_ns=now_ns)
         charge = grants.check(desk, txn, request.actor, order, marks=request.marks, now_ns=now_ns)
-        progress = broker.place(order, placed_by=request.actor.user, now_ns=now_ns)
+        progress = broker.place(order, placed_by=request.actor.user, now_ns=now_ns, deadline_ns=request.deadline_ns)
     except OrderDenied as denial:
         desk.append(txn, _rejected(desk, request, denial, now_ns))
         return Placed(refusal=denial)
-    bracket = progress.brackets[0]
+    bracket, call = progress.brackets[0], progress.calls[0] if progress.calls else None
     desk.limits.note(request.actor.user, body_hash, now_ns)
     grant_ledger.add(txn, bracket.n, charge)
     if bracket.status in _IN_DOUBT:
         desk.record(txn, NewOrder(body_hash=body_hash))
-        return Placed(in_flight_n=bracket.n, call=progress.call, instrument=order.instrument)
+        return Placed(in_flight_n=bracket.n, call=call, instrument=order.instrument)
     answer = Answer()
     desk.record(txn, NewOrder(body_hash=body_hash, reply=answer))
-    return Placed(result=answer.result, call=progress.call, instrument=order.instrument)
+    return Placed(result=answer.result, call=call, instrument=order.instrument)
 
 
 def settle(desk: Desk, txn: Txn, n: int) -> Placed:

@@ -6,7 +6,7 @@ for the stop again, or close what is not protected. When the stop is back, ``pro
 not repeated. What is known survives a restart. Source: DESIGN section 2, rule 6; RULES R10.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from brokers import ledger
@@ -14,7 +14,7 @@ from brokers.base import Progress, VenueCall
 from brokers.desk import Desk
 from bus.txn import Txn
 from trading import events
-from trading.brackets import Bracket
+from trading.brackets import ARENA, Bracket
 from trading.errors import ArenaError
 from trading.protection import missing_guard
 
@@ -47,7 +47,8 @@ class ProtectionWatch:
 
     def act(self, txn: Txn, now_ns: int) -> list[VenueCall]:
         """Journal what was lost and what is back, and ask for what the settings want; the calls that are to be made."""
-        found, calls = self._breaches(), []
+        found = self._breaches()
+        calls: list[VenueCall] = []
         for order_id in [order_id for order_id in self._desk.unprotected if order_id not in found]:
             self._desk.unprotected.discard(order_id)
             bracket = self._desk.broker.bracket(order_id)
@@ -58,9 +59,8 @@ class ProtectionWatch:
                 continue
             self._desk.unprotected.add(order_id)
             self._tell(txn, events.protection_lost(bracket, reason=reason, ts_ns=now_ns), bracket)
-            call = self._mend(order_id, now_ns)
-            if call is not None:
-                calls.append(call)
+            if bracket.origin == ARENA:  # what somebody else placed at the venue is told of, never touched unasked
+                calls += self._mend(order_id, now_ns)
         ledger.set_state(txn, KEY, sorted(self._desk.unprotected))
         self._desk.record(txn)
         return calls
@@ -69,16 +69,16 @@ class ProtectionWatch:
         brackets = self._desk.broker.open_brackets()
         return {bracket.order_id: (bracket, reason) for bracket in brackets if (reason := missing_guard(bracket)) is not None}
 
-    def _mend(self, order_id: str, now_ns: int) -> VenueCall | None:
+    def _mend(self, order_id: str, now_ns: int) -> Sequence[VenueCall]:
         broker = self._desk.broker
         if self._action == "alarm" or not isinstance(broker, Protector):
-            return None
+            return ()
         try:
             if self._action == "protect":
-                return broker.protect(order_id, now_ns=now_ns).call
-            return broker.close_bracket(order_id, reason="KILL_SWITCH", now_ns=now_ns).call
+                return broker.protect(order_id, now_ns=now_ns).calls
+            return broker.close_bracket(order_id, reason="KILL_SWITCH", now_ns=now_ns).calls
         except ArenaError:
-            return None  # the alarm stands; the next look finds whether it still has to
+            return ()  # the alarm stands; the next look finds whether it still has to
 
     def _tell(self, txn: Txn, draft: events.EventDraft, bracket: Bracket) -> None:
         ledger.link_event(txn, bracket.n, txn.epoch_n, self._desk.append(txn, draft))

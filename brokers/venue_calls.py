@@ -6,7 +6,7 @@ request meanwhile, waits for the same answer.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from brokers.base import VenueCall
@@ -91,6 +91,25 @@ class VenueCalls:
         call = await self._write(work)
         if call is not None:
             await self.start(call)
+
+    async def submit(self, change: Callable[[int], Sequence[VenueCall]]) -> None:
+        """``VenuePort``."""
+
+        def work(txn: Txn) -> Sequence[VenueCall]:
+            calls = change(self._steady.now_ns())
+            self._desk.record(txn)
+            return calls
+
+        for call in await self._write(work):
+            self.start(call)
+
+    async def read(self, query: Callable[[], ResultT]) -> ResultT:
+        """``VenuePort``."""
+        return await self._journal.read(lambda _: query())
+
+    def now_ns(self) -> int:
+        """``VenuePort``."""
+        return self._steady.now_ns()
 
     def cancel(self) -> None:
         """Stop following; what is not settled is looked up at the next start."""

@@ -38,7 +38,8 @@ class VenueRefs:
     ``client_id`` is ours, frozen before anything is sent; ``cursor_before`` is where the venue's log stood then, and ``sent_ns`` when that was.
     ``order_refs`` are the venue's ids of the entry, the newest last (a changed entry is a new order there); ``trade_refs`` those of the positions it
     opened. ``stop`` and ``target`` are the exits that stand now, None for one that does not. ``fill_ids`` are the fills that were counted.
-    ``doubt`` is what is being looked up, ``doubt_ns`` since when, ``cancel_reason`` an asked-for cancel that still has to be made or confirmed.
+    ``stop_removed``: the stop stood and somebody took it off at the venue. ``asked`` is a change that was sent and not answered yet, ``doubt`` one
+    whose answer is being looked up, ``asked_ns`` when it was sent; ``cancel_reason`` is an asked-for cancel that still has to be made or confirmed.
     ``memo`` is the adapter's own, text by name.
     """
 
@@ -50,8 +51,10 @@ class VenueRefs:
     stop: StandingLeg | None = None
     target: StandingLeg | None = None
     fill_ids: tuple[str, ...] = ()
+    stop_removed: bool = False
+    asked: Doubt = Doubt.NONE
     doubt: Doubt = Doubt.NONE
-    doubt_ns: int = 0
+    asked_ns: int = 0
     cancel_reason: str = ""
     memo: Mapping[str, str] = field(default_factory=dict)
 

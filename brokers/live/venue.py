@@ -254,8 +254,8 @@ class VenueAccount:
 class Standing:
     """How one bracket stands at the venue now. ``remaining_units`` 0: the entry is done, one way or another.
 
-    ``stop`` and ``target``: the exits that work now. ``average_price`` of the entry where something has filled. ``ended`` is why the entry ended
-    without filling whole, where the venue says.
+    ``stop`` and ``target``: the exits that work now; attached ones that wait for the entry have ``units`` 0. ``average_price`` of the entry where
+    something has filled. ``ended`` is why the entry ended without filling whole, where the venue says.
     """
 
     remaining_units: Decimal

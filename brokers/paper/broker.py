@@ -67,7 +67,7 @@ class PaperBroker:
         self._marked.clear()
         self._publish()
 
-    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int) -> Progress:
+    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int, deadline_ns: int | None = None) -> Progress:  # noqa: ARG002  (done at once)
         bracket = self._engine.place(order, placed_by=placed_by, now_ns=now_ns)
         self._narrow(bracket)
         return Progress(brackets=[bracket])
