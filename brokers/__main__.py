@@ -20,6 +20,8 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Serve the account of ``source`` until ``stop`` is set."""
     source = _source()
     reason = why_paper(source, execution_enabled=settings.execution_enabled, environ=os.environ)
+    if reason is None:
+        raise CannotStart(f"the credentials for {source} are complete, but this version cannot trade live there: unset EXECUTION_ENABLED for paper")
     logging.getLogger(source).info("trading paper", extra={"reason": reason})
     try:
         instruments = Instruments.from_config(settings.instruments)

@@ -1,17 +1,14 @@
 """Who may do what, what an operation takes, and what makes an account live."""
 
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from brokers.actors import LOCAL, actor_of, require_host, require_live_grant, require_owner, require_trader
 from brokers.arguments import CloseRequest, Modification, OrderLookup, OrderQuery, Page, read, read_ticket
-from brokers.credentials import why_paper
 from brokers.ledger import order_number
 from brokers.trading_state import Brake, TradingState, parse_state, refuse_by_state, require_may_set
-from runtime.program import CannotStart
 from trading.accounts import Position
 from trading.errors import InvalidRequest, NotAllowed, OrderDenied
 from trading.instruments import Side
@@ -179,27 +176,3 @@ def test_a_brake_survives_its_record_and_other_words_are_refused() -> None:
     for word in ("halted", "", "STOPPED"):
         with pytest.raises(InvalidRequest):
             parse_state(word)
-
-
-def test_an_account_is_paper_unless_it_was_told_and_given_everything() -> None:
-    complete = {"OANDA_API_TOKEN": "t", "OANDA_ACCOUNT_ID": "a"}
-    assert "EXECUTION_ENABLED" in why_paper("oanda", execution_enabled=False, environ=complete)
-    assert "no credentials" in why_paper("oanda", execution_enabled=True, environ={})
-    assert "no credentials" in why_paper("coinbase", execution_enabled=True, environ=complete)
-    assert "no credentials" in why_paper("oanda", execution_enabled=True, environ=dict.fromkeys(complete, ""))
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"OANDA_API_TOKEN": "secret"},
-        {"OANDA_ACCOUNT_ID_FILE": "/some/file"},
-        {"OANDA_API_TOKEN": "secret", "OANDA_ACCOUNT_ID": "a"},
-        {"OANDA_API_TOKEN_FILE": "/some/file", "OANDA_ACCOUNT_ID": "a"},
-    ],
-)
-def test_half_a_credential_and_one_that_cannot_be_used_refuse_to_start_without_telling_it(environ: dict[str, str]) -> None:
-    with pytest.raises(CannotStart) as refusal:
-        why_paper("oanda", execution_enabled=True, environ=environ)
-    assert "secret" not in str(refusal.value)
-    assert str(Path("/some/file")) not in str(refusal.value)
