@@ -30,8 +30,10 @@ from trading.errors import ArenaError, InvalidRequest, OutcomeUnknown, Unavailab
 
 PENDING_MAX = 1024
 QUEUE_MESSAGES_MAX = 64  # of up to 64 requests each
-# A socket that takes nothing is not connected, or has a full queue, which a server that lives empties within a few milliseconds.
+# A socket that takes nothing is not connected; or its queue is full, which can only be while requests of ours are on their way, and which a server
+# that lives empties as soon as it gets a processor.
 SEND_S_MAX = 0.02
+FULL_QUEUE_S_MAX = 1.0
 RESEND_S = 0.001
 RECONNECT_MS = 100
 RECONNECT_MS_MAX = 1000
@@ -216,7 +218,13 @@ class RequestClient:
         if self._unsent or not self._try_to_send(body):
             if not self._unsent:
                 self._loop.call_later(RESEND_S, self._resend)
-            self._unsent.append(_Unsent(request_ids, body, self._loop.time() + SEND_S_MAX))
+            patience_s = FULL_QUEUE_S_MAX if self._some_are_on_their_way(request_ids) else SEND_S_MAX
+            self._unsent.append(_Unsent(request_ids, body, self._loop.time() + patience_s))
+
+    def _some_are_on_their_way(self, request_ids: list[str]) -> bool:
+        """Whether requests other than these, and those that wait with them, have left and have no answer yet."""
+        not_sent = len(request_ids) + len(self._outgoing) + sum(len(unsent.request_ids) for unsent in self._unsent)
+        return len(self._pending) > not_sent
 
     def _try_to_send(self, body: bytes) -> bool:
         try:

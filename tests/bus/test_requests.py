@@ -18,6 +18,7 @@ import zmq.asyncio
 
 from bus.codec import pack
 from bus.deadline import stamp
+from bus.request_client import SEND_S_MAX
 from bus.request_server import socket_path
 from bus.requests import Request, RequestClient, RequestServer
 from runtime.clock import ManualClock, SystemClock, boot_id
@@ -151,6 +152,24 @@ async def test_commands_too_large_for_one_message_travel_in_several(client: Requ
 async def test_more_reads_than_the_socket_queues_are_all_answered(client: RequestClient) -> None:
     replies = await asyncio.gather(*(client.call("test.echo", {"n": n}, timeout_s=30) for n in range(250)))
     assert [reply.result["echo"]["n"] for reply in replies] == list(range(250))
+
+
+async def test_a_full_queue_is_waited_for_while_the_server_is_only_slow(address: str) -> None:
+    """One that gets no processor for a moment is there all the same: what waits leaves as soon as it reads."""
+    with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as slow:
+        slow.linger, slow.rcvhwm = 0, 1
+        slow.setsockopt(zmq.SNDHWM, 10_000)
+        slow.bind(address)
+        async with RequestClient(address) as client:
+            assert await client.wait_connected(30)
+            calls = [asyncio.create_task(client.call("test.echo", {"n": n, "pad": "x" * 4000}, timeout_s=30)) for n in range(1000)]
+            await asyncio.sleep(3 * SEND_S_MAX)
+            assert not client.is_connected, "its queue is full"
+            for _ in calls:
+                *envelope, body = await slow.recv_multipart()
+                asked = msgpack.unpackb(body)
+                await slow.send_multipart([*envelope, pack({"v": 1, "id": asked["id"], "ok": True, "result": asked["args"]["n"]})])
+            assert [reply.result for reply in await asyncio.gather(*calls)] == list(range(1000))
 
 
 async def test_a_slow_answer_does_not_hold_up_the_next_call(client: RequestClient, adapter: Adapter) -> None:
