@@ -261,17 +261,22 @@ class Run:
         await asyncio.gather(*self._watching, *self._trading, return_exceptions=True)
 
     @property
+    def sent(self) -> list[Sent]:
+        """Every order so far, answered or not."""
+        return [sent for trader in self._traders for sent in trader.sent]
+
+    @property
     def acknowledged(self) -> int:
-        return sum(1 for trader in self._traders for sent in trader.sent if sent.acknowledged_ids)
+        return sum(1 for sent in self.sent if sent.acknowledged_ids)
 
     @property
     def acknowledged_ids(self) -> set[str]:
         """Every order id that somebody was told by now."""
-        return {order_id for trader in self._traders for sent in trader.sent for order_id in sent.acknowledged_ids}
+        return {order_id for sent in self.sent for order_id in sent.acknowledged_ids}
 
     def refused(self, code: str) -> int:
         """How many answers carried this error code."""
-        return sum(1 for trader in self._traders for sent in trader.sent for _, body in sent.answers if body.get("code") == code)
+        return sum(1 for sent in self.sent for _, body in sent.answers if body.get("code") == code)
 
     async def finish(self) -> Evidence:
         """Stop trading, wait until the arena is well, look the doubtful up, let the watchers catch up, and hand the evidence over."""
@@ -283,8 +288,7 @@ class Run:
         await self._caught_up(journals)
         statuses = {**await read_statuses(self._stack, "oanda"), **await read_statuses(self._stack, "coinbase")}
         connections = [connection for watcher in (*self._watchers, *self._libraries) for connection in watcher.connections]
-        sent = [each for trader in self._traders for each in trader.sent]
-        return Evidence(sent=sent, journals=journals, connections=connections, statuses=statuses, resolved=resolved)
+        return Evidence(sent=self.sent, journals=journals, connections=connections, statuses=statuses, resolved=resolved)
 
     async def _resolve_all(self) -> dict[str, str]:
         """What became of every order whose sender was left in doubt, a few looked up at a time."""
