@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from arena_gateway.users import BROKERS
 from cli import exit_codes
 from cli.api import Api, NoAnswer, settings_or_fail
 from cli.output import print_json, print_table
@@ -44,9 +45,12 @@ def status(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
                 "reason": last_reason(settings, name, 0) if state not in {"RUNNING", "STARTING"} else None,
             }
         )
+    live = [row["program"] for row in rows if row["program"] in BROKERS and row["mode"] == "live"]
     if as_json:
-        print_json({"ok": all(row["state"] == "RUNNING" for row in rows), "programs": rows})
+        print_json({"ok": all(row["state"] == "RUNNING" for row in rows), "live": live, "programs": rows})
     else:
+        if live:
+            print(f"LIVE: real money moves at {' and '.join(live)}\n")
         columns = ("program", "state", "pid", "uptime_s", "mode", "trading_state", "age_s", "last_seq")
         heads = ("program", "state", "pid", "up s", "mode", "trading", "age s", "last seq")
         print_table("arena", heads, ([row[column] for column in columns] for row in rows), empty="nothing runs")

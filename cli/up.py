@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from cli import exit_codes
+from cli.greeting import greeting
 from cli.output import fail
 from cli.supervisor import ask_supervisor, last_reason, log_size
 from runtime.program import CannotStart, prepare_home
@@ -46,7 +47,7 @@ def run_up(settings: Settings, supervisord_conf: Path) -> int:
         supervisord = _start(settings, supervisord_conf)
         try:
             if _wait_until_ready(settings, supervisord, log_starts, stopping):
-                _greet(settings)
+                print(greeting(settings), flush=True)
             return _watch(supervisord, stopping)
         finally:
             _stop(supervisord)
@@ -170,30 +171,6 @@ def _answers(settings: Settings) -> bool:
     except NoAnswer:
         return False
     return ready.ok and page.status == 200
-
-
-def _greet(settings: Settings) -> None:
-    gateway = f"http://127.0.0.1:{settings.gateway.port}"
-    mode = "LIVE where credentials are complete" if settings.execution_enabled else "PAPER, no real money moves"
-    user = '{"email":"trader@test","password":"pass","role":"trader"}'
-    print(
-        f"""
-RBOT Arena is up ({mode}).
-
-  page          http://127.0.0.1:{settings.dashboard.port}
-  gateway       {gateway}        (what it can do: {gateway}/docs)
-  market data   http://127.0.0.1:{settings.market_data.port}
-  bus           tcp://127.0.0.1:{settings.bus.sub_port}
-
-Next, in another terminal:
-
-  curl -X POST {gateway}/auth/register -H 'Content-Type: application/json' -d '{user}'
-  TOK=$(curl -s -X POST {gateway}/auth/login -H 'Content-Type: application/json' -d '{user.replace(',"role":"trader"', "")}' | jq -r .access_token)
-
-then place your first bracket as the README shows. Ctrl-C here stops everything.
-""",
-        flush=True,
-    )
 
 
 def _watch(supervisord: "subprocess.Popen[bytes]", stopping: list[int]) -> int:
