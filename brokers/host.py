@@ -135,7 +135,8 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
         )
         async with journal, asyncio.TaskGroup() as tasks:
             awake_ns = await journal.run(lambda txn: _boot(desk, txn, steady.now_ns()))
-            watch = FeedWatch(int(settings.paper.quote_stale_s * NS_PER_S))
+            calendars = {name: instrument.calendar for name, instrument in desk.instruments.items()}
+            watch = FeedWatch(int(settings.paper.quote_stale_s * NS_PER_S), calendars)
             blind = {bracket.instrument for bracket in await journal.read(lambda _: desk.broker.open_brackets())}
             quotes = QuoteDesk(journal, desk, watch, steady, blind=blind, blind_since_ns=awake_ns)
             upkeep = Upkeep(journal, desk, quotes, steady)

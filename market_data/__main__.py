@@ -1,10 +1,11 @@
-"""``python -m market_data``: the price feed, its quotes on the bus, candles on disk, and HTTP for who wants to look.
+"""``python -m market_data``: the price feeds, their quotes on the bus, candles on disk, and HTTP for who wants to look.
 
-It owns ``data/market_data.db`` and holds its lock: two feeds quoting the same instruments would make prices jump between two markets.
+It owns ``data/market_data.db`` and holds its lock: two programs quoting the same instruments would make prices jump between two markets.
 """
 
 import asyncio
 import logging
+import os
 import resource
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -17,7 +18,7 @@ from market_data.app import Parts, market_app
 from market_data.book import QuoteBook
 from market_data.candle_store import CandlesNotKept, CandleStore
 from market_data.candles import CandleBuilder
-from market_data.feeds.choice import open_feed, refuse_live_feed
+from market_data.feeds.choice import candles_key, open_feeds
 from market_data.metrics import MarketMetrics
 from market_data.pump import Pump
 from market_data.recorder import Recorder
@@ -34,15 +35,21 @@ PROGRAM = "market_data"
 log = logging.getLogger(PROGRAM)
 
 
-async def main(settings: Settings, stop: asyncio.Event, *, listener: "asyncio.Future[Listener] | None" = None) -> None:
+async def main(
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    listener: "asyncio.Future[Listener] | None" = None,
+) -> None:
     """Run until ``stop`` is set.
 
     Args:
+        environ: where the live feeds find their credentials and addresses.
         listener: told where the server listens; for tests on port 0.
     Raises:
         CannotStart: settings, files, the port or another process are in the way.
     """
-    refuse_live_feed(settings.market_data)
     try:
         instruments = Instruments.from_config(settings.instruments)
     except InstrumentError as error:
@@ -51,29 +58,29 @@ async def main(settings: Settings, stop: asyncio.Event, *, listener: "asyncio.Fu
     clock = SystemClock(Path(settings.test.clock_offset_file) if settings.test.clock_offset_file else None)
     with _owned(database), Publisher(settings.bus_pub_address) as facts, Publisher(settings.bus_pub_address) as quotes:
         async with (
-            CandleStore(database, settings.market_data.feed, free_mb_min=settings.store.free_mb_min) as store,
+            CandleStore(database, candles_key(settings.market_data), free_mb_min=settings.store.free_mb_min) as store,
             Introspector(_gateway_url(settings)) as introspector,
         ):
+            book = QuoteBook(settings.paper.quote_stale_s)
             try:
-                feed = await open_feed(settings.market_data, instruments, store, clock)
+                feeds = await open_feeds(settings.market_data, environ, instruments, store=store, book=book, clock=clock)
             except CandlesNotKept as error:
                 raise CannotStart(f"{database} cannot be written: {error}") from None
             builder = CandleBuilder()
             builder.resume(await store.latest())
-            book = QuoteBook(settings.paper.quote_stale_s)
-            recorder = Recorder(store, builder, feed)
+            recorder = Recorder(store, builder, feeds[0].snapshot)  # a feed with something to keep stands alone
             files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
             stream = QuoteStream(book, instruments, clock, files_max=files_max, authenticator=introspector)
-            metrics = MarketMetrics(feed=feed, book=book, recorder=recorder, stream=stream, clock=clock)
-            parts = Parts(instruments=instruments, feed=feed, book=book, recorder=recorder, stream=stream, metrics=metrics, clock=clock)
+            metrics = MarketMetrics(feeds=feeds, instruments=instruments, book=book, recorder=recorder, stream=stream, clock=clock)
+            parts = Parts(instruments=instruments, feeds=feeds, book=book, recorder=recorder, stream=stream, metrics=metrics, clock=clock)
 
             def say() -> Mapping[str, object]:
                 return {"status": metrics.status(), "metrics": metrics.flat()}
 
-            pump = Pump(feed, instruments, publisher=quotes, book=book, candles=builder, clock=clock)
+            pumps = [Pump(feed, instruments, publisher=quotes, book=book, candles=builder, clock=clock) for feed in feeds]
             beat = HeartbeatTask(PROGRAM, facts, say, clock, float(settings.bus.heartbeat_s))
             app = market_app(settings, parts, introspector)
-            async with listening(app, settings.market_data.host, settings.market_data.port) as where, _running(pump, recorder, beat):
+            async with listening(app, settings.market_data.host, settings.market_data.port) as where, _running(*pumps, recorder, beat):
                 if listener is not None:
                     listener.set_result(where)
                 await stop.wait()

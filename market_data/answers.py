@@ -3,16 +3,20 @@
 Prices and sizes are ``Decimal`` here and numbers in the JSON; a time is RFC 3339 text beside, where charts want it, whole seconds since 1970.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
 
 from market_data.book import QuoteBook, Standing
 from market_data.candles import Candle, Ohlc
+from market_data.feeds.base import Feed, FeedState
 from runtime.clock import NS_PER_S
 from runtime.timestamps import to_text
 from trading.instruments import Instrument
+
+# From well to worst.
+_BAD = (FeedState.RUNNING, FeedState.STARTING, FeedState.RECONNECTING, FeedState.ENDED, FeedState.REFUSED, FeedState.FAILED)
 
 
 class QuoteAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,7 +73,7 @@ class CandlesAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstrumentAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be traded where, on which grid; ``quoted`` says whether this feed has given it a price."""
+    """What can be traded where, on which grid; ``quoted`` says whether a feed has given it a price."""
 
     name: str
     venue: str
@@ -93,26 +97,34 @@ class InstrumentsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     instruments: list[InstrumentAnswer]
 
 
-class FeedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the quotes come from, and whether they come; ``detail`` says why not."""
+class FeedAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the quotes come from, and whether they come; ``detail`` says why not. ``counts``: of a live feed, since the start."""
 
     name: str
     state: str
     detail: str
+    counts: dict[str, int] = {}
 
 
-class AgeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class AgeAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """``closed``: the market is, or its venue has halted it, so no price is due."""
+
     age_ms: int
     stale: bool
+    closed: bool = False
 
 
 class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """``ok`` says the program lives. The rest is told where reads are open: ``status`` is ``degraded`` while prices are stale or candles not kept."""
+    """``ok`` says the program lives. The rest is told where reads are open: ``status`` is ``degraded`` while prices are stale or candles not kept.
+
+    ``feed`` sums up ``feeds``: the state of the one that is worst off.
+    """
 
     ok: bool
     program: str
     status: str | None = None
     feed: FeedAnswer | None = None
+    feeds: list[FeedAnswer] | None = None
     instruments: dict[str, AgeAnswer] | None = None
     trouble: str | None = None
 
@@ -132,6 +144,17 @@ def quote_answer(standing: Standing, venue: str, book: QuoteBook, now_boot_ns: i
         synthetic=quote.synthetic,
         feed=quote.feed,
     )
+
+
+def feed_answer(feed: Feed) -> FeedAnswer:
+    return FeedAnswer(name=feed.name, state=feed.status.state.value, detail=feed.status.detail, counts=dict(feed.counts()))
+
+
+def feeds_answer(feeds: Sequence[Feed]) -> FeedAnswer:
+    """All of them as one: names joined, the worst state, what each has to say."""
+    worst = max((feed.status.state for feed in feeds), key=_BAD.index)
+    told = [f"{feed.name}: {feed.status.detail}" if len(feeds) > 1 else feed.status.detail for feed in feeds if feed.status.detail]
+    return FeedAnswer(name=",".join(feed.name for feed in feeds), state=worst.value, detail="; ".join(told))
 
 
 def candle_answer(candle: Candle, latest_ns: int | None) -> CandleAnswer:

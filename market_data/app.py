@@ -10,11 +10,12 @@ from aiohttp import web
 from market_data.answers import (
     AgeAnswer,
     CandlesAnswer,
-    FeedAnswer,
     HealthAnswer,
     InstrumentsAnswer,
     QuotesAnswer,
     candle_answer,
+    feed_answer,
+    feeds_answer,
     instrument_answer,
     quote_answer,
 )
@@ -57,7 +58,7 @@ class Parts:
     """What the server is made of, open and ready."""
 
     instruments: Instruments
-    feed: Feed
+    feeds: Sequence[Feed]
     book: QuoteBook
     recorder: Recorder
     stream: QuoteStream
@@ -121,15 +122,17 @@ class MarketApi:
         if not self._open_reads:
             return json_answer(HealthAnswer(ok=True, program="market_data"))
         now_ns = parts.clock.boot_ns()
-        feed = parts.feed.status
         return json_answer(
             HealthAnswer(
                 ok=True,
                 program="market_data",
                 status=parts.metrics.status(),
-                feed=FeedAnswer(name=parts.feed.name, state=feed.state.value, detail=feed.detail),
+                feed=feeds_answer(parts.feeds),
+                feeds=[feed_answer(feed) for feed in parts.feeds],
                 instruments={
-                    name: AgeAnswer(age_ms=standing.age_ms(now_ns), stale=parts.book.is_stale(standing, now_ns))
+                    name: AgeAnswer(
+                        age_ms=standing.age_ms(now_ns), stale=parts.book.is_stale(standing, now_ns), closed=parts.metrics.is_closed(standing, now_ns)
+                    )
                     for name, standing in parts.book.latest.items()
                 },
                 trouble=parts.metrics.trouble() or None,
@@ -167,7 +170,7 @@ class MarketApi:
                 ok=True,
                 instrument=instrument,
                 granularity=query.granularity.value,
-                feed=self._parts.feed.name,
+                feed=self._feed_of(instrument),
                 candles=[candle_answer(candle, latest_ns) for candle in found],
             )
         )
@@ -177,6 +180,12 @@ class MarketApi:
 
     async def prometheus(self, _: web.Request) -> web.StreamResponse:
         return file_answer(self._parts.metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+
+    def _feed_of(self, instrument: str) -> str:
+        """The name of the feed that quotes ``instrument``: its venue's, where feeds are venues."""
+        names = [feed.name for feed in self._parts.feeds]
+        venue = self._parts.instruments[instrument].venue
+        return venue if venue in names else names[0]
 
     def _names(self, text: str) -> list[str]:
         """The instruments that ``text`` names, each once; all of them when it names none."""

@@ -3,6 +3,7 @@
 Age is measured from receipt by the boot clock, never from the quote's own time: a replayed quote is ten years old by its time and fresh by ours.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -35,16 +36,23 @@ class QuoteBook:
         self.stale_ns = int(stale_s * NS_PER_S)
         self.latest: dict[str, Standing] = {}
         self.received = 0
+        self._lost: set[str] = set()
 
-    def receive(self, quote: Quote, now_boot_ns: int) -> None:
-        """Let ``quote`` take the place of the instrument's last."""
+    def receive(self, quote: Quote, now_boot_ns: int) -> bool:
+        """Let ``quote`` take the place of the instrument's last. Returns False for that very quote again: its feed says that it stands."""
         before = self.latest.get(quote.instrument)
         self.received += 1
+        self._lost.discard(quote.instrument)
         number = 1 if before is None else before.number + 1
         self.latest[quote.instrument] = Standing(quote=quote, received_boot_ns=now_boot_ns, number=number)
+        return before is None or quote is not before.quote
+
+    def lose(self, instruments: Iterable[str]) -> None:
+        """Their source is gone: what stands is stale from now on, however young it is."""
+        self._lost.update(instruments)
 
     def is_stale(self, standing: Standing, now_boot_ns: int) -> bool:
-        return now_boot_ns - standing.received_boot_ns > self.stale_ns
+        return standing.quote.instrument in self._lost or now_boot_ns - standing.received_boot_ns > self.stale_ns
 
     def stale(self, now_boot_ns: int) -> list[str]:
         """The instruments whose latest quote is stale."""

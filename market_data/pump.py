@@ -1,11 +1,12 @@
 """From the feed to everybody: each quote is published on the bus, takes its place in the book and is counted into the candles.
 
-The program outlives its feed: when the feed ends or fails, quotes stop, ages grow, and heartbeats and HTTP say why.
+Each feed has a pump of its own. The program outlives its feeds: when one ends or fails, quotes stop, ages grow, and heartbeats and HTTP say why.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import aclosing
 
 from bus.envelope import encode_event
 from bus.publisher import Publisher
@@ -55,12 +56,13 @@ class Pump:
 
     async def run(self) -> None:
         """Pump until the feed ends; returns then. An exception out of the feed is a bug and comes out here."""
-        async for batch in self._feed.batches():
-            now_ns = self._clock.boot_ns()
-            for quote in batch:
-                venue = self._instruments[quote.instrument].venue
-                self._publisher.publish(quote_topic(venue, quote.instrument), encode_quote(quote, venue, now_ns))
-                self._book.receive(quote, now_ns)
-                self._candles.add(quote)
-            await asyncio.sleep(0)  # a feed that is behind never waits, and the others must have their turn
+        async with aclosing(self._feed.batches()) as batches:
+            async for batch in batches:
+                now_ns = self._clock.boot_ns()
+                for quote in batch:
+                    venue = self._instruments[quote.instrument].venue
+                    self._publisher.publish(quote_topic(venue, quote.instrument), encode_quote(quote, venue, now_ns))
+                    if self._book.receive(quote, now_ns):
+                        self._candles.add(quote)
+                await asyncio.sleep(0)  # a feed that is behind never waits, and the others must have their turn
         log.warning("the feed has ended", extra={"feed": self._feed.name, "state": self._feed.status.state.value, "detail": self._feed.status.detail})

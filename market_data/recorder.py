@@ -6,11 +6,11 @@ Once a second what has changed is written, together with the feed's snapshot. Wh
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from market_data.candle_store import CandlesNotKept, CandleStore
 from market_data.candles import Candle, CandleBuilder, Granularity
-from market_data.feeds.base import Feed, Sleep
+from market_data.feeds.base import Sleep
 
 # A minute of the fastest replay, or three hours of five live instruments: some 50 MB.
 WAITING_MAX = 100_000
@@ -25,13 +25,14 @@ class Recorder:
     """Writes ``builder``'s candles to ``store`` and answers from both.
 
     Args:
+        snapshot: what the feed wants kept with the candles.
         sleep: a test's own.
     """
 
-    def __init__(self, store: CandleStore, builder: CandleBuilder, feed: Feed, *, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(self, store: CandleStore, builder: CandleBuilder, snapshot: Callable[[], str | None], *, sleep: Sleep = asyncio.sleep) -> None:
         self._store = store
         self._builder = builder
-        self._feed = feed
+        self._snapshot = snapshot
         self._sleep = sleep
         self._waiting: dict[_Key, Candle] = {}
         self.written = 0
@@ -54,7 +55,7 @@ class Recorder:
         if not batch:
             return
         try:
-            await self._store.write([candle for _, candle in batch], self._feed.snapshot())
+            await self._store.write([candle for _, candle in batch], self._snapshot())
         except CandlesNotKept as error:
             if not self.trouble:
                 log.warning("candles cannot be written: they wait in memory", extra={"reason": str(error)})

@@ -39,10 +39,22 @@ class DashboardSettings:
 class MarketDataSettings:
     host: str = "127.0.0.1"
     port: int = 5560
-    feed: Literal["simulated", "replay", "oanda", "coinbase"] = "simulated"
+    feed: tuple[Literal["simulated", "replay", "oanda", "coinbase"], ...] = ("simulated",)  # one; or both live ones, each for its own venue
     seed: int = 1
     replay_files: tuple[str, ...] = ()
     replay_speed: Decimal = Decimal(1)
+    coinbase_gap: Literal["reconnect", "log"] = "reconnect"  # what a hole in the numbers of Coinbase's stream leads to
+
+    def __post_init__(self) -> None:
+        if not self.feed or len(set(self.feed)) < len(self.feed):
+            raise SettingsError("market_data.feed names simulated, replay, oanda, coinbase, or oanda,coinbase; each once")
+        if len(self.feed) > 1 and not self.is_live:
+            raise SettingsError("market_data.feed: simulated and replay stand alone; oanda and coinbase may stand together, as oanda,coinbase")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether prices come from venues as they are now."""
+        return set(self.feed) <= {"oanda", "coinbase"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ A feed paces itself. It must be able to stop (its task is cancelled), it never g
 give it ends its iteration and says why: the program stays up, and its prices grow old in plain sight.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -20,16 +20,19 @@ class FeedState(StrEnum):
 
     STARTING = "starting"
     RUNNING = "running"
+    RECONNECTING = "reconnecting"
+    REFUSED = "refused"
     ENDED = "ended"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
-    """How a feed is; ``detail`` is a sentence for people, empty while there is nothing to say."""
+    """How a feed is; ``detail`` is a sentence for people, empty while there is nothing to say; ``halted`` are what the venue does not trade now."""
 
     state: FeedState
     detail: str = ""
+    halted: frozenset[str] = frozenset()
 
 
 class Feed(Protocol):
@@ -41,11 +44,32 @@ class Feed(Protocol):
     @property
     def status(self) -> FeedStatus: ...
 
-    def batches(self) -> AsyncIterator[Sequence[Quote]]:
-        """The quotes that are due, as they come due, until the feed ends; never an empty batch."""
+    def batches(self) -> AsyncGenerator[Sequence[Quote], None]:
+        """The quotes that are due, as they come due, until the feed ends; never an empty batch. A quote may be given again to say that it stands."""
 
     def snapshot(self) -> str | None:
         """What a later start needs to go on from here, as text; None where a start always begins anew."""
+
+    def counts(self) -> Mapping[str, int]:
+        """What the feed counts beside quotes, as totals by name; empty where nothing can go wrong."""
+
+
+class AbsentFeed:
+    """A feed that cannot start while others can: it gives nothing and says why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.status = FeedStatus(state=FeedState.FAILED, detail=reason)
+
+    async def batches(self) -> AsyncGenerator[Sequence[Quote], None]:
+        return
+        yield ()  # what makes this a generator, though an empty one
+
+    def snapshot(self) -> None:
+        """Nothing to go on from."""
+
+    def counts(self) -> Mapping[str, int]:
+        return {}
 
 
 class ScriptedFeed:
@@ -57,7 +81,7 @@ class ScriptedFeed:
         self._batches = batches
         self._snapshot = snapshot
 
-    async def batches(self) -> AsyncIterator[Sequence[Quote]]:
+    async def batches(self) -> AsyncGenerator[Sequence[Quote], None]:
         self.status = FeedStatus(state=FeedState.RUNNING)
         for batch in self._batches:
             if isinstance(batch, Exception):
@@ -67,3 +91,6 @@ class ScriptedFeed:
 
     def snapshot(self) -> str | None:
         return self._snapshot
+
+    def counts(self) -> Mapping[str, int]:
+        return {}

@@ -7,7 +7,7 @@ a broken row two hours into a replay helps nobody. At the end of the files the f
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -96,7 +96,7 @@ class ReplayFeed:
         self._sleep = sleep
         self.status = FeedStatus(state=FeedState.STARTING)
 
-    async def batches(self) -> AsyncIterator[Sequence[Quote]]:
+    async def batches(self) -> AsyncGenerator[Sequence[Quote], None]:
         files = ", ".join(recording.path.name for recording in self._recordings)
         self.status = FeedStatus(state=FeedState.RUNNING, detail=f"replaying {files} at {self._speed:g}x")
         started_ns = self._clock.boot_ns()
@@ -123,6 +123,9 @@ class ReplayFeed:
 
     def snapshot(self) -> None:
         """Nothing: a replay always begins at the beginning."""
+
+    def counts(self) -> Mapping[str, int]:
+        return {}
 
 
 def _timed(recording: Recording) -> Iterator[tuple[int, Quote]]:

@@ -8,7 +8,7 @@ orders stand on them.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 import msgspec
 
@@ -54,7 +54,7 @@ class SimulatedFeed:
         now_ns = self._anchor_wall_ns
         self.state = market.begin(seed, now_ns) if kept is None else market.resume(kept, seed, now_ns)
 
-    async def batches(self) -> AsyncIterator[Sequence[Quote]]:
+    async def batches(self) -> AsyncGenerator[Sequence[Quote], None]:
         market = self._market
         if not market.instruments:
             self.status = FeedStatus(state=FeedState.ENDED, detail="none of the configured instruments has a synthetic market")
@@ -75,6 +75,9 @@ class SimulatedFeed:
 
     def snapshot(self) -> str:
         return msgspec.json.encode(_Snapshot(_VERSION, self.state)).decode()
+
+    def counts(self) -> Mapping[str, int]:
+        return {}
 
     def _now_ns(self) -> int:
         """The market's time: the wall clock's when it was last set, plus the time that has passed since."""

@@ -10,6 +10,7 @@ from brokers.quote_intake import Received, read_quote
 from bus.codec import MalformedMessage
 from bus.envelope import encode_event
 from runtime.clock import NS_PER_S
+from trading.instruments import Calendar
 from trading.quotes import Quote
 
 STALE_NS = 10 * NS_PER_S
@@ -62,6 +63,25 @@ def test_instruments_do_not_answer_for_one_another() -> None:
     watch.take(received(109, "GBP_USD"), 109 * NS_PER_S)
     assert [stale.instrument for stale in watch.tick(111 * NS_PER_S)] == ["EUR_USD"]
     assert {each.quote.instrument for each in watch.all_standing()} == {"EUR_USD", "GBP_USD"}
+
+
+def test_a_weekend_is_not_told_of_and_an_opening_without_quotes_is() -> None:
+    """From Friday 16:54 in New York, six minutes before the week ends, to eleven minutes after Sunday's opening."""
+    friday_ns = 1_764_366_840 * NS_PER_S
+    watch = FeedWatch(STALE_NS, {"EUR_USD": Calendar.FOREX})
+    last = replace(QUOTE, time_ns=friday_ns + 55 * NS_PER_S, synthetic=False, feed="oanda")
+    watch.take(Received(quote=last, sent_boot_ns=100 * NS_PER_S), 100 * NS_PER_S)
+    for minutes in (1, 4, 5, 600, 48 * 60, 48 * 60 + 14):
+        assert watch.tick((100 + minutes * 60) * NS_PER_S) == [], minutes
+    (stale,) = watch.tick((100 + 48 * 3600 + 16 * 60) * NS_PER_S)
+    assert stale.instrument == "EUR_USD"
+
+
+def test_a_synthetic_market_has_no_weekend_and_its_silence_is_told_of() -> None:
+    saturday = replace(QUOTE, time_ns=1_764_460_800 * NS_PER_S)
+    watch = FeedWatch(STALE_NS, {"EUR_USD": Calendar.FOREX})
+    watch.take(Received(quote=saturday, sent_boot_ns=100 * NS_PER_S), 100 * NS_PER_S)
+    assert len(watch.tick(120 * NS_PER_S)) == 1
 
 
 PAYLOAD = {"instrument": "EUR_USD", "bid": 1.1655, "ask": 1.1656, "synthetic": True, "feed": "simulated", "time_ns": 7, "sent_boottime_ns": 90}

@@ -90,10 +90,10 @@ async def _serve(settings: Settings, instruments: Instruments, clock: ManualCloc
     tokens = OneToken()
     async with CandleStore(directory / "market_data.db", "scripted") as store:
         builder, book = CandleBuilder(), QuoteBook(Decimal(10))
-        recorder = Recorder(store, builder, feed)
+        recorder = Recorder(store, builder, feed.snapshot)
         stream = QuoteStream(book, instruments, clock, files_max=1024, authenticator=tokens, sleep=PassingTime(clock))
-        metrics = MarketMetrics(feed=feed, book=book, recorder=recorder, stream=stream, clock=clock)
-        parts = Parts(instruments=instruments, feed=feed, book=book, recorder=recorder, stream=stream, metrics=metrics, clock=clock)
+        metrics = MarketMetrics(feeds=[feed], instruments=instruments, book=book, recorder=recorder, stream=stream, clock=clock)
+        parts = Parts(instruments=instruments, feeds=[feed], book=book, recorder=recorder, stream=stream, metrics=metrics, clock=clock)
         running = Server(parts, builder, clock, feed, tokens)
         async with listening(market_app(settings, parts, tokens), "127.0.0.1", 0) as listener:
             running.url = listener.url

@@ -9,7 +9,6 @@ import pytest
 from market_data import recorder as recorder_module
 from market_data.candle_store import CandlesNotKept, CandleStore
 from market_data.candles import Candle, CandleBuilder, Granularity
-from market_data.feeds.base import ScriptedFeed
 from market_data.recorder import Recorder
 from tests.market_data.conftest import MONDAY_NS, S, quote
 
@@ -35,7 +34,7 @@ async def store(tmp_path: Path) -> AsyncIterator[StubbornStore]:
 
 def recorder_of(store: CandleStore) -> tuple[Recorder, CandleBuilder]:
     builder = CandleBuilder()
-    return Recorder(store, builder, ScriptedFeed([], snapshot="here")), builder
+    return Recorder(store, builder, lambda: "here"), builder
 
 
 async def counts(recorder: Recorder, **window: int) -> list[tuple[int, int]]:

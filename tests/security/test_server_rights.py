@@ -80,11 +80,11 @@ async def servers(home: Path, instruments: Instruments, *, live: bool) -> AsyncI
         asked = await stack.enter_async_context(Introspector(gateway.url))
         feed, book, builder = ScriptedFeed([]), QuoteBook(settings.paper.quote_stale_s), CandleBuilder()
         store = await stack.enter_async_context(CandleStore(home / "market_data.db", "scripted"))
-        recorder = Recorder(store, builder, feed)
+        recorder = Recorder(store, builder, feed.snapshot)
         stream = QuoteStream(book, instruments, clock, files_max=1024, authenticator=asked)
-        metrics = MarketMetrics(feed=feed, book=book, recorder=recorder, stream=stream, clock=clock)
+        metrics = MarketMetrics(feeds=[feed], instruments=instruments, book=book, recorder=recorder, stream=stream, clock=clock)
         market_parts = MarketParts(
-            instruments=instruments, feed=feed, book=book, recorder=recorder, stream=stream, metrics=metrics, clock=clock
+            instruments=instruments, feeds=[feed], book=book, recorder=recorder, stream=stream, metrics=metrics, clock=clock
         )  # fmt: skip
         market = market_app(settings, market_parts, asked)
         market_listener = await stack.enter_async_context(listening(market, "127.0.0.1", 0))

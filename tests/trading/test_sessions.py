@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.instruments import Calendar
-from trading.sessions import is_open, session_at, trading_day
+from trading.sessions import is_open, may_be_silent, session_at, trading_day
 
 S = 1_000_000_000
 
@@ -70,3 +70,23 @@ def test_what_never_closes_is_always_open() -> None:
 )
 def test_a_day_ends_at_its_turn_in_its_zone(at: str, zone: str, turn: str, day: date) -> None:
     assert trading_day(ns(at), zone, turn) == day
+
+
+@pytest.mark.parametrize(
+    ("time", "silent"),
+    [
+        ("2014-05-07T20:54:59", False),
+        ("2014-05-07T20:55:00", True),  # five to five in New York, any day
+        ("2014-05-07T21:09:59", True),
+        ("2014-05-07T21:10:00", False),
+        ("2014-12-10T21:56:00", True),  # the same in winter
+        ("2014-12-10T20:56:00", False),
+        ("2014-05-09T20:54:59", False),  # Friday
+        ("2014-05-10T12:00:00", True),
+        ("2014-05-11T21:09:59", True),  # Sunday: the week has begun, dealers may be late
+        ("2014-05-11T21:10:00", False),
+    ],
+)
+def test_dealers_may_be_silent_around_the_daily_turn_and_over_the_weekend(time: str, silent: bool) -> None:
+    assert may_be_silent(Calendar.FOREX, ns(time)) is silent
+    assert not may_be_silent(Calendar.ALWAYS, ns(time))
