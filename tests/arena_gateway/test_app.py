@@ -14,18 +14,13 @@ from arena_gateway.app import main
 from runtime.program import CannotStart
 from runtime.settings import GatewaySettings, Settings
 from tests.arena_gateway.fakes import settings_at
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+from tests.ports import free_ports
 
 
 @pytest.fixture
 def settings() -> Iterator[Settings]:
     home = Path(tempfile.mkdtemp(prefix="ar", dir="/tmp"))
-    made = settings_at(home, gateway=GatewaySettings(port=free_port()))
+    made = settings_at(home, gateway=GatewaySettings(port=free_ports(1)[0]))
     for directory in (made.run_dir, made.data_dir, made.keys_dir):
         directory.mkdir(mode=0o700)
     yield made

@@ -15,6 +15,7 @@ from bus.proxy import Proxy
 from dashboard.app import main
 from dashboard.narrator.__main__ import main as narrator_main
 from runtime.settings import BusSettings, DashboardSettings, GatewaySettings, MarketDataSettings, Settings, StoreSettings
+from tests.ports import free_ports
 from tests.dashboard.conftest import said
 from tests.dashboard.stories import ORDER, placed
 from tests.dashboard.test_service import life, owner
@@ -22,7 +23,7 @@ from tests.dashboard.test_service import life, owner
 HOSTILE = "</script><svg onload=alert(1)>\u2028\r\n\r\nevent: evil"
 
 
-def free_port() -> int:
+def free_ports(1)[0] -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -37,9 +38,9 @@ def settings(home: Path) -> Settings:
         conf=home,
         bus=BusSettings(sub_port=0),
         store=StoreSettings(free_mb_min=1),
-        dashboard=DashboardSettings(port=free_port()),
-        gateway=GatewaySettings(port=free_port()),
-        market_data=MarketDataSettings(port=free_port()),
+        dashboard=DashboardSettings(port=free_ports(1)[0]),
+        gateway=GatewaySettings(port=free_ports(1)[0]),
+        market_data=MarketDataSettings(port=free_ports(1)[0]),
     )
 
 

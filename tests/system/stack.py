@@ -10,7 +10,6 @@ import math
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import msgpack
 import zmq
 import zmq.asyncio
 
+from tests.ports import free_ports
 from tests.system.wires import UnixTransport, sse_frames
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,15 +40,6 @@ SEED_ORDER = {
     "take_profit_price": 1.1700,
     "quality_score": 75,
 }
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; held together while they are chosen, so that they differ."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 class Stack:

@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
+from tests.ports import free_ports
 from tests.system.accounting.collect import read_journal
-from tests.system.stack import ROOT, SEED_ORDER, Stack, free_ports
+from tests.system.stack import ROOT, SEED_ORDER, Stack
 
 SEED = int(os.environ.get("ARENA_CHAOS_SEED", "1"))
 LONG = float(os.environ.get("ARENA_CHAOS_SECONDS", "0")) >= 120
