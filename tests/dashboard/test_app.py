@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,19 +14,12 @@ from bus.proxy import Proxy
 from dashboard.app import main
 from dashboard.narrator.__main__ import main as narrator_main
 from runtime.settings import BusSettings, DashboardSettings, GatewaySettings, MarketDataSettings, Settings, StoreSettings
-from tests.ports import free_ports
 from tests.dashboard.conftest import said
 from tests.dashboard.stories import ORDER, placed
 from tests.dashboard.test_service import life, owner
+from tests.ports import free_ports
 
 HOSTILE = "</script><svg onload=alert(1)>\u2028\r\n\r\nevent: evil"
-
-
-def free_ports(1)[0] -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.fixture
