@@ -33,6 +33,7 @@ class Kind(StrEnum):
     STREAM_CUT_MID_LINE = "stream_cut_mid_line"
     STREAM_TWICE = "stream_twice"  # the line comes a second time
     STREAM_SWAP = "stream_swap"  # the line comes after the next one
+    STREAM_GAP = "stream_gap"  # the line is lost, and its sequence number with it
 
     MARKET_HALTED = "market_halted"  # ``instrument``, or all without one
     WEEKEND = "weekend"
@@ -53,7 +54,7 @@ HTTP_KINDS = frozenset(
         Kind.MISSING_FIELDS,
     }
 )
-STREAM_KINDS = frozenset({Kind.STREAM_MUTE, Kind.STREAM_CUT, Kind.STREAM_CUT_MID_LINE, Kind.STREAM_TWICE, Kind.STREAM_SWAP})
+STREAM_KINDS = frozenset({Kind.STREAM_MUTE, Kind.STREAM_CUT, Kind.STREAM_CUT_MID_LINE, Kind.STREAM_TWICE, Kind.STREAM_SWAP, Kind.STREAM_GAP})
 
 
 class FaultError(ValueError):

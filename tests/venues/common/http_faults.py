@@ -1,17 +1,15 @@
 """Faults of HTTP, as a middleware before everything else a venue does."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from tests.venues.common.clock import VenueClock
 from tests.venues.common.control import CONTROL_PREFIX
 from tests.venues.common.faults import HTTP_KINDS, Fault, FaultScript, Kind
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
 
 def http_faults(script: FaultScript, clock: VenueClock, *, rate_limited: Callable[[], web.Response]) -> Middleware:

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -31,12 +32,12 @@ class Venue(Protocol):
 
 
 @asynccontextmanager
-async def serve(app: web.Application, *, port: int = 0) -> AsyncIterator[int]:
+async def serve(app: web.Application, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Listen on loopback until the end of the block; gives the port, a free one for 0. Streams still open are cut at the end."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, LOOPBACK, port)
+        site = web.TCPSite(runner, LOOPBACK, port, ssl_context=tls)
         await site.start()
         yield runner.addresses[0][1]
     finally:
