@@ -34,6 +34,10 @@ class QuoteBoard:
         """Call ``listener`` with every new standing quote, in the order of the calls to this."""
         self._listeners.append(listener)
 
+    def forget(self, listener: Listener) -> None:
+        """Call it no more."""
+        self._listeners.remove(listener)
+
     def set(self, instrument: str, *, bid: Decimal, ask: Decimal, bid_size: Decimal | None = None, ask_size: Decimal | None = None) -> Standing:
         """Move the market of ``instrument`` now. Sizes are what can trade at these prices; None is no limit.
 
@@ -46,7 +50,7 @@ class QuoteBoard:
             instrument=instrument, bid=bid, ask=ask, bid_size=bid_size, ask_size=ask_size, time_ns=self._clock.now_ns(), synthetic=True, feed="venue"
         )
         standing = self._market.note(quote, fresh=True)
-        for listener in self._listeners:
+        for listener in list(self._listeners):
             listener(standing)
         return standing
 
