@@ -16,6 +16,7 @@ from tests.venues.oanda.wire import Doc, encode
 
 ACCOUNT = web.AppKey("account", Account)
 TOKEN = web.AppKey("token", str)
+REQUEST_ID = web.RequestKey("request_id", str)
 
 # What every answer but a stream's passes through last: planted defects change it, nothing else.
 Shaper = Callable[[web.Request, Doc], Doc]
@@ -53,7 +54,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     account = request.app[ACCOUNT]
     request_id = account.log.next_request_id()
-    request["request_id"] = request_id
+    request[REQUEST_ID] = request_id
     if request.headers.get("Authorization") != f"Bearer {request.app[TOKEN]}":
         answer: web.StreamResponse = _plain(401, _INSUFFICIENT)
     elif request.match_info.get("account", account.config.id) != account.config.id:

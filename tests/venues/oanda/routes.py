@@ -7,7 +7,7 @@ from aiohttp.typedefs import Handler
 
 from tests.venues.oanda import closing, exits, history, placing, views
 from tests.venues.oanda.account import Account
-from tests.venues.oanda.doors import ACCOUNT, json_of, respond
+from tests.venues.oanda.doors import ACCOUNT, REQUEST_ID, json_of, respond
 from tests.venues.oanda.errors import Malformed, not_found
 from tests.venues.oanda.wire import Doc
 
@@ -81,7 +81,7 @@ def _reading(read: Callable[[Account, web.Request], Doc]) -> Handler:
 def _changing(change: Change, status: int) -> Handler:
     async def handler(request: web.Request) -> web.Response:
         body = await json_of(request)
-        doc = change(request.app[ACCOUNT], request.match_info["spec"], body, request["request_id"])
+        doc = change(request.app[ACCOUNT], request.match_info["spec"], body, request[REQUEST_ID])
         return respond(request, doc, status=status)
 
     return handler
@@ -92,7 +92,7 @@ async def _accounts(request: web.Request) -> web.Response:
 
 
 async def _post_order(request: web.Request) -> web.Response:
-    doc = placing.place(request.app[ACCOUNT], await json_of(request), request["request_id"])
+    doc = placing.place(request.app[ACCOUNT], await json_of(request), request[REQUEST_ID])
     created = doc["orderCreateTransaction"]["id"]
     return respond(request, doc, status=201, location=f"{request.url.origin()}{request.path}/{created}")
 

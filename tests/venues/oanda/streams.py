@@ -14,7 +14,7 @@ from brokers.paper.market import Standing
 from tests.venues.common.faults import STREAM_KINDS, FaultScript, Kind
 from tests.venues.oanda import views
 from tests.venues.oanda.account import Account
-from tests.venues.oanda.doors import wants_unix
+from tests.venues.oanda.doors import REQUEST_ID, wants_unix
 from tests.venues.oanda.routes import PREFIX, instruments_named
 from tests.venues.oanda.wire import NS_PER_S, Doc, Stamp, encode
 
@@ -140,7 +140,7 @@ async def _opened(request: web.Request, streams: Streams) -> AsyncIterator[async
 
 async def _run(request: web.Request, streams: Streams, queue: asyncio.Queue[Doc | None], beat: Callable[[], Doc]) -> web.StreamResponse:
     """Write lines until the client or a fault ends it."""
-    answer = web.StreamResponse(headers={"Content-Type": "application/octet-stream", "RequestID": request["request_id"]})
+    answer = web.StreamResponse(headers={"Content-Type": "application/octet-stream", "RequestID": request[REQUEST_ID]})
     answer.enable_chunked_encoding()
     await answer.prepare(request)
     unix = wants_unix(request)

@@ -152,9 +152,9 @@ class OandaVenue:
         app = web.Application(middlewares=[count_hits, rate_limit(self._requests_per_s), faults, guard])
         app[ACCOUNT], app[TOKEN], app[STREAMS], app[TICKS] = self.account, self.token, self.streams, self._ticks
         app[SHAPER] = self.shaper
+        add_streams(app)  # first: /transactions/stream is no transaction called "stream"
         add_routes(app)
         add_pricing_routes(app)
-        add_streams(app)
         add_control_routes(app, self)
         return app
 
