@@ -52,8 +52,9 @@ class CoinbaseStream:
     venue = VENUE
     standing_prices = False
 
-    def __init__(self, url: str, instruments: Iterable[str], *, on_gap: OnGap = "reconnect") -> None:
+    def __init__(self, url: str, instruments: Iterable[str], *, on_gap: OnGap = "reconnect", silence_s: float = SILENCE_S_MAX) -> None:
         self._url = url
+        self._silence_s = silence_s
         self._names = by_published_name(instruments)
         self._on_gap = on_gap
 
@@ -77,7 +78,7 @@ class CoinbaseStream:
     async def _messages(self, socket: WebSocket) -> AsyncGenerator[Sequence[Message], None]:
         reader = TickerReader(self._names, self._on_gap)
         while True:
-            yield reader.read(await socket.receive(SILENCE_S_MAX))
+            yield reader.read(await socket.receive(self._silence_s))
 
 
 class TickerReader:

@@ -76,8 +76,9 @@ class OandaStream:
     venue = VENUE
     standing_prices = True
 
-    def __init__(self, access: OandaAccess, instruments: Sequence[str]) -> None:
+    def __init__(self, access: OandaAccess, instruments: Sequence[str], *, silence_s: float = SILENCE_S_MAX) -> None:
         self._access = access
+        self._silence_s = silence_s
         self._target = f"{access.account_path()}/pricing/stream?instruments={percent_encoded(','.join(instruments), safe='')}&snapshot=true"
 
     @asynccontextmanager
@@ -85,7 +86,7 @@ class OandaStream:
         async with Outbound(self._access.stream_url, connections_max=1) as outbound:
             try:
                 async with (
-                    outbound.lines(self._target, headers=self._access.headers, silence_s=SILENCE_S_MAX) as lines,
+                    outbound.lines(self._target, headers=self._access.headers, silence_s=self._silence_s) as lines,
                     aclosing(_messages(lines)) as messages,
                 ):
                     yield messages

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from runtime.clock import ManualClock
+from runtime.program import prepare_home
+from runtime.settings import MarketDataSettings, Settings
 from trading.instruments import Instruments
 from trading.quotes import Quote
 
@@ -38,6 +40,15 @@ def home() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="ar", dir="/tmp"))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    """Of the program as it is installed, at a port of the kernel's choice."""
+    instruments = tomllib.loads((ROOT / "conf" / "instruments.toml").read_text(), parse_float=Decimal)
+    made = Settings(home=home, conf=ROOT / "conf" / "arena.toml", instruments=instruments, market_data=MarketDataSettings(port=0))
+    prepare_home(made)
+    return made
 
 
 class PassingTime:

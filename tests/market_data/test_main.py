@@ -1,16 +1,10 @@
 """The program as a whole: it starts on an empty home, goes on after a restart, and says in one sentence why it cannot start."""
 
 import asyncio
-import json
-import tomllib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 import zmq
 import zmq.asyncio
@@ -19,52 +13,10 @@ from bus.doors import Doors
 from bus.envelope import Event, decode_event
 from bus.proxy import Proxy
 from market_data.__main__ import main
-from runtime.http import Listener
 from runtime.program import CannotStart, prepare_home
-from runtime.settings import MarketDataSettings, Settings
-from tests.market_data.conftest import DATA, ROOT
-
-
-@pytest.fixture
-def settings(home: Path) -> Settings:
-    instruments = tomllib.loads((ROOT / "conf" / "instruments.toml").read_text(), parse_float=Decimal)
-    made = Settings(home=home, conf=ROOT / "conf" / "arena.toml", instruments=instruments, market_data=MarketDataSettings(port=0))
-    prepare_home(made)
-    return made
-
-
-def feeding(settings: Settings, **changes: Any) -> Settings:
-    return replace(settings, market_data=replace(settings.market_data, **changes))
-
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[str]:
-    """The program between its start and a clean stop; gives its URL."""
-    stop, listener = asyncio.Event(), asyncio.get_running_loop().create_future()
-    program = asyncio.create_task(main(settings, stop, listener=listener))
-    await asyncio.wait({program, listener}, return_when=asyncio.FIRST_COMPLETED)
-    if program.done():
-        program.result()
-    there: Listener = await listener
-    try:
-        yield there.url
-    finally:
-        stop.set()
-        async with asyncio.timeout(10):
-            await program
-
-
-async def get(url: str) -> Any:
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        assert answer.status == 200
-        return json.loads(await answer.text(), parse_float=Decimal)
-
-
-async def quoted(url: str, count: int) -> Mapping[str, Any]:
-    """The latest quotes, once ``count`` instruments have one."""
-    while len((answer := await get(url + "/quotes"))["quotes"]) < count:
-        await asyncio.sleep(0.02)
-    return {one["instrument"]: one for one in answer["quotes"]}
+from runtime.settings import Settings
+from tests.market_data.conftest import DATA
+from tests.market_data.program import feeding, get, quoted, running
 
 
 async def test_an_empty_home_has_a_charts_history_and_live_quotes_on_the_bus_and_over_http(settings: Settings):
