@@ -1,0 +1,228 @@
+"""What changes something at v20: create, cancel, amend, protect, close. Each sends its request once and reads the answer to the letter.
+
+An answer without the transaction that must be in it is no yes: it is raised as it is, and the core looks the bracket up. A change that takes several
+requests (a bracket whose entry filled in parts has several trades) is a refusal only when the first of them was refused; after that it is in doubt.
+"""
+
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from brokers.live.throttle import Priority
+from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, Fact, Intent, Target, VenueMismatch, VenueRefused
+from brokers.oanda import orders, wire
+from brokers.oanda.log_reader import LogReader
+from brokers.oanda.looking import Looker
+from brokers.oanda.memory import Role
+from brokers.oanda.objects import VenueTrade
+from brokers.oanda.orders import Body, trade_client_id
+from brokers.oanda.rest import NotThere, Rest, Unclear
+from brokers.oanda.transactions import client_id_of, legs_of
+from brokers.oanda.wire import Json, Malformed
+from trading.money import ZERO
+
+_log = logging.getLogger(__name__)
+
+
+class Changer:
+    """Sends changes to the account that ``rest`` is for. ``decimals`` are the venue's ``displayPrecision`` by instrument."""
+
+    def __init__(self, rest: Rest, log: LogReader, looker: Looker, decimals: Mapping[str, int]) -> None:
+        self._rest = rest
+        self._log = log
+        self._looker = looker
+        self._decimals = decimals
+
+    async def create(self, intent: Intent) -> Sequence[Fact]:
+        """See ``Venue.create``."""
+        order = intent.order
+        body = orders.entry(order, venue_id=intent.client_id, expires_ns=intent.expires_ns, decimals=self._decimals_of(order.instrument))
+        try:
+            answer = await self._rest.change(
+                "POST", "/orders", body, priority=Priority.ORDER, deadline_boot_ns=intent.deadline_boot_ns, label=intent.client_id
+            )
+        except VenueRefused as refusal:
+            if refusal.code == "CLIENT_ORDER_ID_ALREADY_EXISTS":
+                raise Unclear("an order waits under this id already: it can only be ours") from refusal
+            raise
+        created = wire.part(answer, "orderCreateTransaction")
+        _compare(created, intent)
+        facts = await self._told(answer)
+        if not any(isinstance(fact, EntryAccepted) for fact in facts):
+            raise Malformed("the answer to a create tells of no order")
+        return facts
+
+    async def cancel(self, target: Target) -> Sequence[Fact]:
+        """See ``Venue.cancel``."""
+        spec = target.refs.order_refs[-1] if target.refs.order_refs else f"@{target.client_id}"
+        answer = await self._rest.change("PUT", f"/orders/{spec}/cancel", None)
+        cancelled = wire.part(answer, "orderCancelTransaction")
+        facts = await self._told(answer)
+        if not any(isinstance(fact, EntryEnded) and fact.order_ref == wire.identity(cancelled, "orderID") for fact in facts):
+            raise Malformed("the answer to a cancel tells of no end")
+        return facts
+
+    async def amend(self, target: Target, change: Amendment) -> Sequence[Fact]:
+        """See ``Venue.amend``. Trades first: their exits guard money that is in the market."""
+        is_of_entry = change.entry_price is not None or change.expires_ns is not None
+        if is_of_entry and target.position_units:
+            raise VenueRefused("ORDER_FILLED", "some of the entry has filled: only its exits can be changed")
+        body = orders.exits(
+            decimals=self._decimals_of(target.order.instrument),
+            stop_loss_price=change.stop_loss_price,
+            take_profit_price=change.take_profit_price,
+            trailing_stop_distance=change.trailing_stop_distance,
+        )
+        facts: list[Fact] = []
+        has_changed = False
+        if target.position_units:
+            for spec in _trade_specs(target):
+                facts += await self._step(has_changed, self._set_exits(spec, body))
+                has_changed = True
+        if target.remaining_units:
+            facts += await self._step(has_changed, self._replace(target, change))
+        return facts
+
+    async def protect(self, target: Target) -> Sequence[Fact]:
+        """See ``Venue.protect``. The stop goes out first and alone, so that nothing about the target can keep it from standing."""
+        facts: list[Fact] = []
+        for spec in _trade_specs(target):
+            try:
+                trade, as_of = await self._looker.trade(spec)
+            except NotThere as error:
+                if spec.startswith("@"):
+                    raise
+                raise Malformed(f"trade {spec} was told of and is not there") from error
+            if not trade.is_open:
+                for number in trade.closing_ids:
+                    facts += await self._log.tell(await self._log.transaction(number))
+                continue
+            facts += legs_of(trade.known(as_of), 0)
+            stop, goal = self._missing(target, trade)
+            if stop:
+                facts += await self._set_exits(trade.trade_id, stop)
+            if goal:
+                try:
+                    facts += await self._set_exits(trade.trade_id, goal)
+                except VenueRefused as refusal:
+                    _log.warning("the venue refused a target; the stop stands", extra={"trade": trade.trade_id, "code": refusal.code})
+        return facts
+
+    async def close(self, target: Target, units: Decimal) -> Sequence[Fact]:
+        """See ``Venue.close``. Exits hold no units here: they follow the size of their trade and go with it."""
+        facts: list[Fact] = []
+        for spec, part in await self._parts(target, units):
+            facts += await self._step(bool(facts), self._close(spec, part))
+        return facts
+
+    async def _parts(self, target: Target, units: Decimal) -> list[tuple[str, Decimal | None]]:
+        """What to close of which trade, oldest first; None is all of it."""
+        specs = _trade_specs(target)
+        if len(specs) == 1:
+            return [(specs[0], None if units >= target.position_units else units)]
+        parts: list[tuple[str, Decimal | None]] = []
+        for spec in specs:
+            trade, _ = await self._looker.trade(spec)
+            size = abs(trade.units)
+            if trade.is_open and size and units > ZERO:
+                parts.append((spec, None if units >= size else units))
+                units -= min(units, size)
+        if not parts:
+            raise VenueRefused("TRADE_DOESNT_EXIST", "nothing of the position is open any more")
+        return parts
+
+    async def _close(self, spec: str, units: Decimal | None) -> Sequence[Fact]:
+        answer = await self._rest.change("PUT", f"/trades/{spec}/close", orders.close(units))
+        cancelled = wire.part_or_none(answer, "orderCancelTransaction")
+        if cancelled is not None and wire.part_or_none(answer, "orderFillTransaction") is None:
+            raise VenueRefused(wire.text(cancelled, "reason"), "the venue could not close the position now")
+        wire.part(answer, "orderFillTransaction")
+        return await self._told(answer)
+
+    async def _replace(self, target: Target, change: Amendment) -> Sequence[Fact]:
+        if not target.refs.order_refs:
+            raise VenueRefused("ORDER_DOESNT_EXIST", "the venue has named no order of this bracket")
+        wanted = {
+            name: value
+            for name in ("entry_price", "stop_loss_price", "take_profit_price", "trailing_stop_distance")
+            if (value := getattr(change, name)) is not None
+        }
+        body = orders.replacement(
+            replace(target.order, **wanted),
+            target.remaining_units,
+            venue_id=target.client_id,
+            expires_ns=target.expires_ns if change.expires_ns is None else change.expires_ns,
+            decimals=self._decimals_of(target.order.instrument),
+        )
+        answer = await self._rest.change("PUT", f"/orders/{target.refs.order_refs[-1]}", body)
+        wire.part(answer, "orderCreateTransaction")
+        return await self._told(answer)
+
+    async def _set_exits(self, spec: str, body: Body) -> Sequence[Fact]:
+        answer = await self._rest.change("PUT", f"/trades/{spec}/orders", body)
+        for key in body:
+            wire.part(answer, f"{key}OrderTransaction")
+        undone = wire.part_or_none(answer, "stopLossOrderCreatedCancelTransaction")
+        if undone is not None:
+            raise VenueRefused(wire.text(undone, "reason"), "the venue took the stop and then cancelled it")
+        return await self._told(answer)
+
+    def _missing(self, target: Target, trade: VenueTrade) -> tuple[Body, Body]:
+        """The requests that bring the stop, and the target, to where they should stand; empty where they do."""
+        decimals, order = self._decimals_of(trade.instrument), target.order
+        fixed, goal = trade.exits.get(Role.STOP_LOSS), trade.exits.get(Role.TAKE_PROFIT)
+        wants_trailing = order.trailing_stop_distance is not None and Role.TRAILING_STOP not in trade.exits
+        # Beside a trailing stop the fixed one stays where it was put: what has moved is the other.
+        stands_at = {target.stop_price, order.stop_loss_price} if order.trailing_stop_distance is not None else {target.stop_price}
+        wants_stop = target.stop_price > ZERO and (fixed is None or fixed.price not in stands_at)
+        wants_goal = order.take_profit_price > ZERO and (goal is None or goal.price != order.take_profit_price)
+        return (
+            orders.exits(
+                decimals=decimals,
+                stop_loss_price=target.stop_price if wants_stop else None,
+                trailing_stop_distance=order.trailing_stop_distance if wants_trailing else None,
+            ),
+            orders.exits(decimals=decimals, take_profit_price=order.take_profit_price if wants_goal else None),
+        )
+
+    async def _step(self, has_changed: bool, step: Coroutine[None, None, Sequence[Fact]]) -> Sequence[Fact]:
+        """One of several requests; its refusal is a doubt about the whole once another has changed something."""
+        try:
+            return await step
+        except VenueRefused as refusal:
+            if has_changed:
+                raise Unclear(f"a part was done before the venue refused the rest: {refusal.code}") from refusal
+            raise
+
+    async def _told(self, answer: Json) -> list[Fact]:
+        """What all transactions in ``answer`` tell, in the order of their numbers."""
+        found = [value for key, value in answer.items() if key.endswith("Transaction") and isinstance(value, dict)]
+        facts: list[Fact] = []
+        for transaction in sorted(found, key=lambda each: wire.counter(each, "id")):
+            facts += await self._log.tell(transaction)
+        return facts
+
+    def _decimals_of(self, instrument: str) -> int:
+        found = self._decimals.get(instrument)
+        if found is None:
+            raise VenueRefused("INSTRUMENT_UNKNOWN", f"the venue does not list {instrument}")
+        return found
+
+
+def _compare(created: Json, intent: Intent) -> None:
+    """See that the venue created what was sent."""
+    order = intent.order
+    sent = (intent.client_id, order.instrument, order.units * order.side.sign)
+    found = (
+        client_id_of(wire.part_or_none(created, "clientExtensions")),
+        wire.text_or(created, "instrument"),
+        wire.number(created, "units"),
+    )
+    if found != sent:
+        raise VenueMismatch(f"sent {sent[2]} {sent[1]} as {sent[0]}, and the venue says it created {found[2]} {found[1]} as {found[0] or 'nothing'}")
+
+
+def _trade_specs(target: Target) -> Sequence[str]:
+    """How to name the bracket's trades: by number where the venue has told them, else by the name that its entry gave them."""
+    return target.refs.trade_refs or (f"@{trade_client_id(target.client_id)}",)
