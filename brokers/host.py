@@ -87,8 +87,8 @@ class Adapter:
                 "arena_degraded": int(status == "degraded"),
                 "arena_replays_total": self._replay.metrics()["replay_requests"],
                 "arena_dropped_total": self.context.quotes.dropped + self._intake.malformed.count,
-                "arena_orders_placed_total": self.service.orders.placed,
-                "arena_orders_refused_total": self.service.orders.refused,
+                "arena_orders_placed_total": self.service.placements.placed,
+                "arena_orders_refused_total": self.service.placements.refused,
                 "arena_quotes_total": self._intake.received,
                 "arena_quotes_decided_total": self.context.quotes.decided,
                 **{f"arena_{name}": value for name, value in {**journal.metrics(), **self._orders.metrics(), **self._replay.metrics()}.items()},
@@ -152,7 +152,9 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             )
             service = Service(context)
             replay = ReplayServer(settings.replay_address(source), journal)
-            orders = RequestServer(settings.orders_address(source), service.handle, name="orders", late_ops=LATE_OPS, clock=clock)
+            orders = RequestServer(
+                settings.orders_address(source), service.handle, name="orders", together=service.together, late_ops=LATE_OPS, clock=clock
+            )
             intake = QuoteIntake(settings.bus_sub_address, source, quotes.take, clock)
             adapter = Adapter(source, context, service, (orders, replay), intake)
             beats = BeatIntake(settings.bus_sub_address, desk.limits.others, desk.limits.hear, clock)

@@ -1,11 +1,7 @@
-"""The operations on orders and positions: place, preview, modify, cancel, close, resolve, and looking at them.
+"""The operations on orders and positions: preview, modify, cancel, close, resolve, and looking at them.
 
 Each checks its arguments and who asks on the event loop, and does its one work on the writer thread. What it answers has been committed.
 """
-
-from collections.abc import Mapping
-from dataclasses import replace
-from uuid import uuid4
 
 from brokers import changing, grants, reading
 from brokers.actors import Actor, require_live_grant, require_trader
@@ -27,12 +23,11 @@ from brokers.arguments import (
 from brokers.changing import Changed
 from brokers.context import Answer, Context
 from brokers.ledger import Db
-from brokers.placing import Placed, PlaceRequest, place
 from brokers.views import View, order_view, preview_view
 from bus.deadline import Deadline
 from bus.requests import Request
-from trading.errors import OrderDenied, OutcomeUnknown, StateConflict
-from trading.order_checks import check_client_order_id, check_ticket
+from trading.errors import OrderDenied, OutcomeUnknown
+from trading.order_checks import check_ticket
 from trading.orders import OrderStatus
 
 
@@ -42,56 +37,6 @@ class OrderOperations:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._desk = context.desk
-        self.placed = 0
-        self.refused = 0
-
-    async def place(self, request: Request, actor: Actor) -> Answer:
-        """``Placement``."""
-        context = self._context
-        self._may_trade(actor)
-        ticket = read_ticket(request.args)
-        client_order_id = check_client_order_id(ticket.client_order_id)
-        if not client_order_id:
-            client_order_id = uuid4().hex
-            ticket = replace(ticket, client_order_id=client_order_id)
-        placing = PlaceRequest(
-            ticket=ticket,
-            client_order_id=client_order_id,
-            actor=actor,
-            is_late=lambda: context.is_late(request.deadline),
-            store_is_low=context.store_is_low,
-            marks=context.quotes.marks(),
-            deadline_ns=context.deadline_ns(request.deadline),
-        )
-        placed, last_event = await context.journal.run(lambda txn: (place(self._desk, txn, placing, context.steady.now_ns()), txn.last_event))
-        if placed.call is not None:
-            context.calls.start(placed.call, placed.in_flight_n)
-        is_repeat = placed.in_flight_n is not None and placed.call is None
-        if placed.in_flight_n is not None:
-            try:
-                placed = await context.calls.placement(placed.in_flight_n, context.seconds_left(request.deadline))
-            except StateConflict as conflict:
-                if is_repeat:
-                    raise
-                # Who placed it does not conflict with anybody: it was sent, and what becomes of it is not known yet.
-                raise OutcomeUnknown(
-                    "the order was sent and the venue has not answered yet; look it up, do not send it again under another id",
-                    details={"client_order_id": client_order_id},
-                ) from conflict
-            last_event = context.last_event
-        result = self._told(placed)
-        return {"result": {**result, "replayed": True} if is_repeat else result, "last_event": last_event}
-
-    def _told(self, placed: Placed) -> Mapping[str, object]:
-        if placed.refusal is not None:
-            self.refused += 1
-            raise placed.refusal
-        assert placed.result is not None
-        if placed.instrument is not None:
-            self.placed += 1
-            # The answer is the state at placement. Matching follows as a transaction of its own, and nobody waits for it.
-            self._context.quotes.match_later(placed.instrument)
-        return placed.result
 
     async def preview(self, request: Request, actor: Actor) -> Answer:
         """``Previewed``; what would refuse the order now is among the warnings."""

@@ -9,8 +9,9 @@ from brokers.actors import Actor, actor_of
 from brokers.context import Answer, Context
 from brokers.desk_operations import DeskOperations
 from brokers.order_operations import OrderOperations
+from brokers.placements import Placements
 from bus.requests import Request
-from trading.errors import NotFound
+from trading.errors import ArenaError, NotFound
 
 # A placement that comes too late is written down, and a brake that comes late still brakes, so neither is refused before it gets here.
 LATE_OPS = frozenset({"order.place", "trading_state.set"})
@@ -22,10 +23,13 @@ class Service:
     """Answers requests for one desk."""
 
     def __init__(self, context: Context) -> None:
-        self.orders = orders = OrderOperations(context)
+        self.placements = Placements(context)
+        # What may come by the dozen in one message is answered together.
+        self.together = {"order.place": self.placements.answer}
+        orders = OrderOperations(context)
         desk = DeskOperations(context)
         self._operations: Mapping[str, Operation] = {
-            "order.place": orders.place,
+            "order.place": self._place,
             "order.preview": orders.preview,
             "order.modify": orders.modify,
             "order.cancel": orders.cancel,
@@ -47,6 +51,13 @@ class Service:
             "paper.reset": desk.reset,
             "store.backup": desk.backup,
         }
+
+    async def _place(self, request: Request, _: Actor) -> Answer:
+        """``Placement``."""
+        (answer,) = await self.placements.answer([request])
+        if isinstance(answer, ArenaError):
+            raise answer
+        return answer
 
     async def handle(self, request: Request) -> Answer:
         """``{result, last_event}`` of one request.

@@ -12,8 +12,57 @@ from bus.store import Trouble
 from bus.txn import Txn
 
 Future = asyncio.Future[Any]
+
+
+class Told(Protocol):
+    """Who is told what became of a job: a future, or one's share of it."""
+
+    def cancelled(self) -> bool: ...
+    def done(self) -> bool: ...
+    def set_result(self, result: Any, /) -> None: ...
+    def set_exception(self, error: BaseException, /) -> None: ...
+
+
 # (whom to tell, the error or None, the result)
-Outcome = tuple[Future, BaseException | None, Any]
+Outcome = tuple[Told, BaseException | None, Any]
+
+
+class Together:
+    """The outcomes of several works, told to ``future`` as one list when the last is there: of each its result, or its error."""
+
+    def __init__(self, future: Future, count: int) -> None:
+        self.future = future
+        self._outcomes: list[Any] = [None] * count
+        self._left = count
+
+    def tell(self, place: int, outcome: object) -> None:
+        self._outcomes[place] = outcome
+        self._left -= 1
+        if self._left == 0 and not self.future.done():
+            self.future.set_result(self._outcomes)
+
+
+class Share:
+    """One work's share of a ``Together``."""
+
+    __slots__ = ("_is_done", "_place", "_together")
+
+    def __init__(self, together: Together, place: int) -> None:
+        self._together = together
+        self._place = place
+        self._is_done = False
+
+    def cancelled(self) -> bool:
+        return self._together.future.cancelled()
+
+    def done(self) -> bool:
+        return self._is_done
+
+    def set_result(self, result: Any) -> None:
+        self._is_done = True
+        self._together.tell(self._place, result)
+
+    set_exception = set_result
 
 
 class Work:
@@ -21,7 +70,7 @@ class Work:
 
     __slots__ = ("do", "future")
 
-    def __init__(self, do: Callable[[Txn], Any], future: Future) -> None:
+    def __init__(self, do: Callable[[Txn], Any], future: Told) -> None:
         self.do = do
         self.future = future
 

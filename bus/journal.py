@@ -23,7 +23,7 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from bus.envelope import Event
 from bus.epoch import JournalState
-from bus.jobs import Backup, Future, Outcome, Read, Stop, StoreFailed, Work
+from bus.jobs import Backup, Future, Outcome, Read, Share, Stop, StoreFailed, Together, Told, Work
 from bus.store import Trouble, free_bytes
 from bus.tail import PAGE_EVENTS_MAX, TAIL_EVENTS_MAX, Page, Tail, page_of, start_of_page
 from bus.txn import Txn
@@ -65,7 +65,7 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._opened: Future = self._loop.create_future()
         self._closed: Future = self._loop.create_future()
-        self._in_flight: set[Future] = set()
+        self._in_flight: set[Told] = set()
         self._collected: list[Work | Read | Backup] = []
         self._stopping = False
         self._epoch = ""
@@ -203,6 +203,18 @@ class Journal:
         result: T = await self._put(Work, work)
         return result
 
+    async def run_each(self, works: Sequence[Callable[[Txn], T]]) -> "list[T | Exception]":
+        """Run ``works`` in order, each as :meth:`run` would, and return what each came to: its result, or the error that ``run`` would raise.
+
+        One future and one wake-up for all of them: for who has many at once.
+        """
+        self._refuse_unless_room(len(works))
+        together = Together(self._loop.create_future(), len(works))
+        for place, work in enumerate(works):
+            self._send(Work(work, Share(together, place)))
+        outcomes: list[T | Exception] = await together.future
+        return outcomes
+
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``query`` on the writer thread between two groups, outside any transaction; for lists and reports, after the orders.
 
@@ -234,7 +246,9 @@ class Journal:
             Unavailable: ``target`` exists or cannot be written (``BACKUP_FAILED``).
         """
         self._refuse_when_stopping()
-        await self._send(Backup(target, self._loop.create_future()))
+        backup = Backup(target, self._loop.create_future())
+        self._send(backup)
+        await backup.future
 
     async def close(self) -> None:
         """Finish what is queued, checkpoint, close the store, release the lock. Twice is once. Waits at most 10 s."""
@@ -255,17 +269,21 @@ class Journal:
             self._watch.cancel()
 
     def _put(self, kind: type[Work] | type[Read], do: Callable[..., Any]) -> Future:
-        self._refuse_when_stopping()
-        if len(self._in_flight) >= JOBS_MAX:
-            raise Unavailable("more waits for the store than it can write: try again in a moment", code="STORE_BUSY")
-        return self._send(kind(do, self._loop.create_future()))
+        self._refuse_unless_room(1)
+        future = self._loop.create_future()
+        self._send(kind(do, future))
+        return future
 
-    def _send(self, job: Work | Read | Backup) -> Future:
+    def _refuse_unless_room(self, jobs: int) -> None:
+        self._refuse_when_stopping()
+        if len(self._in_flight) + jobs > JOBS_MAX:
+            raise Unavailable("more waits for the store than it can write: try again in a moment", code="STORE_BUSY")
+
+    def _send(self, job: Work | Read | Backup) -> None:
         self._in_flight.add(job.future)
         if not self._collected:
             self._loop.call_soon(self._hand_over)
         self._collected.append(job)
-        return job.future
 
     def _hand_over(self) -> None:
         """Give the writer what one turn of the loop has collected, all of it at once: one wake-up and one group, and the two threads do not take the

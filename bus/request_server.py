@@ -10,7 +10,7 @@ Source: docs/protocol.md, section 5; RULES R7, R8, R9, S-Z1, S-Z3, S-Z5.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,6 +37,7 @@ FAREWELL_S = 0.1
 ADAPTER_BUSY = "ADAPTER_BUSY"
 
 Handler = Callable[[Request], Awaitable[Mapping[str, object]]]
+TogetherHandler = Callable[[Sequence[Request]], Awaitable[Sequence[Mapping[str, object] | ArenaError]]]
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class RequestServer:
         handler: gets each request and returns ``{result, last_event?}`` or raises an ArenaError; many run at once. Anything else it raises is a bug:
             its caller is told OutcomeUnknown ``INTERNAL``, and the log has the traceback.
         name: for the log.
+        together: by operation: gets all of its requests in one message at once, and returns for each what ``handler`` would return or raise.
         late_ops: commands whose lateness the handler checks itself, because it writes that down in its store. Everyone else's is checked here.
         batch_max, in_flight_max: limits, see docs/protocol.md.
     Raises:
@@ -61,6 +63,7 @@ class RequestServer:
         handler: Handler,
         *,
         name: str,
+        together: Mapping[str, TogetherHandler] | None = None,
         late_ops: frozenset[str] = frozenset(),
         clock: Clock | None = None,
         kernel_boot_id: str | None = None,
@@ -70,12 +73,14 @@ class RequestServer:
         self._address = address
         self._handler = handler
         self._name = name
+        self._together = together or {}
         self._late_ops = late_ops
         self._clock = clock or SystemClock()
         self._boot_id = kernel_boot_id or boot_id()
         self._batch_max = batch_max
         self._in_flight_max = in_flight_max
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
         self._malformed = Complaints(f"malformed requests at {name}")
         self._unsent = 0
         self._requests = 0
@@ -118,7 +123,7 @@ class RequestServer:
         """For a heartbeat: flat, and numbers only."""
         return {
             f"{self._name}_requests": self._requests,
-            f"{self._name}_in_flight": len(self._tasks),
+            f"{self._name}_in_flight": self._in_flight,
             f"{self._name}_malformed": self._malformed.count,
             f"{self._name}_replies_unsent": self._unsent,
         }
@@ -136,21 +141,31 @@ class RequestServer:
             self._send(envelope, write_error(None, error))
             return
         batch = _Batch(envelope, len(requests), is_array=is_array, send=self._send)
+        together: dict[str, list[tuple[int, Request]]] = {}
         for place, request in enumerate(requests):
             refusal = request if isinstance(request, Refused) else self._refusal_of(request)
             if refusal is None:
                 assert isinstance(request, Request)
                 self._requests += 1
-                task = asyncio.create_task(self._answer(batch, place, request))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._in_flight += 1
+                if request.op in self._together:
+                    together.setdefault(request.op, []).append((place, request))
+                else:
+                    self._spawn(self._answer(batch, place, request))
             else:
                 if isinstance(refusal.error, MalformedMessage):
                     self._malformed.add(refusal.error)
                 batch.fill(place, write_error(refusal.id, refusal.error))
+        for op, placed in together.items():
+            self._spawn(self._answer_together(batch, placed, self._together[op]))
+
+    def _spawn(self, answering: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(answering)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _refusal_of(self, request: Request) -> Refused | None:
-        if len(self._tasks) >= self._in_flight_max:
+        if self._in_flight >= self._in_flight_max:
             busy = Unavailable("too much is in flight and nothing was done: try again in a moment", code=ADAPTER_BUSY, details={"retry_after_s": 1})
             return Refused(id=request.id, error=busy)
         if request.deadline is not None and request.op not in self._late_ops:
@@ -161,16 +176,40 @@ class RequestServer:
         return None
 
     async def _answer(self, batch: "_Batch", place: int, request: Request) -> None:
-        reply: bytes
+        answer: Mapping[str, object] | ArenaError
         try:
             answer = await self._handler(request)
-            reply = write_answer(request.id, answer, batch.reply_bytes_max, is_command=request.op in DEADLINE_OPS)
         except ArenaError as error:
-            reply = write_error(request.id, error)
+            answer = error
         except Exception:  # noqa: BLE001 (a bug in one request is that request's; what a bug in the store's memory costs, the journal decides)
-            _log.exception("a request met a bug", extra={"op": request.op, "server": self._name})
-            unknown = OutcomeUnknown("the request met a bug; look up what became of it before sending it again", code=INTERNAL)
-            reply = write_error(request.id, unknown)
+            answer = self._bug(request.op)
+        self._reply(batch, place, request, answer)
+
+    async def _answer_together(self, batch: "_Batch", placed: Sequence[tuple[int, Request]], handler: TogetherHandler) -> None:
+        answers: Sequence[Mapping[str, object] | ArenaError]
+        try:
+            answers = await handler([request for _, request in placed])
+        except ArenaError as error:
+            answers = [error] * len(placed)
+        except Exception:  # noqa: BLE001 (as above)
+            answers = [self._bug(placed[0][1].op)] * len(placed)
+        for (place, request), answer in zip(placed, answers, strict=True):
+            self._reply(batch, place, request, answer)
+
+    def _bug(self, op: str) -> ArenaError:
+        _log.exception("a request met a bug", extra={"op": op, "server": self._name})
+        return OutcomeUnknown("the request met a bug; look up what became of it before sending it again", code=INTERNAL)
+
+    def _reply(self, batch: "_Batch", place: int, request: Request, answer: Mapping[str, object] | ArenaError) -> None:
+        self._in_flight -= 1
+        reply: bytes
+        try:
+            if isinstance(answer, ArenaError):
+                reply = write_error(request.id, answer)
+            else:
+                reply = write_answer(request.id, answer, batch.reply_bytes_max, is_command=request.op in DEADLINE_OPS)
+        except Exception:  # noqa: BLE001 (as above: it holds what does not travel)
+            reply = write_error(request.id, self._bug(request.op))
         batch.fill(place, reply)
 
     def _send(self, envelope: Sequence[bytes], body: bytes) -> None:

@@ -128,6 +128,31 @@ async def test_a_refusal_after_a_write_leaves_no_trace_and_the_others_run_again(
         assert await all_events(journal) == seen
 
 
+async def test_works_handed_over_together_are_refused_and_committed_each_by_itself(run_dir: Path) -> None:
+    async with await open_journal(run_dir) as journal:
+
+        def deny(txn: Txn) -> int:
+            raise OrderDenied("no")
+
+        outcomes = await journal.run_each([place("a"), deny, place("b"), deny_after_writing("c"), place("d")])
+        assert [type(outcome) for outcome in outcomes] == [int, OrderDenied, int, OrderDenied, int]
+        assert [outcome for outcome in outcomes if isinstance(outcome, int)] == [2, 3, 4]
+        assert await stored_orders(journal) == {"a", "b", "d"}
+
+
+async def test_works_handed_over_together_that_do_not_all_fit_are_refused_together(run_dir: Path) -> None:
+    gate = Gate()
+    async with await open_journal(run_dir) as journal:
+        first = journal.submit(gate)
+        await gate.entered()
+        with pytest.raises(Unavailable) as refusal:
+            await journal.run_each([place(str(n)) for n in range(JOBS_MAX)])
+        assert refusal.value.code == "STORE_BUSY"
+        gate.open()
+        await first
+        assert await stored_orders(journal) == set()
+
+
 async def test_a_counter_raised_by_a_refused_work_is_taken_back(run_dir: Path) -> None:
     def take_and_refuse(txn: Txn) -> None:
         txn.set_counter("order_n", txn.counter("order_n") + 1)

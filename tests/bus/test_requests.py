@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from bus.request_server import socket_path
 from bus.requests import Request, RequestClient, RequestServer
 from runtime.clock import ManualClock, SystemClock, boot_id
 from runtime.program import CannotStart
-from trading.errors import InvalidRequest, NotFound, OrderDenied, OutcomeUnknown, Unavailable
+from trading.errors import ArenaError, InvalidRequest, NotFound, OrderDenied, OutcomeUnknown, Unavailable
 
 ACTOR = {"user": "ann@test", "role": "trader", "live": False}
 ROOT = Path(__file__).parents[2]
@@ -568,3 +568,52 @@ async def test_an_operation_that_nobody_knows_is_the_handlers_to_refuse(address:
         with pytest.raises(NotFound) as refused:
             await client.call("order.levitate", {}, timeout_s=30)
         assert refused.value.code == "UNKNOWN_OP"
+
+
+async def test_requests_that_may_come_together_are_handed_over_together_and_answered_each_in_its_place(address: str, adapter: Adapter) -> None:
+    seen: list[list[str]] = []
+
+    async def together(requests: Sequence[Request]) -> list[Mapping[str, object] | ArenaError]:
+        seen.append([request.id for request in requests])
+        return [OrderDenied("no", code="NO") if request.args.get("deny") else {"result": request.id} for request in requests]
+
+    async with RequestServer(address, adapter, name="orders", together={"test.many": together}) as server:
+        with zmq.asyncio.Context() as context, context.socket(zmq.DEALER) as raw:
+            raw.linger = 0
+            raw.connect(address)
+            ops = ["test.many", "test.echo", "test.many", "test.many"]
+            batch = [{**request(op, args={"deny": n == 2}), "id": str(n)} for n, op in enumerate(ops)]
+            replies = msgpack.unpackb((await ask(raw, b"", pack([*batch, {"id": "bad"}])))[1])
+            assert [reply["ok"] for reply in replies] == [True, True, False, True, False]
+            assert [reply["id"] for reply in replies] == ["0", "1", "2", "3", "bad"]
+            assert replies[2]["error"]["code"] == "NO"
+            assert seen == [["0", "2", "3"]]
+            assert server.metrics()["orders_in_flight"] == 0
+
+
+async def test_a_bug_in_what_is_answered_together_leaves_nobody_without_an_answer(address: str, adapter: Adapter) -> None:
+    async def together(requests: Sequence[Request]) -> list[Mapping[str, object] | ArenaError]:
+        raise RuntimeError(len(requests))
+
+    async with RequestServer(address, adapter, name="orders", together={"order.place": together}), RequestClient(address) as client:
+        assert await client.wait_connected(30)
+        answers = await asyncio.gather(*(client.call("order.place", {}, ttl_ms=3000, timeout_s=30) for _ in range(3)), return_exceptions=True)
+        assert [(type(answer), getattr(answer, "code", "")) for answer in answers] == [(OutcomeUnknown, "INTERNAL")] * 3
+
+
+async def test_requests_that_are_handed_over_together_count_one_by_one_against_the_cap(address: str, adapter: Adapter) -> None:
+    release = asyncio.Event()
+
+    async def together(requests: Sequence[Request]) -> list[Mapping[str, object] | ArenaError]:
+        await release.wait()
+        return [{"result": None} for _ in requests]
+
+    server = RequestServer(address, adapter, name="orders", together={"order.place": together}, in_flight_max=3)
+    async with server, RequestClient(address) as client:
+        assert await client.wait_connected(30)
+        calls = [asyncio.create_task(client.call("order.place", {}, ttl_ms=3000, timeout_s=30)) for _ in range(5)]
+        while server.metrics()["orders_in_flight"] < 3:
+            await asyncio.sleep(0.001)
+        release.set()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [getattr(answer, "code", "") for answer in answers] == ["", "", "", "ADAPTER_BUSY", "ADAPTER_BUSY"]
