@@ -22,7 +22,7 @@ from arena_gateway.answers import (
 )
 from arena_gateway.dispatch import Dispatcher
 from arena_gateway.requests import CloseQuery, EquityQuery, FillsQuery, PositionsQuery, TradesQuery
-from arena_gateway.wire import query_args, unknown_answer
+from arena_gateway.wire import given_id, query_args, unknown_answer
 from runtime.http import ApiError, json_answer, read_query
 from runtime.routes import PRINCIPAL, Route
 from trading.errors import ArenaError, OutcomeUnknown
@@ -41,11 +41,11 @@ class DeskRoutes:
         close = Route(
             method="DELETE", path="/brokers/{broker}/positions/{instrument}", handler=self.close,
             summary="Close a position, or part of it, oldest bracket first", auth="trader", tag="desk", query=CloseQuery, response=ClosedAnswer,
-            unknown="Sent, and no answer came: look at the positions before closing again", timeout_s=None,
+            unknown="Sent, and no answer came: with an Idempotency-Key send it again, else look at the positions first", timeout_s=None,
             codes={
-                400: ("FIELDS_CONFLICT", "SIDE_NEEDED"), 403: ("NOT_YOUR_ORDER", "LIVE_NOT_GRANTED"), 404: ("BROKER_NOT_FOUND", "NO_POSITION"),
-                409: ("STATE_CONFLICT",), 504: ("EXPIRED",),
-                422: ("UNITS_OFF_STEP", "UNITS_EXCEED_POSITION", "PERCENT_OUT_OF_RANGE", "NUMBER_TOO_LONG"),
+                400: ("FIELDS_CONFLICT", "SIDE_NEEDED", "CLIENT_ORDER_ID_INVALID"), 403: ("NOT_YOUR_ORDER", "LIVE_NOT_GRANTED"),
+                404: ("BROKER_NOT_FOUND", "NO_POSITION"), 409: ("STATE_CONFLICT",), 504: ("EXPIRED",),
+                422: ("UNITS_OFF_STEP", "UNITS_EXCEED_POSITION", "PERCENT_OUT_OF_RANGE", "NUMBER_TOO_LONG", "IDEMPOTENCY_MISMATCH"),
                 503: ("ADAPTER_DOWN", "QUOTE_STALE", "MARKET_CLOSED", "SHUTTING_DOWN"),
             },
         )  # fmt: skip
@@ -82,16 +82,19 @@ class DeskRoutes:
         query = read_query(request, CloseQuery)
         if query.units is not None and query.percent is not None:
             raise ApiError(400, "FIELDS_CONFLICT", "give units or percent, not both", {"fields": ["units", "percent"]})
+        close_id = given_id({}, request.headers.get("Idempotency-Key"))
+        args = {"instrument": instrument, **query_args(query), **({} if close_id is None else {"client_close_id": close_id})}
         outcome = "ok"
         try:
-            result = await self._dispatcher.command(broker, "position.close", {"instrument": instrument, **query_args(query)}, principal)
+            result = await self._dispatcher.command(broker, "position.close", args, principal)
         except OutcomeUnknown as error:
             outcome = error.code
-            return unknown_answer(request, error, f"/brokers/{broker}/positions")
+            return unknown_answer(request, error, f"/brokers/{broker}/positions", retry_safe=close_id is not None)
         except (ApiError, ArenaError) as error:
             outcome = error.code
             raise
         finally:
             self._accounts.audit(request, principal, "position.close", subject=f"{broker}/{instrument}", outcome=outcome)
         ok = all(item["ok"] for item in result["results"])
-        return json_answer({"ok": ok, "instrument": result["instrument"], "orders": result["orders"], "results": result["results"]})
+        headers = {"Idempotent-Replayed": "true"} if result["replayed"] else None
+        return json_answer({"ok": ok, "instrument": result["instrument"], "orders": result["orders"], "results": result["results"]}, 200, headers)

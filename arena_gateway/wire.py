@@ -131,15 +131,17 @@ def order_id_of(request: web.Request) -> str:
     return order_id
 
 
-def unknown_answer(request: web.Request, error: OutcomeUnknown, location: str, *, client_order_id: str | None = None) -> web.Response:
-    """202: it was sent and may have happened; ``location`` is where to look. The same placement may be sent again under the same id."""
+def unknown_answer(
+    request: web.Request, error: OutcomeUnknown, location: str, *, client_order_id: str | None = None, retry_safe: bool = False
+) -> web.Response:
+    """202: it was sent and may have happened; ``location`` is where to look. What has an id may be sent again under the same one."""
     body: dict[str, object] = {
         "ok": False,
         "status": "UNKNOWN",
         "code": "UNKNOWN",
         "message": f"{error.message}; look it up at Location",
         "details": error.details if error.code == "UNKNOWN" else {**error.details, "cause": error.code},
-        "retry_safe": client_order_id is not None,
+        "retry_safe": retry_safe or client_order_id is not None,
         "request_id": request[REQUEST_ID],
     }
     if client_order_id is not None:

@@ -22,6 +22,7 @@ ArgsT = TypeVar("ArgsT", bound=msgspec.Struct)
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+ClientId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,48}$")]
 # An opaque "where I was": what ``next`` held.
 Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=18, pattern="^[0-9]+$")]
 Reason = Annotated[str, msgspec.Meta(max_length=200)]
@@ -51,7 +52,7 @@ class OrderLookup(_Args):
 
 
 class ClientRef(_Args):
-    client_order_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,48}$")]
+    client_order_id: ClientId
 
 
 class Modification(_Args):
@@ -110,12 +111,13 @@ class PositionQuery(_Args):
 
 
 class CloseRequest(_Args):
-    """``units`` or ``percent`` of what is open, all of it when neither is given."""
+    """``units`` or ``percent`` of what is open, all of it when neither is given; one ``client_close_id`` closes once."""
 
     instrument: Name
     side: Side | msgspec.UnsetType = msgspec.UNSET
     units: Decimal | msgspec.UnsetType = msgspec.UNSET
     percent: Decimal | msgspec.UnsetType = msgspec.UNSET
+    client_close_id: ClientId | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         if self.units is not msgspec.UNSET and self.percent is not msgspec.UNSET:

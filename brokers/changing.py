@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from brokers import grant_ledger, grants, ledger
+from brokers import close_ids, grant_ledger, grants, ledger
 from brokers.actors import Actor, require_owner
 from brokers.arguments import CloseRequest, Modification, optional
 from brokers.base import Mark, VenueCall, Verdict
@@ -39,6 +39,7 @@ class Changed:
     refused: Sequence[tuple[str, ArenaError]] = ()
     order_ids: Sequence[str] = ()
     verdicts: Sequence[Verdict] = ()
+    replayed: bool = False  # it was done before, under the same id
 
 
 def modify_order(desk: Desk, txn: Txn, request: Modification, actor: Actor, *, marks: Mapping[str, Mark], now_ns: int) -> Changed:
@@ -95,11 +96,14 @@ def cancel_all(desk: Desk, txn: Txn, *, wanted: Callable[[Bracket], bool], reaso
 
 
 def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *, marks: Iterable[Mark], now_ns: int) -> Changed:
-    """Close a position, or part of it, oldest bracket first. An admin closes everybody's, others their own.
+    """Close a position, or part of it, oldest bracket first, and once for one id. An admin closes everybody's, others their own.
 
     Raises:
-        ArenaError: NO_POSITION, NOT_YOUR_ORDER (all of it is somebody else's), and what the Broker refuses.
+        ArenaError: NO_POSITION, NOT_YOUR_ORDER (all of it is somebody else's), IDEMPOTENCY_MISMATCH, and what the Broker refuses.
     """
+    closed_before = close_ids.find(txn, request, actor.user)
+    if closed_before is not None:
+        return Changed(ns=closed_before, replayed=True)
     if request.instrument not in desk.instruments.for_venue(desk.source):
         raise NotFound(f"{desk.source} has no instrument {request.instrument}", code="UNKNOWN_INSTRUMENT", details={"instrument": request.instrument})
     side = optional(request.side)
@@ -120,7 +124,9 @@ def close_position(desk: Desk, txn: Txn, request: CloseRequest, actor: Actor, *,
         now_ns=now_ns,
     )
     desk.record(txn)
-    return Changed(ns=[bracket.n for bracket in progress.brackets][:RESULTS_MAX], calls=progress.calls, verdicts=progress.verdicts)
+    ns = [bracket.n for bracket in progress.brackets][:RESULTS_MAX]
+    close_ids.keep(txn, request, actor.user, ns, now_ns)
+    return Changed(ns=ns, calls=progress.calls, verdicts=progress.verdicts)
 
 
 def flatten(desk: Desk, txn: Txn, marks: Iterable[Mark], now_ns: int) -> Changed:

@@ -108,7 +108,7 @@ class OrderOperations:
 
         def look(db: Db) -> View:
             orders = [order_view(bracket, self._desk.source) for bracket in reading.orders_by_n(db, changed.ns)]
-            return {"instrument": args.instrument, "orders": orders, "results": changing.item_results(db, changed)}
+            return {"instrument": args.instrument, "orders": orders, "results": changing.item_results(db, changed), "replayed": changed.replayed}
 
         return await self._context.look(look)
 

@@ -87,6 +87,7 @@ CREATE TABLE grant_charges (
     user TEXT NOT NULL,
     day TEXT NOT NULL,
     notional TEXT NOT NULL,
+    counted TEXT NOT NULL,
     PRIMARY KEY (n, user, day)
 ) STRICT, WITHOUT ROWID;
 
@@ -98,4 +99,15 @@ CREATE TABLE grant_days (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Sequence[str] = (_ORDERS, _PERFORMANCE, _GRANTS)
+_CLOSE_IDS = """
+CREATE TABLE close_ids (
+    client_close_id TEXT NOT NULL,
+    placed_by TEXT NOT NULL,
+    request TEXT NOT NULL,
+    ns TEXT NOT NULL,
+    made_ns INTEGER NOT NULL,
+    PRIMARY KEY (client_close_id, placed_by)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Sequence[str] = (_ORDERS, _PERFORMANCE, _GRANTS, _CLOSE_IDS)

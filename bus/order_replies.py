@@ -136,12 +136,14 @@ class Closed(TypedDict):
 
     CLOSED, or OPEN with less, or OPEN as before while no fresh quote is there to trade on (it closes on the next one, guarded until then).
     Refusals: NO_POSITION, UNKNOWN_INSTRUMENT (NotFound) · NOT_YOUR_ORDER · SIDE_NEEDED (InvalidRequest) · UNITS_NOT_POSITIVE, UNITS_OFF_STEP,
-    UNITS_EXCEED_POSITION, UNITS_TOO_SMALL, PERCENT_OUT_OF_RANGE (OrderDenied) · EXPIRED.
+    UNITS_EXCEED_POSITION, UNITS_TOO_SMALL, PERCENT_OUT_OF_RANGE, IDEMPOTENCY_MISMATCH (OrderDenied) · EXPIRED. ``replayed``: it was done before,
+    under the same ``client_close_id``.
     """
 
     instrument: str
     orders: list[OrderView]
     results: list[ItemResult]
+    replayed: bool
 
 
 class PositionView(TypedDict):

@@ -165,12 +165,14 @@ def close(
     side: Annotated[str | None, typer.Option(help="BUY or SELL, when both stand.")] = None,
     units: Annotated[str | None, typer.Option(help="Part of it, oldest first.")] = None,
     percent: Annotated[str | None, typer.Option(help="Part of it, in percent.")] = None,
+    close_id: Annotated[str | None, typer.Option("--id", help="Sent again under the same id, it closes once.")] = None,
     as_json: Json = False,
 ) -> None:
     """Close a position at the market, whole or in part; its stop and target go with it."""
     wanted = {"side": side.upper() if side else None, "units": units, "percent": percent}
     query = urlencode({key: value for key, value in wanted.items() if value is not None})
-    answer = call_or_fail("DELETE", f"/brokers/{quote(broker)}/positions/{quote(instrument)}?{query}")
+    headers = {"Idempotency-Key": close_id} if close_id else None
+    answer = call_or_fail("DELETE", f"/brokers/{quote(broker)}/positions/{quote(instrument)}?{query}", headers=headers)
     if as_json:
         print_json(answer.body)
     else:

@@ -125,7 +125,12 @@ DEFAULTS: dict[str, Any] = {
         "gain_at_target": 0.45, "reward_risk": 0.82, "warnings": [], "stale": False,
     },
     "position.list": {"positions": [], **STANDING},
-    "position.close": {"instrument": "EUR_USD", "orders": [], "results": [{"order_id": "paper-oanda-1", "ok": True, "status": "CLOSED"}]},
+    "position.close": {
+        "instrument": "EUR_USD",
+        "orders": [],
+        "results": [{"order_id": "paper-oanda-1", "ok": True, "status": "CLOSED"}],
+        "replayed": False,
+    },
     "trade.list": {"trades": [], "next": None, **STANDING},
     "fill.list": {"fills": [], "next": None, **STANDING},
     "equity.list": {"equity": [], "next": None, **STANDING},

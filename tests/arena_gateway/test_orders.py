@@ -318,6 +318,11 @@ async def test_a_position_closes_in_full_or_in_part(desk: Desk) -> None:
     assert desk.oanda.calls[-1].args == {"instrument": "EUR_USD"}
     await desk.call("DELETE", "/brokers/oanda/positions/EUR_USD?side=BUY&percent=50", token=token)
     assert desk.oanda.calls[-1].args == {"instrument": "EUR_USD", "side": "BUY", "percent": 50}
+    repeated = await desk.call("DELETE", "/brokers/oanda/positions/EUR_USD?percent=50", token=token, headers={"Idempotency-Key": "half-1"})
+    assert desk.oanda.calls[-1].args == {"instrument": "EUR_USD", "percent": 50, "client_close_id": "half-1"}
+    assert "Idempotent-Replayed" not in repeated.headers
+    odd = await desk.call("DELETE", "/brokers/oanda/positions/EUR_USD", token=token, headers={"Idempotency-Key": "no spaces"})
+    assert (odd.status, odd.body["code"]) == (400, "CLIENT_ORDER_ID_INVALID")
     for query in ("units=1&percent=5", "unit=5", "side=LONG", "units=many"):
         refused = await desk.call("DELETE", f"/brokers/oanda/positions/EUR_USD?{query}", token=token)
         assert refused.status == 400, query

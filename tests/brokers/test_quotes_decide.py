@@ -193,6 +193,30 @@ async def test_a_position_is_closed_oldest_first_and_only_ones_own(paper: Open, 
         assert refusal.value.code == "NO_POSITION"
 
 
+async def test_a_close_sent_twice_under_one_id_closes_once(paper: Open, bus: Bus, clock: ManualClock, settings: Settings) -> None:
+    """Half of it, twice, is half of it; the id is one user's, stands for one close, and is known after a restart."""
+    half = {"instrument": "EUR_USD", "percent": 50, "client_close_id": "half-1"}
+    async with paper() as (_, ask):
+        await bus.subscribed()
+        await ask("order.place", ticket("a1"), TRADER)
+        bus.quote("1.16530", "1.16540", sent_boot_ns=clock.boot_ns())
+        await event(settings, "order_filled")
+        first = await ask("position.close", half, TRADER)
+        again = await ask("position.close", {**half, "percent": "50.0"}, TRADER)
+        assert (first["replayed"], again["replayed"]) == (False, True)
+        assert first["orders"] == again["orders"]
+        assert [order["position_units"] for order in again["orders"]] == [50]
+        for other in ({"percent": 25}, {"side": "BUY"}):
+            with pytest.raises(OrderDenied) as refusal:
+                await ask("position.close", {**half, **other}, TRADER)
+            assert refusal.value.code == "IDEMPOTENCY_MISMATCH"
+    async with paper() as (_, ask):
+        assert (await ask("position.close", half, TRADER))["replayed"] is True
+        assert (await ask("position.list"))["positions"][0]["units"] == 50
+        with pytest.raises(NotAllowed):
+            await ask("position.close", half, OTHER)
+
+
 async def test_somebody_elses_position_is_not_closed(paper: Open, bus: Bus, clock: ManualClock, settings: Settings) -> None:
     async with paper() as (_, ask):
         await bus.subscribed()
