@@ -1,4 +1,4 @@
-"""A live feed that is being read, for tests against a venue's simulator: what came of it, and waiting for more."""
+"""For tests against a venue's simulator: a live feed that is being read, and a venue that is open whenever the test runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,8 +8,19 @@ from decimal import Decimal
 from market_data.feeds.live import LiveFeed
 from market_data.feeds.venue_stream import VenueStream
 from runtime.clock import SystemClock
+from tests.venues.common.clock import OPEN_MARKET_NS, RealClock
 from trading.instruments import Instruments
 from trading.quotes import Quote
+
+
+class OpenMarket(RealClock):
+    """A venue whose day is an ordinary Tuesday, whenever the test runs."""
+
+    def __init__(self) -> None:
+        self._ahead_ns = OPEN_MARKET_NS - super().now_ns()
+
+    def now_ns(self) -> int:
+        return super().now_ns() + self._ahead_ns
 
 
 class Watcher:

@@ -10,8 +10,7 @@ import pytest
 from market_data.feeds.base import FeedState
 from market_data.feeds.oanda import OandaAccess, OandaStream, read_access
 from runtime.secret_files import Secret
-from tests.market_data.live_watch import Watcher
-from tests.venues.common.clock import OPEN_MARKET_NS, RealClock
+from tests.market_data.live_watch import OpenMarket, Watcher
 from tests.venues.common.faults import Fault, Kind
 from tests.venues.oanda.venue import OandaVenue
 from trading.instruments import Instruments
@@ -49,16 +48,6 @@ async def test_the_snapshot_and_every_move_come_with_sizes(venue: OandaVenue, in
     assert (last.synthetic, last.feed) == (False, "oanda")
     assert watcher.feed.counts() == {"connections": 1, "garbage": 0, "crossed": 0, "older": 0, "late": 0, "unknown": 0, "gap": 0}
     assert venue.hits.orders() == 0
-
-
-class OpenMarket(RealClock):
-    """A venue whose day is an ordinary Tuesday, whenever the test runs."""
-
-    def __init__(self) -> None:
-        self._ahead_ns = OPEN_MARKET_NS - super().now_ns()
-
-    def now_ns(self) -> int:
-        return super().now_ns() + self._ahead_ns
 
 
 async def test_a_calm_market_is_told_of_by_heartbeats(instruments: Instruments):
