@@ -153,7 +153,7 @@ class Books:
             for name, share in self.shares.items():
                 base = self._instruments[name].base
                 held[base] = held.get(base, ZERO) + share.long_units - share.short_units
-        return {name: plain(amount) for name, amount in held.items()}
+        return {name: plain(amount) for name, amount in held.items() if amount or name in self.own_holdings}
 
     def free_base(self, base: str) -> Decimal:
         """What of ``base`` may still be promised to a sell order."""

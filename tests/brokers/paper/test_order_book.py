@@ -112,6 +112,15 @@ def test_a_sell_sells_what_is_held_and_buys_it_back(desk: Book) -> None:
     assert account.realized_pnl == D(990)
 
 
+def test_what_was_bought_and_sold_again_is_not_held_any_more(desk: Book) -> None:
+    """Not even as a zero: after a restart it would not be listed either."""
+    desk.place(order("BUY", "1", None, "2900.00", "3100.00", name="ETH-USD", kind="market"))
+    desk.quote("2999.00", "3000.00", name="ETH-USD")
+    assert desk.engine.account(desk.now).holdings == {"BTC": D(1), "ETH": D(1)}
+    desk.quote("3100.00", "3101.00", name="ETH-USD")
+    assert desk.engine.account(desk.now).holdings == {"BTC": D(1)}
+
+
 def test_more_than_is_held_cannot_be_sold(desk: Book) -> None:
     """1.2 BTC of 1; and 0.6 after 0.5 are promised to a resting order: both refused with what is free, and nothing has changed."""
     desk.at("59980.00", "59990.00")
