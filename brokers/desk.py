@@ -122,7 +122,7 @@ class Desk:
                 ledger.update_order(txn, bracket)
             self._note_unknown(bracket)
             if self.broker.mode == "live":
-                grant_ledger.settle(txn, bracket)
+                grant_ledger.recount(txn, bracket)
         for fill in changes.fills:
             ledger.add_fill(txn, fill, _n(fill.order_id))
         for trade in changes.trades:

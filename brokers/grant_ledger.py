@@ -1,7 +1,7 @@
-"""What live grants have used: two small tables of an adapter's database, each change one row, in the transaction of the order it is about.
+"""What live grants have used: two small tables of an adapter's database, written in the transaction of the order they are about.
 
-``grant_charges`` is what an order counts, by user and day, for as long as its entry may still trade; ``grant_days`` the sum of a user's day.
-``brokers.grants`` says what counts and checks the limit.
+``grant_charges`` holds what each live order came to, by user and day, and how much of it counts now; ``grant_days`` the sum that counts of a user's
+day. ``brokers.grants`` says what counts and checks the limit.
 """
 
 from dataclasses import dataclass
@@ -32,27 +32,24 @@ def add(db: Db, n: int, charge: Charge | None) -> None:
     if charge is None:
         return
     day = charge.day.isoformat()
-    row = db.execute("SELECT notional FROM grant_charges WHERE n = ? AND user = ? AND day = ?", (n, charge.user, day)).fetchone()
-    total = charge.notional + (ZERO if row is None else Decimal(row[0]))
-    db.execute("INSERT OR REPLACE INTO grant_charges (n, user, day, notional) VALUES (?, ?, ?, ?)", (n, charge.user, day, str(total)))
+    row = db.execute("SELECT notional, counted FROM grant_charges WHERE n = ? AND user = ? AND day = ?", (n, charge.user, day)).fetchone()
+    notional, counted = (ZERO, ZERO) if row is None else (Decimal(row[0]), Decimal(row[1]))
+    values = (n, charge.user, day, str(notional + charge.notional), str(counted + charge.notional))
+    db.execute("INSERT OR REPLACE INTO grant_charges (n, user, day, notional, counted) VALUES (?, ?, ?, ?, ?)", values)
     _add_to_day(db, charge.user, day, charge.notional)
 
 
-def settle(db: Db, bracket: Bracket) -> None:
-    """Give back, once, what the entry of ``bracket`` can no longer trade; nothing while it may still fill or is in doubt."""
-    if bracket.remaining_units or bracket.status in _IN_DOUBT or (bracket.status is OrderStatus.REJECTED and bracket.cancel_reason in _CONCLUDED):
-        return
-    rows = db.execute("SELECT user, day, notional FROM grant_charges WHERE n = ?", (bracket.n,)).fetchall()
-    if not rows:
-        return
-    for user, day, notional in rows:
-        kept = book(Decimal(notional) * bracket.filled_units / bracket.order.units)
-        _add_to_day(db, user, day, kept - Decimal(notional))
-    db.execute("DELETE FROM grant_charges WHERE n = ?", (bracket.n,))
+def recount(db: Db, bracket: Bracket) -> None:
+    """Let count of ``bracket`` what it has traded and may still trade: give back what its entry never will, take again what turned up after all."""
+    for user, day, notional, counted in db.execute("SELECT user, day, notional, counted FROM grant_charges WHERE n = ?", (bracket.n,)).fetchall():
+        counts = Decimal(notional) if _may_trade(bracket) else book(Decimal(notional) * bracket.filled_units / bracket.order.units)
+        if counts != Decimal(counted):
+            db.execute("UPDATE grant_charges SET counted = ? WHERE n = ? AND user = ? AND day = ?", (str(counts), bracket.n, user, day))
+            _add_to_day(db, user, day, counts - Decimal(counted))
 
 
 def used(db: Db, user: str, day: date) -> Decimal:
-    """What ``user`` has sent into the market on ``day``."""
+    """What the entries of ``user`` on ``day`` have traded or may still trade."""
     row = db.execute("SELECT notional FROM grant_days WHERE user = ? AND day = ?", (user, day.isoformat())).fetchone()
     return ZERO if row is None else Decimal(row[0])
 
@@ -61,6 +58,12 @@ def latest_day(db: Db, user: str) -> date | None:
     """The last day on which anything of ``user`` was counted."""
     (latest,) = db.execute("SELECT max(day) FROM grant_days WHERE user = ?", (user,)).fetchone()
     return None if latest is None else date.fromisoformat(latest)
+
+
+def _may_trade(bracket: Bracket) -> bool:
+    if bracket.status in _IN_DOUBT or (bracket.status is OrderStatus.REJECTED and bracket.cancel_reason in _CONCLUDED):
+        return True
+    return bool(bracket.remaining_units)
 
 
 def _add_to_day(db: Db, user: str, day: str, amount: Decimal) -> None:

@@ -5,9 +5,10 @@ about, on the one thread that places orders. So it holds over restarts, over sev
 which is answered from the store before anybody asks here, does not count twice.
 
 What counts: an entry, at its price (a market entry at the quote) times its units in the account's currency, on the day it was placed; a change of
-its price upwards, by what it adds, for whoever makes it. What an entry certainly did not buy is given back when the entry is over: cancelled,
-expired or refused units. Doubt is never over: UNKNOWN counts, and so for good does what was given up as never having reached the venue, since it
-may still turn up. Closing a position is not limited. The day is that of ``risk.day_zone`` and ``risk.day_turn``; a clock set back opens no new one.
+its price upwards, by what it adds, for whoever makes it. What an entry certainly did not trade is given back when the entry is over: cancelled,
+expired or refused units; what turns up at the venue all the same counts again. Doubt is never over: UNKNOWN counts, and so for good does what was
+given up as never having reached the venue. Closing a position is not limited. The day is that of ``risk.day_zone`` and ``risk.day_turn``; a clock
+set back opens no new one.
 """
 
 from collections.abc import Mapping
@@ -69,7 +70,7 @@ def _checked(desk: Desk, db: Db, actor: Actor, value: Decimal | None, now_ns: in
     total = before + charge.notional
     if limit is not None and total > limit:
         raise OrderDenied(
-            f"with this order you would have sent {round(total, 2)} {currency} into the market today, and your grant for real money allows {limit} a "
+            f"with this order your entries of today would come to {round(total, 2)} {currency}, and your grant for real money allows {limit} a "
             f"day: {round(max(limit - before, ZERO), 2)} are left",
             code=LIMIT_CODE,
             details={"limit": limit, "value": plain(total), "used": plain(before)},
