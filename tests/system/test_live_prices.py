@@ -39,15 +39,8 @@ async def desk() -> AsyncIterator[Desk]:
             yield Desk(stack, oanda, coinbase)
 
 
-def market_order(instrument: str, units: str, stop: str, target: str) -> dict[str, Any]:
-    return {
-        "instrument": instrument,
-        "side": "BUY",
-        "units": units,
-        "entry_type": "market",
-        "stop_loss_price": stop,
-        "take_profit_price": target,
-    }
+def limit_order(instrument: str, units: str, entry: str, stop: str, target: str) -> dict[str, Any]:
+    return {"instrument": instrument, "side": "BUY", "units": units, "entry_price": entry, "stop_loss_price": stop, "take_profit_price": target}
 
 
 def fill_of(order_id: str, leg: str) -> Any:
@@ -58,22 +51,34 @@ def fill_of(order_id: str, leg: str) -> Any:
 
 
 async def test_paper_orders_fill_on_live_prices_and_the_venues_see_no_order(desk: Desk) -> None:
-    """Market entries at the ask that each venue shows, targets when the venue's bid is there; the venues were only read."""
-    stack = desk.stack
-    desk.oanda.quotes.set("EUR_USD", bid=Decimal("1.10000"), ask=Decimal("1.10012"))
-    desk.coinbase.quotes.set("BTC-USD", bid=Decimal("60000.00"), ask=Decimal("60000.01"))
-    async with stack.events() as frames:
-        status, euro = await stack.place("oanda", market_order("EUR_USD", "100", "1.09000", "1.11000"))
-        assert (status, euro["order"]["mode"] if "order" in euro else euro["mode"]) == (201, "paper"), euro
-        assert (await next_event(frames, fill_of(euro["order_id"], "entry"), seconds=30))["data"]["payload"]["price"] == 1.10012
-        desk.oanda.quotes.set("EUR_USD", bid=Decimal("1.11005"), ask=Decimal("1.11017"))
-        assert (await next_event(frames, fill_of(euro["order_id"], "take_profit"), seconds=30))["data"]["payload"]["price"] == 1.11005
+    """Entries rest until the venue's ask is there, targets until its bid is; the venues were only read.
 
-        desk.coinbase.quotes.set("BTC-USD", bid=Decimal("60000.00"), ask=Decimal("60000.01"))
-        status, coin = await stack.place("coinbase", market_order("BTC-USD", "0.01", "50000", "70000"))
-        assert status == 201, coin
-        desk.coinbase.quotes.set("BTC-USD", bid=Decimal("60000.00"), ask=Decimal("60000.01"))
-        assert (await next_event(frames, fill_of(coin["order_id"], "entry"), seconds=30))["data"]["payload"]["price"] == 60000.01
+    OANDA fills at the quote, Coinbase what rested at its own price.
+    """
+    stack = desk.stack
+
+    async def all_are_quoted() -> bool:
+        _, answer, _ = await stack.call("GET", f"{stack.market_data}/quotes")
+        return not answer["unquoted"]
+
+    async def trade(broker: str, order: dict[str, Any], moves: tuple[tuple[str, str], tuple[str, str]]) -> list[float]:
+        """The prices of entry and target, after the market has moved to each of ``moves``."""
+        status, answer = await stack.place(broker, order)
+        assert status == 201, answer
+        prices = []
+        for leg, (bid, ask) in zip(("entry", "take_profit"), moves, strict=True):
+            venue = desk.oanda if broker == "oanda" else desk.coinbase
+            venue.quotes.set(order["instrument"], bid=Decimal(bid), ask=Decimal(ask))
+            filled = await next_event(frames, fill_of(answer["order_id"], leg), seconds=30)
+            prices.append(filled["data"]["payload"]["price"])
+        return prices
+
+    await stack.eventually(all_are_quoted, "a quote of every instrument", seconds=30)
+    async with stack.events() as frames:
+        euro = limit_order("EUR_USD", "100", "1.08000", "1.07000", "1.11000")
+        assert await trade("oanda", euro, (("1.07983", "1.07995"), ("1.11005", "1.11017"))) == [1.07995, 1.11005]
+        coin = limit_order("BTC-USD", "0.01", "58000", "50000", "70000")
+        assert await trade("coinbase", coin, (("57990", "57999"), ("70001", "70002"))) == [58000, 70000]
     _, answer, _ = await stack.call("GET", f"{stack.market_data}/quotes")
     assert {(one["source"], one["feed"], one["synthetic"]) for one in answer["quotes"]} == {
         ("oanda", "oanda", False),
