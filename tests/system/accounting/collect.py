@@ -12,6 +12,7 @@ import random
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -284,10 +285,7 @@ class Run:
         await asyncio.gather(*self._trading)
         await self._stack.ready()
         resolved = await self._resolve_all()
-        journals = {source: await read_journal(self._stack, source) for source in ("oanda", "coinbase", "rick")}
-        await self._caught_up(journals)
-        statuses = {**await read_statuses(self._stack, "oanda"), **await read_statuses(self._stack, "coinbase")}
-        connections = [connection for watcher in (*self._watchers, *self._libraries) for connection in watcher.connections]
+        journals, connections, statuses = await self._agreed()
         return Evidence(sent=self.sent, journals=journals, connections=connections, statuses=statuses, resolved=resolved)
 
     async def _resolve_all(self) -> dict[str, str]:
@@ -305,6 +303,24 @@ class Run:
                     if not sent.acknowledged_ids and not sent.is_refused:
                         tasks.create_task(look_up(sent, f"bot{number}@test"))
         return resolved
+
+    async def _agreed(self) -> tuple[dict[str, list[Journalled]], list[Connection], dict[str, str]]:
+        """The journals, what each watcher was shown and how each order stood, all of one moment: Rick may still be talking, an order may fill."""
+        journals = await self._read_journals()
+        while True:
+            await self._caught_up(journals)
+            shown = [
+                replace(connection, items=list(connection.items))
+                for watcher in (*self._watchers, *self._libraries)
+                for connection in watcher.connections
+            ]
+            statuses = {**await read_statuses(self._stack, "oanda"), **await read_statuses(self._stack, "coinbase")}
+            before, journals = journals, await self._read_journals()
+            if [len(journal) for journal in before.values()] == [len(journal) for journal in journals.values()]:
+                return journals, shown, statuses
+
+    async def _read_journals(self) -> dict[str, list[Journalled]]:
+        return {source: await read_journal(self._stack, source) for source in ("oanda", "coinbase", "rick")}
 
     async def _caught_up(self, journals: Mapping[str, list[Journalled]]) -> None:
         """Every watcher has been shown the last event of every journal, or was told that it is missing."""
