@@ -7,6 +7,7 @@ that cannot start says why in one sentence and lives to 1.5 s first: supervisord
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -44,6 +45,7 @@ def run(program: str, main: Main) -> None:
         settings = load_settings(os.environ)
         prepare_home(settings)
         raise_file_limit()
+        collect_rarely()
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_run_until_signalled(main, settings))
     except (CannotStart, SettingsError) as error:
@@ -130,6 +132,13 @@ def step_back(by: int) -> None:
     """Lower this program's priority for the processor by ``by`` steps of ``nice``: when there is too much to do, orders come before what is told of
     them. On an idle machine it changes nothing."""
     os.nice(by)
+
+
+def collect_rarely() -> None:
+    """Look for cycles of dead objects after every 20,000 new ones, not 700, and never again among what the imports made: hardly anything here is in a
+    cycle, and looking took a tenth of an order's time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def raise_file_limit() -> int:
