@@ -212,6 +212,10 @@ def _final_reply(desk: Desk, txn: Txn, bracket: Bracket) -> bytes:
         code = bracket.cancel_reason or "VENUE_REJECTED"
         error = {"kind": "OrderDenied", "code": code, "message": "the venue refused the order", "details": {"order_id": bracket.order_id}}
         return pack({"error": error})
+    if bracket.status is OrderStatus.VOID:
+        kind = "DeadlinePassed" if bracket.cancel_reason == "EXPIRED" else "Unavailable"
+        message = "nothing was sent to the venue; use a new client_order_id if the order is still wanted"
+        return pack({"error": {"kind": kind, "code": bracket.cancel_reason, "message": message, "details": {"order_id": bracket.order_id}}})
     return Answer()(bracket, ledger.placed_event_id(txn, bracket.n, desk.source))
 
 

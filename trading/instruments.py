@@ -112,6 +112,12 @@ class Instruments(Mapping[str, Instrument]):
     def __len__(self) -> int:
         return len(self._by_name)
 
+    def refine(self, instrument: Instrument) -> None:
+        """Let ``instrument`` take the place of the one of its name: a live venue's own values win over those of the settings."""
+        if instrument.name not in self._by_name:
+            raise InstrumentError(f"{instrument.name} is not configured")
+        self._by_name[instrument.name] = instrument
+
     def for_venue(self, venue: str) -> "Instruments":
         """Those that trade at ``venue``."""
         return Instruments(instrument for instrument in self._by_name.values() if instrument.venue == venue)

@@ -19,6 +19,7 @@ class Doubt(StrEnum):
     CREATE = "create"
     CANCEL = "cancel"
     AMEND = "amend"
+    PROTECT = "protect"
     CLOSE = "close"
 
 

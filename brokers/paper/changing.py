@@ -15,7 +15,7 @@ from trading.money import plain
 from trading.order_checks import TTL_MIN_MAX, TTL_MIN_MIN, check_exits_around_entry, check_number, check_price, check_range
 
 # What PATCH may name; the first two only while nothing has traded.
-_BEFORE_FILL = frozenset({"entry_price", "ttl_min"})
+BEFORE_FILL = frozenset({"entry_price", "ttl_min"})
 _CHANGEABLE = ("entry_price", "ttl_min", "stop_loss_price", "take_profit_price", "trailing_stop_distance")
 
 
@@ -45,14 +45,14 @@ def modify(state: State, order_id: str, changes: Mapping[str, object], *, now_ns
     """
     bracket = state.find(order_id)
     instrument = state.instruments[bracket.instrument]
-    wanted = _wanted_changes(changes)
+    wanted = wanted_changes(changes)
     if bracket.stop_triggered or bracket.closing_units:
         raise StateConflict(f"{order_id} is being closed", code="ORDER_CLOSING", details={"order_id": order_id})
-    if bracket.filled_units and (late := sorted(_BEFORE_FILL & set(wanted))):
+    if bracket.filled_units and (late := sorted(BEFORE_FILL & set(wanted))):
         raise StateConflict(
             f"{late[0]} can only be changed before anything has filled", code="ORDER_FILLED", details={"order_id": order_id, "field": late[0]}
         )
-    _check_values(bracket, instrument, wanted)
+    check_values(bracket, instrument, wanted)
     order = replace(bracket.order, **wanted)  # type: ignore[arg-type]  # the names were checked
     if not bracket.filled_units:
         check_exits_around_entry(order)
@@ -82,7 +82,12 @@ def modify(state: State, order_id: str, changes: Mapping[str, object], *, now_ns
     return modified
 
 
-def _wanted_changes(changes: Mapping[str, object]) -> dict[str, Decimal]:
+def wanted_changes(changes: Mapping[str, object]) -> dict[str, Decimal]:
+    """What a change names, as numbers.
+
+    Raises:
+        InvalidRequest: NOTHING_TO_CHANGE, FIELD_FIXED, NULL_NOT_ALLOWED.
+    """
     if not changes:
         raise InvalidRequest("name what to change", code="NOTHING_TO_CHANGE", details={"known": list(_CHANGEABLE)})
     wanted: dict[str, Decimal] = {}
@@ -96,7 +101,8 @@ def _wanted_changes(changes: Mapping[str, object]) -> dict[str, Decimal]:
     return wanted
 
 
-def _check_values(bracket: Bracket, instrument: Instrument, wanted: Mapping[str, Decimal]) -> None:
+def check_values(bracket: Bracket, instrument: Instrument, wanted: Mapping[str, Decimal]) -> None:
+    """Raise what ``check_ticket`` would deny of the new values, and STOP_WOULD_LOOSEN."""
     for name, value in wanted.items():
         if name == "ttl_min":
             check_range(name, value, TTL_MIN_MIN, TTL_MIN_MAX, "TTL_OUT_OF_RANGE")

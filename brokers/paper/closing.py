@@ -28,7 +28,17 @@ def close(
 ) -> list[Bracket]:
     """Ask for ``units``, ``percent`` or all of a position to be closed at the market, oldest bracket first; it trades on the next quote that decides.
 
-    The exits keep guarding each bracket until then. An entry that is not done yet is cancelled in the brackets concerned.
+    The exits keep guarding each bracket until then. An entry that is not done yet is cancelled in the brackets concerned. Raises what
+    ``parts_to_close`` does.
+    """
+    parts = parts_to_close(state, name, side=side, units=units, percent=percent, placed_by=placed_by)
+    return [_ask_to_close(state, bracket, part, reason, now_ns) for bracket, part in parts]
+
+
+def parts_to_close(
+    state: State, name: str, *, side: Side | None, units: Decimal | None, percent: Decimal | None, placed_by: str | None
+) -> list[tuple[Bracket, Decimal]]:
+    """How much of which bracket a request to close means, oldest first; 0 of one whose whole position is on its way out already.
 
     Raises:
         NotFound: NO_POSITION.
@@ -49,15 +59,15 @@ def close(
     if len(sides) > 1 and (units is not None or percent is not None):
         raise InvalidRequest(f"{name} is held both long and short: say which side", code="SIDE_NEEDED", details={"instrument": name, "field": "side"})
     if units is None and percent is None:
-        return [_ask_to_close(state, bracket, bracket.position_units - bracket.closing_units, reason, now_ns) for bracket in held]
+        return [(bracket, bracket.position_units - bracket.closing_units) for bracket in held]
     left = _units_to_close(instrument, held, units, percent)
-    asked: list[Bracket] = []
+    parts: list[tuple[Bracket, Decimal]] = []
     for bracket in held:
         part = min(left, bracket.position_units - bracket.closing_units)
         if part:
             left -= part
-            asked.append(_ask_to_close(state, bracket, part, reason, now_ns))
-    return asked
+            parts.append((bracket, part))
+    return parts
 
 
 def close_bracket(state: State, order_id: str, *, reason: CloseReason, now_ns: int) -> Bracket:

@@ -109,14 +109,18 @@ class State:
 
     def fill(self, before: Bracket, after: Bracket, fill: Fill) -> None:
         """Book one execution that turned ``before`` into ``after``, tell of it, and of everything that ended with it."""
-        self.books.settle(fill.realized_pnl, fill.fee)
-        self.account_changed = True
-        self.put(after)
-        self._fills.append(fill)
+        self.book(after, fill)
         is_entry = fill.leg is Leg.ENTRY
         self.tell(events.order_filled(after, fill, remaining_units=self._remaining(after, fill)))
         if not is_entry and before.remaining_units:
             self.tell(events.order_cancelled(after, Leg.ENTRY, CancelReason.OCO_SIBLING, fill.time_ns))
+
+    def book(self, after: Bracket, fill: Fill) -> None:
+        """Book one execution that led to ``after``, and tell nothing."""
+        self.books.settle(fill.realized_pnl, fill.fee)
+        self.account_changed = True
+        self.put(after)
+        self._fills.append(fill)
 
     def finish(self, bracket: Bracket, cancelled: Iterable[Leg], reason: CancelReason) -> None:
         """Tell that ``bracket`` is out of the market and which exits ended with it."""

@@ -1,0 +1,212 @@
+"""A live account in memory: its book, its money as the venue reckons it, where the venue's log was read up to, and what its record keeps of that.
+
+Positions, exposure and previews are worked out from the brackets and the standing quotes exactly as for a paper account (``brokers.paper.views``);
+only the money underneath is the venue's: settled cash comes from its last look at the account and moves with each fill until the next one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from brokers.base import Snapshot
+from brokers.live.book import Book
+from brokers.live.plan import Notes
+from brokers.live.venue import Capability, Exits, VenueAccount, VenueInfo
+from brokers.paper import views
+from brokers.paper.config import PaperAccountConfig
+from brokers.paper.state import State
+from trading import events
+from trading.accounts import Account
+from trading.brackets import Bracket
+from trading.changes import Changes
+from trading.instruments import Instruments
+from trading.money import ZERO, plain
+from trading.order_state import Step, apply
+from trading.orders import CloseReason, OrderStatus
+from trading.venue_refs import Doubt
+
+MODE = "live"
+CURRENCY = "USD"  # until the venue has said which
+
+_NO_CAPABILITY = Capability()
+
+
+class LiveAccount:
+    """Everything the writer thread knows of one account at ``venue``. ``is_open``: the venue has been asked what can be done there."""
+
+    def __init__(self, *, venue: str, instruments: Instruments) -> None:
+        self.instruments = instruments
+        on_margin = any(each.margin_rate is not None for each in instruments.for_venue(venue).values())
+        config = PaperAccountConfig(currency=CURRENCY, balance=ZERO, on_margin=on_margin)
+        self.state = State(venue=venue, instruments=instruments, config=config, mode=MODE)
+        self.book = Book(self.state, self.holds_stop)
+        self.capabilities: Mapping[str, Capability] = {}
+        self.is_open = False
+        self.funds: VenueAccount | None = None
+        self.funds_ns = 0
+        self.cursor = ""
+        self.instance = ""
+        self.notes: dict[int, Notes] = {}
+
+    def restore(self, snapshot: Snapshot, now_ns: int, in_flight: frozenset[int]) -> None:
+        """Go on from the store. What was sent and not answered is in doubt, unless its call is still out (``in_flight``).
+
+        Orders of a paper account that share the store are none of ours, and void.
+        """
+        self.book.clear()
+        self.notes.clear()
+        self.instance = snapshot.instance
+        self._load_record(snapshot.account)
+        self.state.next_n = snapshot.next_n
+        for bracket in (*snapshot.finished, *snapshot.brackets):
+            if bracket.mode == MODE:
+                self.book.load(bracket)
+        for bracket in snapshot.brackets:
+            if bracket.mode != MODE:
+                self._void(bracket, now_ns)
+            elif bracket.n not in in_flight:
+                self._take_up(bracket, now_ns)
+        if self.funds is not None:
+            self.set_funds(self.funds, self.funds_ns)
+            self.state.account_changed = False  # it is what the store has
+
+    def _take_up(self, bracket: Bracket, now_ns: int) -> None:
+        refs = bracket.venue
+        if bracket.status is OrderStatus.SUBMITTING:
+            self.book.lose(bracket, Doubt.CREATE, now_ns)
+        elif refs.asked in {Doubt.AMEND, Doubt.CLOSE}:
+            self.book.lose(bracket, refs.asked, now_ns)
+        elif refs.asked is not Doubt.NONE:  # to cancel or protect once more does no harm
+            self.book.put(replace(bracket, venue=replace(refs, asked=Doubt.NONE)))
+
+    def _void(self, bracket: Bracket, now_ns: int) -> None:
+        """A row of another account: it is written as ended and nothing else; this book never holds it."""
+        void = apply(bracket, Step.RESET, now_ns=now_ns, entry_cancelled=True, closing_units=ZERO, cancel_reason="live_mode")
+        self.state.put(void)
+        self.state.tell(events.order_resolved(void, now_ns))
+
+    # ── what the venue says of the account ──
+
+    def opened(self, info: VenueInfo, now_ns: int) -> None:
+        """Take over the venue's own precision and what can be done there."""
+        for instrument in info.instruments:
+            if instrument.name in self.instruments:
+                self.instruments.refine(instrument)
+                self.state.instruments.refine(instrument)
+        self.capabilities = dict(info.capabilities)
+        self.is_open = True
+        self.set_funds(info.account, now_ns)
+
+    def set_funds(self, funds: VenueAccount, now_ns: int) -> None:
+        """The money is what the venue says."""
+        books = self.state.books
+        self.funds, self.funds_ns = funds, now_ns
+        books.currency = funds.currency
+        books.balance = plain(funds.balance)
+        held: dict[str, Decimal] = {}
+        if not books.config.on_margin:
+            # The venue's cash has what our open longs cost taken off already; the books take it off themselves.
+            for name, share in books.shares.items():
+                instrument = self.state.instruments[name]
+                held[instrument.base] = held.get(instrument.base, ZERO) + share.long_units - share.short_units
+                if instrument.quote == funds.currency:
+                    books.balance = plain(books.balance + share.long_cost - share.short_cost)
+        books.own_holdings = {name: plain(amount - held.get(name, ZERO)) for name, amount in funds.holdings.items()}
+        self.state.account_changed = True
+
+    def kept_cursor(self, cursor: str) -> None:
+        """What came up to here is in the book: it is committed with it."""
+        if cursor and cursor != self.cursor:
+            self.cursor = cursor
+            self.state.account_changed = True
+
+    # ── what can be done ──
+
+    def capability(self, instrument: str) -> Capability:
+        return self.capabilities.get(instrument, _NO_CAPABILITY)
+
+    def holds_stop(self, bracket: Bracket) -> bool:
+        """Whether the stop is watched here: there is one, the venue can hold none, and we have quotes to watch by."""
+        return bool(bracket.stop_price) and self.capability(bracket.instrument).exits is Exits.HELD and self.is_open
+
+    def notes_of(self, n: int) -> Notes:
+        return self.notes.setdefault(n, Notes())
+
+    def mark_price(self, bracket: Bracket) -> Decimal | None:
+        """What closing it would get now."""
+        standing = self.state.market.standing(bracket.instrument)
+        return None if standing is None else standing.exit_price(bracket.side)
+
+    def want_close(self, bracket: Bracket, units: Decimal, reason: CloseReason, cancel_reason: str, now_ns: int) -> Bracket:
+        """Ask for ``units`` to be closed at the market, and for what is left of the entry to be cancelled."""
+        if bracket.remaining_units:
+            bracket = self.want_cancel(bracket, cancel_reason, now_ns)
+        if not units:
+            return bracket
+        closing = replace(bracket, closing_units=bracket.closing_units + units, closing_reason=reason, updated_ns=now_ns)
+        self.notes_of(bracket.n).answered()
+        return self.book.put(closing)
+
+    def want_cancel(self, bracket: Bracket, reason: str, now_ns: int) -> Bracket:
+        """Ask for the entry to be ended; the first reason given stays."""
+        if bracket.venue.cancel_reason:
+            return bracket
+        refs = replace(bracket.venue, cancel_reason=reason)
+        if bracket.status in {OrderStatus.PENDING, OrderStatus.PARTIALLY_FILLED}:
+            return self.book.put(apply(bracket, Step.CANCEL_SENT, now_ns=now_ns, venue=refs))
+        return self.book.put(replace(bracket, venue=refs, updated_ns=now_ns))
+
+    # ── what people look at ──
+
+    def view(self, now_ns: int) -> Account:
+        """The account at the standing quotes; the venue's own equity and margin while no quote says better. Stale until the venue has been asked."""
+        account = views.account(self.state, now_ns)
+        funds = self.funds
+        if funds is None:
+            return replace(account, stale=True)
+        used = account.margin_used if funds.margin_used is None else plain(funds.margin_used)
+        equity = account.equity if funds.equity is None or not account.stale else plain(funds.equity)
+        return replace(
+            account,
+            equity=equity,
+            margin_used=used,
+            margin_available=plain(equity - used) if funds.margin_available is not None else account.margin_available,
+            reserved=max(account.reserved, plain(funds.reserved)),
+            stale=account.stale or not self.is_open,
+        )
+
+    # ── the record ──
+
+    def drain(self) -> Changes:
+        changes = self.state.drain()
+        return replace(changes, account=None if changes.account is None else self._record())
+
+    def _record(self) -> dict[str, object]:
+        funds = self.funds
+        books = self.state.books
+        kept: dict[str, object] = {"cursor": self.cursor, "realized_pnl": str(books.realized_pnl), "fees": str(books.fees)}
+        if funds is not None:
+            kept["funds"] = {
+                "currency": funds.currency,
+                "balance": str(funds.balance),
+                "equity": None if funds.equity is None else str(funds.equity),
+                "holdings": {name: str(amount) for name, amount in funds.holdings.items()},
+            }
+        return kept
+
+    def _load_record(self, record: Mapping[str, object]) -> None:
+        books = self.state.books
+        books.start(books.currency, ZERO, {})
+        self.cursor = str(record.get("cursor", ""))
+        books.realized_pnl = Decimal(str(record.get("realized_pnl", 0)))
+        books.fees = Decimal(str(record.get("fees", 0)))
+        funds = record.get("funds")
+        if self.funds is None and isinstance(funds, Mapping):
+            equity, holdings = funds.get("equity"), funds.get("holdings")
+            assert isinstance(holdings, Mapping)
+            self.funds = VenueAccount(
+                currency=str(funds["currency"]),
+                balance=Decimal(str(funds["balance"])),
+                equity=None if equity is None else Decimal(str(equity)),
+                holdings={str(name): Decimal(str(amount)) for name, amount in holdings.items()},
+            )

@@ -1,0 +1,393 @@
+"""The book of a live account: brackets, and what facts of the venue make of them. Pure; whoever calls is on the writer thread.
+
+A fact may come before the answer to the call that caused it, twice, out of order, or long after its bracket was taken for ended. So each is found its
+bracket by any id it carries, counted once (a fill by the venue's id, an acceptance by the order's), and applied to whatever state the bracket is in.
+What cannot be placed is no reason to fail: it asks for a comparison with the venue (``must_compare``), which then decides.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from brokers.live.fills import Execution, enter, leave
+from brokers.live.legs import leg_gone, leg_stands
+from brokers.live.venue import (
+    EntryAccepted,
+    EntryEnded,
+    EntryFilled,
+    EntryRefused,
+    ExitFilled,
+    Fact,
+    LegGone,
+    LegStands,
+    Remembered,
+)
+from brokers.paper.state import State
+from trading import events
+from trading.brackets import Bracket, Fill, Protection
+from trading.events import CancelReason
+from trading.money import ZERO
+from trading.order_state import Step, apply
+from trading.orders import CloseReason, Leg, OrderStatus
+from trading.venue_refs import Doubt, StandingLeg
+
+FINISHED_MAX = 5000
+_EARLY_MAX = 50
+
+_REASON_OF = {Leg.STOP_LOSS: CloseReason.STOP_LOSS, Leg.TAKE_PROFIT: CloseReason.TAKE_PROFIT}
+# A close that carries out an exit which is held here is that exit's fill.
+_LEG_OF = {CloseReason.STOP_LOSS: Leg.STOP_LOSS, CloseReason.TAKE_PROFIT: Leg.TAKE_PROFIT}
+# What the exits are told to have been cancelled for when the position left another way.
+_SIBLINGS_END = {
+    CloseReason.MANUAL: CancelReason.USER,
+    CloseReason.KILL_SWITCH: CancelReason.KILL_SWITCH,
+    CloseReason.MARGIN_CLOSEOUT: CancelReason.INSUFFICIENT_MARGIN,
+    CloseReason.EXTERNAL: CancelReason.VENUE,
+}
+# How a bracket goes on from UNKNOWN when what was in doubt turns out not to have happened.
+_BACK = {
+    OrderStatus.PENDING: Step.ACCEPTED,
+    OrderStatus.PARTIALLY_FILLED: Step.ENTRY_PARTIAL,
+    OrderStatus.OPEN: Step.ENTRY_DONE,
+}
+
+
+class Book:
+    """One account's brackets by id and by every id of the venue.
+
+    Args:
+        state: holds the brackets and what is to be written, and values them.
+        held_here: whether the stop of a bracket is held by the adapter rather than placed at the venue.
+    """
+
+    def __init__(self, state: State, held_here: Callable[[Bracket], bool]) -> None:
+        self.state = state
+        self._held_here = held_here
+        self.must_compare = False
+        self.clear()
+
+    def clear(self) -> None:
+        self.state.clear()
+        self._n_by_ref: dict[str, int] = {}
+        self._refs_of: dict[int, set[str]] = {}
+        self._finished: OrderedDict[int, Bracket] = OrderedDict()
+        self._early: dict[int, list[ExitFilled]] = {}
+
+    # ── brackets ──
+
+    def load(self, bracket: Bracket) -> None:
+        """Know a bracket as the store has it, ended or not."""
+        if bracket.is_final:
+            self._finished[bracket.n] = bracket
+        else:
+            self.state.load(bracket)
+        self._index(bracket)
+
+    def put(self, bracket: Bracket) -> Bracket:
+        """Make this the bracket of its n and a row to write, its protection as things stand; returns it."""
+        if bracket.is_final:
+            bracket = replace(bracket, protection=Protection.NONE, closing_units=ZERO)
+            self._finished[bracket.n] = bracket
+            self._early.pop(bracket.n, None)
+        else:
+            bracket = replace(bracket, protection=self._guard_of(bracket))
+            self._finished.pop(bracket.n, None)
+        self.state.put(bracket)
+        self._index(bracket)
+        while len(self._finished) > FINISHED_MAX:
+            self._forget(self._finished.popitem(last=False)[0])
+        return bracket
+
+    def get(self, n: int) -> Bracket | None:
+        """The bracket as it stands, ended or not."""
+        return self.state.brackets.get(n) or self._finished.get(n)
+
+    def find(self, fact: Fact) -> Bracket | None:
+        for ref in (fact.client_id, fact.trade_ref, fact.order_ref):
+            n = self._n_by_ref.get(ref) if ref else None
+            if n is not None:
+                return self.get(n)
+        return None
+
+    def knows(self, ref: str) -> Bracket | None:
+        """The bracket that goes by ``ref`` at the venue, ended or not."""
+        n = self._n_by_ref.get(ref)
+        return None if n is None else self.get(n)
+
+    # ── facts ──
+
+    def take(self, fact: Fact, now_ns: int) -> Bracket | None:
+        """Apply one fact; the bracket it was about."""
+        bracket = self.find(fact)
+        if bracket is None:
+            self.must_compare = True
+            return None
+        match fact:
+            case EntryAccepted():
+                self._accepted(bracket, fact, now_ns)
+            case EntryFilled():
+                self._entry_filled(bracket, fact, now_ns)
+            case EntryEnded():
+                self._entry_ended(bracket, fact, now_ns)
+            case EntryRefused():
+                self._entry_refused(bracket, fact, now_ns)
+            case ExitFilled():
+                self._exit_filled(bracket, fact, now_ns)
+            case LegStands():
+                self.put(leg_stands(bracket, fact, self.state.tell, now_ns)) if not bracket.is_final else None
+            case LegGone():
+                self.put(leg_gone(bracket, fact, self.state.tell, now_ns)) if not bracket.is_final else None
+            case Remembered():
+                memo = {name: text for name, text in {**bracket.venue.memo, **fact.memo}.items() if text}
+                self.put(replace(bracket, venue=replace(bracket.venue, memo=memo)))
+            case _:
+                self.must_compare = True
+        return self.get(bracket.n)
+
+    def _accepted(self, bracket: Bracket, fact: EntryAccepted, now_ns: int) -> None:
+        refs = bracket.venue
+        if fact.order_ref in refs.order_refs or (not fact.order_ref and refs.order_refs):
+            return
+        if bracket.is_final:
+            if bracket.status not in {OrderStatus.REJECTED, OrderStatus.VOID}:
+                self.must_compare = True
+                return
+            bracket = self.turned_up(bracket, now_ns)
+        after = replace(bracket, venue=bracket.venue.with_order(fact.order_ref).with_trade(fact.trade_ref))
+        if bracket.venue.doubt is Doubt.NONE and bracket.venue.asked is Doubt.NONE and fact.replaces:
+            after = self._moved_at_venue(after, fact, now_ns)
+        elif fact.expires_ns is not None:
+            after = replace(after, ttl_expires_ns=fact.expires_ns)
+        self.arrived(after, Step.ACCEPTED, now_ns)
+
+    def arrived(self, bracket: Bracket, step: Step, now_ns: int) -> Bracket:
+        """The venue has it: what was on its way or in doubt is neither any more."""
+        if bracket.status is OrderStatus.SUBMITTING:
+            return self.put(apply(bracket, step, now_ns=now_ns))
+        if bracket.status is OrderStatus.UNKNOWN and bracket.venue.doubt is Doubt.CREATE:
+            known = self.put(replace(apply(bracket, step, now_ns=now_ns), venue=replace(bracket.venue, doubt=Doubt.NONE)))
+            self.state.tell(events.order_resolved(known, now_ns))
+            return known
+        return self.put(bracket)
+
+    def _moved_at_venue(self, bracket: Bracket, fact: EntryAccepted, now_ns: int) -> Bracket:
+        """Somebody changed the entry at the venue itself."""
+        changes: dict[str, object] = {}
+        order, expires_ns = bracket.order, bracket.ttl_expires_ns
+        if fact.price is not None and order.entry_price is not None and fact.price != order.entry_price:
+            changes["entry_price"] = {"from": order.entry_price, "to": fact.price}
+            order = replace(order, entry_price=fact.price)
+        if fact.expires_ns is not None and fact.expires_ns != expires_ns:
+            expires_ns = fact.expires_ns
+        after = replace(bracket, order=order, ttl_expires_ns=expires_ns)
+        if changes:
+            self.state.tell(events.order_modified(after, changes, now_ns))
+        return after
+
+    def _entry_filled(self, bracket: Bracket, fact: EntryFilled, now_ns: int) -> None:
+        if fact.fill_id in bracket.venue.fill_ids:
+            return
+        if bracket.status is OrderStatus.CLOSED:
+            self.must_compare = True  # a position beside the trade that is done: the comparison finds it
+            return
+        if bracket.is_final:
+            bracket = self.turned_up(bracket, now_ns)
+        refs = bracket.venue.with_trade(fact.trade_ref)
+        refs = refs.with_order(fact.order_ref) if not refs.order_refs else refs
+        bracket = replace(bracket, venue=refs)
+        if bracket.status is OrderStatus.SUBMITTING or bracket.venue.doubt is Doubt.CREATE:
+            bracket = self.arrived(bracket, Step.ACCEPTED, now_ns)
+        after, fill = enter(bracket, self._execution(bracket, fact, None, fact.units, now_ns))
+        if not after.remaining_units and after.venue.cancel_reason:
+            after = replace(after, venue=replace(after.venue, cancel_reason=""))
+        after = self._still_in_doubt(after, now_ns)
+        self._booked(after, lambda entered: events.order_filled(entered, fill, remaining_units=entered.remaining_units), fill)
+        for early in self._early.pop(bracket.n, []):
+            self.take(early, now_ns)
+
+    def _entry_ended(self, bracket: Bracket, fact: EntryEnded, now_ns: int) -> None:
+        newest = bracket.venue.order_refs[-1:]
+        if bracket.is_final or not bracket.remaining_units or (fact.order_ref and newest and fact.order_ref != newest[0]):
+            return
+        asked = bracket.venue.cancel_reason
+        reason = fact.reason
+        if reason is CancelReason.USER:
+            reason = CancelReason(asked) if asked else CancelReason.VENUE
+        self.end_entry(bracket, reason, now_ns)
+
+    def end_entry(self, bracket: Bracket, reason: CancelReason, now_ns: int) -> Bracket:
+        """No more of the entry can trade; the bracket ends with it unless it holds something."""
+        was_in_doubt = bracket.status is OrderStatus.UNKNOWN and bracket.venue.doubt is Doubt.CREATE
+        refs = replace(bracket.venue, cancel_reason="", doubt=Doubt.NONE if was_in_doubt else bracket.venue.doubt)
+        if bracket.position_units:
+            step = Step.ENTRY_DONE
+        elif bracket.filled_units:
+            step = Step.CLOSED
+        else:
+            step = Step.EXPIRED if reason is CancelReason.TTL_EXPIRED else Step.CANCELLED
+        closed_ns = now_ns if step is Step.CLOSED else bracket.closed_ns
+        ended = apply(bracket, step, now_ns=now_ns, entry_cancelled=True, cancel_reason=str(reason), venue=refs, closed_ns=closed_ns)
+        ended = self.put(self._still_in_doubt(ended, now_ns))
+        self.state.tell(events.order_cancelled(ended, Leg.ENTRY, reason, now_ns))
+        if was_in_doubt:
+            self.state.tell(events.order_resolved(ended, now_ns))
+        if step is Step.CLOSED:
+            self._finish(ended)
+        return ended
+
+    def _entry_refused(self, bracket: Bracket, fact: EntryRefused, now_ns: int) -> None:
+        if bracket.is_final or not bracket.remaining_units:
+            return
+        if bracket.filled_units:
+            self.end_entry(bracket, CancelReason.VENUE, now_ns)
+        else:
+            self.reject(bracket, fact.code, fact.text or fact.code, now_ns)
+
+    def reject(self, bracket: Bracket, code: str, message: str, now_ns: int, *, step: Step = Step.REJECTED) -> Bracket:
+        """The order never came to stand anywhere: refused by the venue, never arrived (REJECTED), or never sent (NEVER_SENT, which is VOID)."""
+        refs = replace(bracket.venue, doubt=Doubt.NONE, cancel_reason="")
+        rejected = self.put(apply(bracket, step, now_ns=now_ns, cancel_reason=code, entry_cancelled=True, venue=refs))
+        self.state.tell(
+            events.order_rejected(
+                rejected.order,
+                order_id=rejected.order_id,
+                placed_by=rejected.placed_by,
+                mode=rejected.mode,
+                code=code,
+                message=message,
+                ts_ns=now_ns,
+            )
+        )
+        return rejected
+
+    def _exit_filled(self, bracket: Bracket, fact: ExitFilled, now_ns: int) -> None:
+        if fact.fill_id in bracket.venue.fill_ids:
+            return
+        if bracket.is_final or (bracket.position_units < fact.units and bracket.remaining_units):
+            # It left before it came: the fill of its entry is on its way, or the comparison finds what this was.
+            waiting = self._early.setdefault(bracket.n, [])
+            if not bracket.is_final and all(each.fill_id != fact.fill_id for each in waiting):
+                waiting[:] = [*waiting, fact][-_EARLY_MAX:]
+            self.must_compare = True
+            return
+        units = min(fact.units, bracket.position_units)
+        if not units:
+            self.must_compare = True
+            return
+        leg, reason = fact.leg, fact.reason or _REASON_OF.get(fact.leg, CloseReason.EXTERNAL)
+        if fact.leg is Leg.CLOSE and fact.reason is None and bracket.closing_units and bracket.closing_reason is not None:
+            reason = bracket.closing_reason
+        after, fill = leave(bracket, self._execution(bracket, fact, fact.realized_pnl, units, now_ns), leg, reason)
+        if leg is Leg.CLOSE and reason in _LEG_OF:
+            leg = _LEG_OF[reason]
+            fill = replace(fill, leg=leg)
+        if after.remaining_units and not after.venue.cancel_reason:
+            # The first exit ends the entry too; here it is asked for, and told when the venue has done it.
+            after = replace(after, venue=replace(after.venue, cancel_reason=str(CancelReason.OCO_SIBLING)))
+        after = self._still_in_doubt(_shrunk(after), now_ns)
+        remaining = after.closing_units if fact.leg is Leg.CLOSE else after.position_units
+        self._booked(after, lambda left: events.order_filled(left, fill, remaining_units=remaining), fill)
+        if after.is_final:
+            self._finish(after, leg)
+
+    def _finish(self, bracket: Bracket, leg: Leg | None = None) -> None:
+        reason = bracket.close_reason or CloseReason.EXTERNAL
+        exits = [each for each in (Leg.STOP_LOSS, Leg.TAKE_PROFIT) if each is not leg and each is not _LEG_OF.get(reason)]
+        self.state.finish(bracket, exits, _SIBLINGS_END.get(reason, CancelReason.OCO_SIBLING))
+
+    # ── doubt ──
+
+    def lose(self, bracket: Bracket, doubt: Doubt, now_ns: int) -> Bracket:
+        """Whether ``doubt`` happened is not known: UNKNOWN until it is looked up."""
+        refs = replace(bracket.venue, doubt=doubt, asked=Doubt.NONE)
+        was_known = bracket.status is not OrderStatus.UNKNOWN
+        lost = apply(bracket, Step.LOST, now_ns=now_ns, venue=refs) if was_known else replace(bracket, venue=refs)
+        lost = self.put(lost)
+        if was_known:
+            self.state.tell(events.order_unknown(lost, now_ns))
+        return lost
+
+    def resolve(self, bracket: Bracket, now_ns: int) -> Bracket:
+        """What was in doubt is known, and its facts are in: the status follows from them."""
+        refs = replace(bracket.venue, doubt=Doubt.NONE, asked=Doubt.NONE)
+        if bracket.status is not OrderStatus.UNKNOWN:
+            return self.put(replace(bracket, venue=refs))
+        status = OrderStatus.PENDING
+        if bracket.filled_units:
+            status = OrderStatus.PARTIALLY_FILLED if bracket.remaining_units else OrderStatus.OPEN
+        known = self.put(apply(bracket, _BACK[status], now_ns=now_ns, venue=refs))
+        self.state.tell(events.order_resolved(known, now_ns))
+        return known
+
+    def _still_in_doubt(self, bracket: Bracket, now_ns: int) -> Bracket:
+        """A fact says what has traded, not whether the change that is being looked up has happened."""
+        doubt = bracket.venue.doubt
+        if doubt in {Doubt.NONE, Doubt.CREATE} or bracket.is_final or bracket.status is OrderStatus.UNKNOWN:
+            return bracket
+        return apply(bracket, Step.LOST, now_ns=now_ns) if bracket.venue.asked is Doubt.NONE else bracket
+
+    def turned_up(self, bracket: Bracket, now_ns: int) -> Bracket:
+        """Taken for ended, and the venue has it: it is ours again, rung for, and what of it has not filled is cancelled."""
+        status = bracket.status
+        was_cancelled = status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
+        refs = replace(bracket.venue, cancel_reason="" if was_cancelled else str(CancelReason.VENUE), doubt=Doubt.NONE, asked=Doubt.NONE)
+        back = self.put(apply(bracket, Step.TURNED_UP, now_ns=now_ns, entry_cancelled=was_cancelled, cancel_reason=None, venue=refs))
+        self.state.tell(events.order_resolved(back, now_ns))
+        text = f"{back.order_id} was {status}, and the venue has it: it is cancelled as far as it has not filled"
+        details = {"turned_up": [back.order_id], "differences": [text]}
+        self.state.tell(events.reconciled(instrument=back.instrument, blind_s=ZERO, orders=1, ts_ns=now_ns, details=details))
+        return back
+
+    # ── inside ──
+
+    def _booked(self, after: Bracket, event: Callable[[Bracket], events.EventDraft], fill: Fill) -> None:
+        self.state.book(after, fill)
+        self.state.tell(event(self.put(after)))
+
+    def _guard_of(self, bracket: Bracket) -> Protection:
+        """Who guards the stop of what is held now."""
+        held, stop = bracket.position_units, bracket.venue.stop
+        if not held:
+            return Protection.NONE
+        if stop is not None and stop.units >= held:
+            return Protection.VENUE
+        return Protection.ADAPTER if self._held_here(bracket) else Protection.NONE
+
+    def _execution(self, bracket: Bracket, fact: EntryFilled | ExitFilled, realized_pnl: Decimal | None, units: Decimal, now_ns: int) -> Execution:
+        standing = self.state.market.standing(bracket.instrument)
+        rate = self.state.market.rate(self.state.instruments[bracket.instrument].quote, self.state.books.currency)
+        return Execution(
+            fill_id=fact.fill_id,
+            units=units,
+            price=fact.price,
+            fee=fact.fee,
+            liquidity=fact.liquidity,
+            rate=ZERO if rate is None else rate,
+            bid=fact.price if standing is None else standing.quote.bid,
+            ask=fact.price if standing is None else standing.quote.ask,
+            now_ns=fact.time_ns or now_ns,
+            realized_pnl=realized_pnl,
+        )
+
+    def _index(self, bracket: Bracket) -> None:
+        known = self._refs_of.setdefault(bracket.n, set())
+        for ref in bracket.venue.ids():
+            if ref and ref not in known:
+                known.add(ref)
+                self._n_by_ref[ref] = bracket.n
+
+    def _forget(self, n: int) -> None:
+        for ref in self._refs_of.pop(n, ()):
+            if self._n_by_ref.get(ref) == n:
+                del self._n_by_ref[ref]
+
+
+def _shrunk(bracket: Bracket) -> Bracket:
+    """Exits at the venue follow a position that has become smaller; those of one that is gone are gone."""
+    refs, held = bracket.venue, bracket.position_units
+
+    def follow(leg: StandingLeg | None) -> StandingLeg | None:
+        return None if leg is None or not held else replace(leg, units=min(leg.units, held))
+
+    return replace(bracket, venue=replace(refs, stop=follow(refs.stop), target=follow(refs.target)))

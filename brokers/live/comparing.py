@@ -1,0 +1,105 @@
+"""Comparing the whole account with the venue, and telling people what was found. Called on the writer thread, with what the venue held just now."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from brokers.live.account import LiveAccount
+from brokers.live.answers import Answers
+from brokers.live.jobs import Jobs, target_of
+from brokers.live.strangers import adopted
+from brokers.live.venue import Stranger, Target, VenueSnapshot
+from trading import events
+from trading.brackets import Bracket
+from trading.orders import OrderStatus
+from trading.venue_refs import Doubt
+
+# What one event tells of; the log has the rest.
+TOLD_MAX = 20
+
+
+class Comparing:
+    """Of one account."""
+
+    def __init__(self, account: LiveAccount, jobs: Jobs) -> None:
+        self._account = account
+        self._jobs = jobs
+        self._answers: Answers = jobs.answers
+
+    def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]:
+        """What the venue is to be asked about, and the brackets as they stand before it is."""
+        brackets = {n: bracket for n, bracket in self._account.state.brackets.items() if bracket.status is not OrderStatus.SUBMITTING}
+        return [target_of(bracket) for bracket in brackets.values()], brackets
+
+    def take(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], now_ns: int) -> None:
+        """Let the venue win. A bracket that moved since it was asked about has its turn at the next comparison."""
+        account = self._account
+        account.book.must_compare = False
+        for n, bracket in before.items():
+            sighting = snapshot.sightings.get(bracket.venue.client_id)
+            current = account.state.brackets.get(n)
+            if sighting is None or current is None:
+                continue
+            if current is not bracket or self._jobs.is_busy(n):
+                self._answers.take(sighting.facts, now_ns, current)
+            elif current.venue.doubt is not Doubt.NONE or current.venue.asked is Doubt.CLOSE or sighting.standing is not None:
+                self._answers.seen(current, sighting, now_ns)
+            else:
+                self._answers.take(sighting.facts, now_ns, current)
+                current = account.state.brackets.get(n)
+                if current is not None:
+                    self._answers.compare(current, None, now_ns)
+            self._jobs.note(n)
+        ids = [self._adopt(stranger, now_ns) for stranger in snapshot.strangers]
+        account.set_funds(snapshot.account, now_ns)
+        self._tell([order_id for order_id in ids if order_id], now_ns)
+
+    def tell_untold(self, now_ns: int) -> None:
+        """What was found between two comparisons."""
+        if self._answers.told:
+            self._tell([], now_ns)
+
+    def tell_first(self, blind_s: Decimal, now_ns: int) -> None:
+        """The first comparison since the start is done."""
+        details = {"venue": self._account.state.venue, "account": "compared"}
+        orders = len(self._account.state.brackets)
+        self._account.state.tell(events.reconciled(instrument=None, blind_s=blind_s, orders=orders, ts_ns=now_ns, details=details))
+
+    def _adopt(self, stranger: Stranger, now_ns: int) -> str | None:
+        """The order id of what is new here."""
+        account = self._account
+        known = next((bracket for ref in stranger.refs.ids() if ref and (bracket := account.book.knows(ref)) is not None), None)
+        if known is not None and not known.is_final:
+            return None  # it came in while the venue was asked
+        if known is not None:
+            self._orphan(known, stranger, now_ns)
+            return None
+        if stranger.instrument not in account.state.instruments or not stranger.standing.position_units + stranger.standing.remaining_units:
+            return None
+        bracket = adopted(stranger, n=account.state.next_n, venue=account.state.venue, now_ns=now_ns)
+        account.state.next_n += 1
+        bracket = account.book.put(bracket)
+        account.state.tell(events.oco_placed(bracket))
+        held, rests = bracket.position_units, bracket.remaining_units
+        self._answers.told.append(
+            f"{bracket.order_id}: found at the venue, placed there by another: {bracket.side} {bracket.instrument}, {held} held, {rests} resting"
+        )
+        return bracket.order_id
+
+    def _orphan(self, known: Bracket, stranger: Stranger, now_ns: int) -> None:
+        """Something that goes by the ids of a bracket that has ended still stands: it turned up after all."""
+        standing = stranger.standing
+        if known.status is OrderStatus.CLOSED or not standing.position_units + standing.remaining_units:
+            self._answers.told.append(f"{known.order_id} is {known.status}, and something of it still stands at the venue: look at it there")
+            return
+        back = self._account.book.turned_up(known, now_ns)
+        self._answers.compare(back, standing, now_ns)
+        self._jobs.note(known.n)
+
+    def _tell(self, ids: Sequence[str], now_ns: int) -> None:
+        found = self._answers.told
+        if not found:
+            return
+        details: dict[str, object] = {"differences": found[:TOLD_MAX], "found": len(found), "adopted": list(ids[:TOLD_MAX])}
+        orders = len(self._account.state.brackets)
+        self._account.state.tell(events.reconciled(instrument=None, blind_s=Decimal(0), orders=orders, ts_ns=now_ns, details=details))
+        found.clear()

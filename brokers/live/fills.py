@@ -1,0 +1,107 @@
+"""What one execution at a live venue makes of a bracket. Pure, and as ``brokers.paper.fills``, but for two things: the venue says what it charged and
+realised, and an entry that is not done when its position leaves is not ended by that: it still stands at the venue until the venue says otherwise.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from trading.brackets import Bracket, Fill, Liquidity
+from trading.money import ZERO, book, plain
+from trading.order_state import Step, apply
+from trading.orders import CloseReason, Leg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One fill as the venue tells it. ``rate`` is what a unit of the quote currency is worth in the account's, ``bid`` and ``ask`` what was quoted.
+
+    ``realized_pnl`` is the venue's own figure, before ``fee``; None where it gives none.
+    """
+
+    fill_id: str
+    units: Decimal
+    price: Decimal
+    fee: Decimal
+    liquidity: Liquidity
+    rate: Decimal
+    bid: Decimal
+    ask: Decimal
+    now_ns: int
+    realized_pnl: Decimal | None = None
+
+    @property
+    def value(self) -> Decimal:
+        return book(self.units * self.price)
+
+
+def enter(bracket: Bracket, execution: Execution) -> tuple[Bracket, Fill]:
+    """``bracket`` after some of its entry traded. More than was ordered is counted all the same: the venue's word is what there is."""
+    units, price = execution.units, execution.price
+    is_done = bracket.entry_cancelled or bracket.filled_units + units >= bracket.order.units
+    at_risk = abs(price - bracket.stop_price) * units * execution.rate if bracket.stop_price else ZERO
+    entered = apply(
+        bracket,
+        Step.ENTRY_DONE if is_done else Step.ENTRY_PARTIAL,
+        now_ns=execution.now_ns,
+        filled_units=plain(bracket.filled_units + units),
+        entry_value=plain(bracket.entry_value + units * price),
+        open_cost=plain(bracket.open_cost + execution.value),
+        fees=plain(bracket.fees + book(execution.fee)),
+        risk_money=plain(bracket.risk_money + book(at_risk)),
+        fill_count=bracket.fill_count + 1,
+        opened_ns=bracket.opened_ns or execution.now_ns,
+        entry_cancelled=is_done and bracket.filled_units + units != bracket.order.units,
+    )
+    return _counted(entered, execution), _fill(bracket, execution, Leg.ENTRY, realized_pnl=ZERO)
+
+
+def leave(bracket: Bracket, execution: Execution, leg: Leg, reason: CloseReason) -> tuple[Bracket, Fill]:
+    """``bracket`` after some or all of its position traded out. It is closed when nothing is held and nothing can come."""
+    units, value, position = execution.units, execution.value, bracket.position_units
+    is_out = units == position
+    cost = bracket.open_cost if is_out else book(bracket.open_cost * units / position)
+    realized_pnl = execution.realized_pnl
+    if realized_pnl is None:
+        realized_pnl = (value - cost) * bracket.side.sign * execution.rate
+    is_closed = is_out and not bracket.remaining_units
+    asked = bracket.closing_units - units if leg is Leg.CLOSE else bracket.closing_units
+    left = apply(
+        bracket,
+        Step.CLOSED if is_closed else Step.REDUCED,
+        now_ns=execution.now_ns,
+        closed_units=plain(bracket.closed_units + units),
+        exit_value=plain(bracket.exit_value + units * execution.price),
+        open_cost=plain(bracket.open_cost - cost),
+        realized_pnl=plain(bracket.realized_pnl + book(realized_pnl)),
+        fees=plain(bracket.fees + book(execution.fee)),
+        fill_count=bracket.fill_count + 1,
+        closed_ns=execution.now_ns if is_closed else 0,
+        close_reason=reason if is_out else None,
+        closing_units=max(ZERO, min(asked, position - units)),
+    )
+    return _counted(left, execution), _fill(bracket, execution, leg, realized_pnl=book(realized_pnl))
+
+
+def _counted(bracket: Bracket, execution: Execution) -> Bracket:
+    return replace(bracket, venue=replace(bracket.venue, fill_ids=(*bracket.venue.fill_ids, execution.fill_id)))
+
+
+def _fill(bracket: Bracket, execution: Execution, leg: Leg, *, realized_pnl: Decimal) -> Fill:
+    return Fill(
+        fill_id=execution.fill_id,
+        order_id=bracket.order_id,
+        client_order_id=bracket.client_order_id,
+        placed_by=bracket.placed_by,
+        mode=bracket.mode,
+        instrument=bracket.instrument,
+        side=bracket.side if leg is Leg.ENTRY else bracket.side.opposite,
+        leg=leg,
+        units=plain(execution.units),
+        price=plain(execution.price),
+        liquidity=execution.liquidity,
+        fee=book(execution.fee),
+        realized_pnl=realized_pnl,
+        bid=plain(execution.bid),
+        ask=plain(execution.ask),
+        time_ns=execution.now_ns,
+    )

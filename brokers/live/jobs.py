@@ -1,0 +1,203 @@
+"""What is asked of the venue about each bracket, one question at a time, and what its answers make of the book.
+
+``begin`` turns the next thing to do (``brokers.live.plan``) into a ``VenueCall``; the marks it leaves on the bracket are committed before the call is
+made. Its ``settle`` judges the answer, or the lack of one, and goes on to the next thing. Called on the writer thread alone.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from brokers.base import VenueCall, Verdict
+from brokers.live.account import LiveAccount
+from brokers.live.answers import Answers
+from brokers.live.plan import Job, Next, next_job
+from brokers.live.venue import Amendment, Intent, NotSent, Target, Venue, VenueMismatch
+from runtime.clock import NS_PER_S, Clock
+from trading.brackets import Bracket, Protection
+from trading.events import CancelReason
+from trading.venue_refs import Doubt
+
+# How far ahead a look is taken up by the call before it, so that who waits for a cancel sees it confirmed.
+PATIENCE_NS = NS_PER_S
+# After so long a call that never came back is given up; its time-out and the store's own wait lie well below.
+LOST_CALL_S = 120.0
+
+_MARK = {Job.CANCEL: Doubt.CANCEL, Job.CLOSE: Doubt.CLOSE, Job.PROTECT: Doubt.PROTECT, Job.TRAIL: Doubt.PROTECT}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call that is out: which one, and until when it can be."""
+
+    token: object
+    until_boot_ns: int
+
+
+class Jobs:
+    """The calls of one account."""
+
+    def __init__(self, account: LiveAccount, venue: Venue, clock: Clock) -> None:
+        self._account = account
+        self._venue = venue
+        self._clock = clock
+        self._out: dict[int, _Call] = {}
+        self._agenda: dict[int, int] = {}
+        self._stale: set[int] = set()
+        self.answers = Answers(account, venue.policy)
+
+    @property
+    def in_flight(self) -> frozenset[int]:
+        """The brackets a call is out for; it goes on whatever becomes of the transaction at hand."""
+        return frozenset(n for n in self._out if self.is_busy(n))
+
+    def is_busy(self, n: int) -> bool:
+        out = self._out.get(n)
+        return out is not None and self._clock.boot_ns() < out.until_boot_ns
+
+    def restart(self) -> None:
+        """The book has been read anew: look at all of it."""
+        self._agenda.clear()
+        self._stale = set(self._account.state.brackets)
+
+    # ── when ──
+
+    def note(self, n: int) -> None:
+        """Something about bracket ``n`` may have changed what is to be done."""
+        self._stale.add(n)
+
+    def replan(self, now_ns: int) -> int | None:
+        """When the next thing is due, None while nothing is. Cheap when nothing changed."""
+        for n in self._stale:
+            found = self._next(n, now_ns)
+            if found is None:
+                self._agenda.pop(n, None)
+            else:
+                self._agenda[n] = found.due_ns
+        self._stale.clear()
+        return min((due_ns for n, due_ns in self._agenda.items() if not self.is_busy(n)), default=None)
+
+    def due(self, now_ns: int) -> list[VenueCall]:
+        """The calls that are due."""
+        calls = [self.begin(n, now_ns) for n, due_ns in sorted(self._agenda.items()) if due_ns <= now_ns]
+        return [call for call in calls if call is not None]
+
+    def _next(self, n: int, now_ns: int) -> Next | None:
+        bracket = self._account.state.brackets.get(n)
+        if bracket is None:
+            self._account.notes.pop(n, None)
+            self._agenda.pop(n, None)
+            return None
+        notes = self._account.notes_of(n)
+        if bracket.position_units and bracket.protection is Protection.NONE:
+            notes.bare_since_ns = notes.bare_since_ns or now_ns
+        else:
+            notes.bare_since_ns, notes.looked_for_stop = 0, False
+        return next_job(bracket, notes, self._account.capability(bracket.instrument), self._venue.policy, now_ns)
+
+    # ── calls ──
+
+    def begin(self, n: int, now_ns: int, *, goes_on: bool = False) -> VenueCall | None:
+        """The next call about bracket ``n``, when it is due and no other is out. ``goes_on``: a look that is nearly due may be waited for."""
+        self._stale.add(n)
+        if self.is_busy(n) or not self._account.is_open:
+            return None
+        found = self._next(n, now_ns)
+        if found is not None and found.job is Job.EXPIRE and found.due_ns <= now_ns:
+            self._account.want_cancel(self._account.state.brackets[n], str(CancelReason.TTL_EXPIRED), now_ns)
+            found = self._next(n, now_ns)
+        if found is None or found.due_ns > now_ns + (PATIENCE_NS if goes_on and found.job is Job.LOOK else 0):
+            return None
+        return self._call(self._account.state.brackets[n], found, now_ns)
+
+    def create(self, bracket: Bracket, intent: Intent) -> VenueCall:
+        """Send ``bracket``, which is in the book as SUBMITTING: once, and where the venue's policy says so a second time before its deadline."""
+        n = bracket.n
+
+        async def send() -> object:
+            if self._clock.boot_ns() >= intent.deadline_boot_ns:
+                raise NotSent("EXPIRED", "its deadline passed before it could be sent")
+            return await self._venue.create(intent)
+
+        def settle(answer: object, now_ns: int) -> VenueCall | None:
+            self.answers.created(n, answer, now_ns)
+            current = self._account.state.brackets.get(n)
+            in_doubt = current is not None and current.venue.doubt is Doubt.CREATE and not isinstance(answer, VenueMismatch)
+            if in_doubt and self._venue.policy.resends and self._clock.boot_ns() < intent.deadline_boot_ns:
+                return self._out_call(n, send, settle_again)
+            return None
+
+        def settle_again(answer: object, now_ns: int) -> None:
+            self.answers.created(n, answer, now_ns, is_again=True)
+
+        return self._out_call(n, send, settle)
+
+    def amend(self, bracket: Bracket, change: Amendment, apply: Callable[[Bracket, int], Bracket], verdict: Verdict, now_ns: int) -> VenueCall:
+        """Ask for ``change``; once the venue has agreed, ``apply`` makes it in the book."""
+        refs = replace(bracket.venue, asked=Doubt.AMEND, asked_ns=now_ns)
+        marked = self._account.book.put(replace(bracket, venue=refs, updated_ns=now_ns))
+        target = target_of(marked)
+        return self._out_call(
+            bracket.n,
+            lambda: self._venue.amend(target, change),
+            lambda answer, at_ns: self.answers.amended(bracket.n, apply, verdict, answer, at_ns),
+        )
+
+    def _call(self, bracket: Bracket, found: Next, now_ns: int) -> VenueCall:
+        mark = _MARK.get(found.job)
+        if mark is not None:
+            refs = replace(bracket.venue, asked=mark, asked_ns=now_ns)
+            bracket = self._account.book.put(replace(bracket, venue=refs))
+        n, target, venue = bracket.n, target_of(bracket), self._venue
+        delay_s = max(0, found.due_ns - now_ns) / NS_PER_S
+        match found.job:
+            case Job.CANCEL:
+                return self._out_call(n, lambda: venue.cancel(target), lambda answer, at_ns: self.answers.cancelled(n, answer, at_ns))
+            case Job.CLOSE:
+                units = bracket.closing_units
+                return self._out_call(n, lambda: venue.close(target, units), lambda answer, at_ns: self.answers.closed(n, answer, at_ns))
+            case Job.PROTECT:
+                return self._out_call(n, lambda: venue.protect(target), lambda answer, at_ns: self.answers.protected(n, answer, at_ns))
+            case Job.TRAIL:
+                price = self._account.notes_of(n).trail_to
+                change = Amendment(stop_loss_price=price)
+                return self._out_call(n, lambda: venue.amend(target, change), lambda answer, at_ns: self.answers.trailed(n, price, answer, at_ns))
+            case _:
+                return self._out_call(n, lambda: venue.look_up(target), lambda answer, at_ns: self.answers.looked(n, answer, at_ns), delay_s)
+
+    def _out_call(
+        self, n: int, send: Callable[[], Awaitable[object]], settle: Callable[[object, int], VenueCall | None], delay_s: float = 0.0
+    ) -> VenueCall:
+        out = self._mark_out(n, delay_s)
+
+        def settled(answer: object | Exception, now_ns: int) -> VenueCall | None:
+            if self._out.get(n) is out:
+                del self._out[n]
+            if isinstance(answer, Exception):
+                _log.info("the venue did not do as asked", extra={"n": n, "reason": f"{type(answer).__name__}: {answer}"})
+            following = settle(answer, now_ns)
+            self.answers.judge(n)
+            return following or self.begin(n, now_ns, goes_on=True)
+
+        return VenueCall(send=send, settle=settled, timeout_s=self._venue.policy.call_s_max, delay_s=delay_s)
+
+    def _mark_out(self, n: int, delay_s: float) -> _Call:
+        until_ns = self._clock.boot_ns() + round((LOST_CALL_S + delay_s + self._venue.policy.call_s_max) * NS_PER_S)
+        self._out[n] = _Call(object(), until_ns)
+        return self._out[n]
+
+
+def target_of(bracket: Bracket) -> Target:
+    """What a Venue is told of ``bracket``."""
+    return Target(
+        order_id=bracket.order_id,
+        order=bracket.order,
+        refs=bracket.venue,
+        stop_price=bracket.stop_price,
+        expires_ns=bracket.ttl_expires_ns,
+        remaining_units=bracket.remaining_units,
+        position_units=bracket.position_units,
+        created_ns=bracket.placed_ns,
+    )

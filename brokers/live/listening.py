@@ -1,0 +1,169 @@
+"""The account's own task: hear what the venue says, compare the account with it, and start what has become due.
+
+    open ─► stream: what was missed, then what happens ─► compare ─► reconciled: orders are taken
+      ▲                                   │                   ▲
+      └── a pause that grows ◄── trouble ─┘                   └── every ``reconcile_s``, and soon after something that nobody could place
+
+A stream that stays away for long makes the account unreconciled again: an order placed now could fill unseen. It is all trouble of the venue, and no
+reason to stop.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from brokers.base import VenueCall, VenuePort
+from brokers.live.venue import Batch, Target, Venue, VenueInfo, VenueRefused, VenueSnapshot
+from runtime.clock import NS_PER_S, Clock
+from trading.brackets import Bracket
+
+TICK_S = 0.05
+PAUSE_S_MIN, PAUSE_S_MAX = 0.5, 30.0
+# What no repetition mends, a wrong token for example, is asked again so seldom.
+REFUSED_S = 60.0
+# Between two comparisons, whatever asks for them.
+COMPARE_S_MIN = 1.0
+# Without the stream for so long the account is not reconciled any more.
+BLIND_S_MAX = 20.0
+
+AnswerT = TypeVar("AnswerT")
+
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who is told; each method but the properties runs on the writer thread."""
+
+    is_reconciled: bool
+    must_compare: bool
+    next_due_ns: int | None
+
+    def opened(self, info: VenueInfo, now_ns: int) -> Sequence[VenueCall]: ...
+
+    def told(self, batch: Batch, now_ns: int) -> Sequence[VenueCall]: ...
+
+    def due(self, now_ns: int) -> Sequence[VenueCall]: ...
+
+    def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]: ...
+
+    def compared(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], now_ns: int) -> Sequence[VenueCall]: ...
+
+    def reconciled(self, blind_ns: int, now_ns: int) -> Sequence[VenueCall]: ...
+
+    @property
+    def cursor(self) -> str: ...
+
+
+class Listening:
+    """One account's; everything here runs on the event loop."""
+
+    def __init__(self, listener: Listener, venue: Venue, clock: Clock) -> None:
+        self._listener = listener
+        self._venue = venue
+        self._clock = clock
+        self._is_live = False
+        self._is_open = False
+        self._heard_boot_ns = clock.boot_ns()
+        self._compared_boot_ns = 0
+        self._blind_since_boot_ns = clock.boot_ns()
+        self._jitter = random.Random()
+
+    async def run(self, port: VenuePort) -> None:
+        """Until cancelled; a bug comes out."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._listen(port))
+                tasks.create_task(self._compare(port))
+                tasks.create_task(self._tick(port))
+        finally:
+            await self._venue.aclose()
+
+    async def _listen(self, port: VenuePort) -> None:
+        pause_s = PAUSE_S_MIN
+        while True:
+            begun_ns = self._clock.boot_ns()
+            trouble = await self._hear_out(port)
+            self._is_live = False
+            if isinstance(trouble, VenueRefused):
+                _log.error("the venue refuses this account", extra={"venue": self._venue.name, "reason": str(trouble)})
+                pause_s = REFUSED_S
+            else:
+                was_good = self._clock.boot_ns() - begun_ns > PAUSE_S_MAX * NS_PER_S
+                pause_s = PAUSE_S_MIN if was_good else min(pause_s * 2, PAUSE_S_MAX)
+                _log.warning("the venue's stream ended", extra={"venue": self._venue.name, "reason": f"{type(trouble).__name__}: {trouble}"})
+            await asyncio.sleep(pause_s * self._jitter.uniform(0.5, 1.0))
+
+    async def _hear_out(self, port: VenuePort) -> Exception:
+        """One opening and one stream; why it ended."""
+        info = await _answer(self._venue.open(), 4 * self._venue.policy.call_s_max)
+        if isinstance(info, Exception):
+            return info
+        for warning in info.warnings:
+            _log.warning("the venue account", extra={"venue": self._venue.name, "warning": warning})
+        await port.submit(lambda now_ns: self._listener.opened(info, now_ns))
+        self._is_open = True
+        stream = self._venue.stream(self._listener.cursor)
+        try:
+            while True:
+                batch = await _answer(anext(stream), self._venue.policy.silence_s_max)
+                if isinstance(batch, Exception):
+                    return batch
+                await self._take(port, batch)
+        finally:
+            with contextlib.suppress(Exception):
+                await stream.aclose()  # type: ignore[attr-defined]  # an async generator has it; what has not closes by itself
+
+    async def _take(self, port: VenuePort, batch: Batch) -> None:
+        self._heard_boot_ns = self._clock.boot_ns()
+        if batch.facts or batch.account is not None or (batch.cursor and batch.cursor != self._listener.cursor):
+            await port.submit(lambda now_ns: self._listener.told(batch, now_ns))
+        self._is_live = self._is_live or batch.is_live
+
+    async def _compare(self, port: VenuePort) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            if not self._is_open or not self._is_due():
+                continue
+            self._compared_boot_ns = self._clock.boot_ns()
+            if await self._look(port) and self._is_live and not self._listener.must_compare and not self._listener.is_reconciled:
+                blind_ns = self._clock.boot_ns() - self._blind_since_boot_ns
+                await port.submit(lambda now_ns, blind_ns=blind_ns: self._listener.reconciled(blind_ns, now_ns))  # type: ignore[misc]
+
+    def _is_due(self) -> bool:
+        since_s = (self._clock.boot_ns() - self._compared_boot_ns) / NS_PER_S
+        is_wanted = self._listener.must_compare or (self._is_live and not self._listener.is_reconciled)
+        return since_s >= self._venue.policy.reconcile_s or (is_wanted and since_s >= COMPARE_S_MIN)
+
+    async def _look(self, port: VenuePort) -> bool:
+        """Whether the venue showed its account."""
+        targets, before = await port.read(self._listener.targets)
+        snapshot = await _answer(self._venue.snapshot(targets), 4 * self._venue.policy.call_s_max)
+        if isinstance(snapshot, Exception):
+            reason = f"{type(snapshot).__name__}: {snapshot}"
+            _log.warning("the account could not be compared", extra={"venue": self._venue.name, "reason": reason})
+            return False
+        await port.submit(lambda now_ns: self._listener.compared(snapshot, before, now_ns))
+        return True
+
+    async def _tick(self, port: VenuePort) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self._is_live:
+                self._blind_since_boot_ns = self._heard_boot_ns
+            elif self._listener.is_reconciled and self._clock.boot_ns() - self._heard_boot_ns > BLIND_S_MAX * NS_PER_S:
+                self._listener.is_reconciled = False
+            due_ns = self._listener.next_due_ns
+            if due_ns is not None and due_ns <= port.now_ns():
+                await port.submit(self._listener.due)
+
+
+async def _answer(asked: Awaitable[AnswerT], seconds_max: float) -> AnswerT | Exception:
+    """What the venue answers, or its trouble; nothing else is caught here."""
+    try:
+        async with asyncio.timeout(seconds_max):
+            return await asked
+    except Exception as trouble:  # noqa: BLE001  (whatever a venue sends or does not send is its trouble, and is told)
+        return trouble

@@ -1,0 +1,138 @@
+"""What has to be done next about one bracket, and when. Pure: it follows from the bracket and a few notes about what was tried.
+
+The venue is asked one thing at a time about a bracket, so whatever several people, a stop and a restart want at once ends up here as fields of the
+bracket, and the most urgent of it comes first: an open question before anything else (nothing is sent into the dark), then ending the entry, then
+closing, then the stop. Because the wants are in the store, a process that dies in the middle goes on with them.
+
+An order in doubt counts as never arrived after two looks that both found nothing: the first no earlier than the send could still have been on its way
+(``call_s_max`` after it), the second ``look_gap_s`` later. Source: RULES R2.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from brokers.live.venue import Capability, Exits, VenuePolicy
+from runtime.clock import NS_PER_S
+from trading.brackets import ARENA, Bracket, Protection
+from trading.orders import OrderStatus
+from trading.venue_refs import Doubt
+
+# How long after its date an entry that the venue ends by itself may go untold before it is looked at.
+EXPIRY_GRACE_S = 10.0
+# After a call that came to nothing: a second, two, three, and every three from then on, so that what is open is known soon after the venue is back.
+RETRY_S_MAX = 3.0
+
+
+class Job(StrEnum):
+    LOOK = "look"
+    CANCEL = "cancel"
+    CLOSE = "close"
+    PROTECT = "protect"
+    TRAIL = "trail"
+    EXPIRE = "expire"  # the time to live is over and the venue does not end it: begin to cancel
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """``job`` is to be done from ``due_ns`` on."""
+
+    job: Job
+    due_ns: int
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was tried lately about one bracket; not kept over a restart, which tries anew.
+
+    ``not_before_ns`` after a failure. ``empty_looks_ns`` are the looks in a row that found nothing (an order in doubt), or no change (a close in
+    doubt). ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal`` why it would not. ``bare_since_ns``: since when
+    something is held without a stop of its size, ``looked_for_stop`` that it was looked for since. ``gone_since_ns``: since when the venue has known
+    nothing of it, or less than the book. ``trail_to``: where a trailing stop that is moved from here has to be moved at the venue.
+    """
+
+    tries: int = 0
+    not_before_ns: int = 0
+    empty_looks_ns: list[int] = field(default_factory=list)
+    cancel_taken: bool = False
+    cancel_refusal: str = ""
+    bare_since_ns: int = 0
+    looked_for_stop: bool = False
+    gone_since_ns: int = 0
+    trail_to: Decimal | None = None
+
+    def failed(self, now_ns: int) -> None:
+        """Wait a little longer than the last time."""
+        self.tries += 1
+        self.not_before_ns = now_ns + round(min(float(self.tries), RETRY_S_MAX) * NS_PER_S)
+
+    def answered(self) -> None:
+        self.tries = 0
+        self.not_before_ns = 0
+
+
+def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: VenuePolicy, now_ns: int) -> Next | None:
+    """The most urgent of what ``bracket`` needs, None when it needs nothing."""
+    refs = bracket.venue
+    if bracket.is_final or bracket.status is OrderStatus.SUBMITTING:
+        return None  # what was sent is on its way, and its answer is waited for
+    if refs.doubt is not Doubt.NONE or refs.asked is Doubt.CLOSE:
+        return Next(Job.LOOK, max(notes.not_before_ns, first_look_ns(bracket, notes, policy)))
+    wanted = [each for each in (_end_entry(bracket, notes), _close(bracket, notes), _guard(bracket, notes, capability, policy, now_ns)) if each]
+    wanted += [each for each in (_expire(bracket, notes, capability, policy), _trail(bracket, notes)) if each]
+    return min(wanted, key=lambda each: each.due_ns, default=None)
+
+
+def first_look_ns(bracket: Bracket, notes: Notes, policy: VenuePolicy) -> int:
+    """When a question in doubt may be looked at next: not while what was sent may still be on its way."""
+    refs = bracket.venue
+    if refs.asked is Doubt.CLOSE and refs.doubt is Doubt.NONE:
+        return refs.asked_ns + NS_PER_S // 2  # taken; its fill is only waited for
+    if refs.doubt is Doubt.CANCEL:
+        return notes.not_before_ns  # to cancel twice does no harm
+    landed_ns = refs.asked_ns + round(policy.call_s_max * NS_PER_S)
+    if not notes.empty_looks_ns:
+        return landed_ns
+    return max(landed_ns, notes.empty_looks_ns[-1] + round(policy.look_gap_s * NS_PER_S))
+
+
+def is_conclusive(notes: Notes, policy: VenuePolicy) -> bool:
+    """Whether the looks that found nothing are enough to say that there is nothing."""
+    looks = notes.empty_looks_ns
+    return len(looks) >= 2 and looks[-1] - looks[0] >= round(policy.look_gap_s * NS_PER_S)
+
+
+def _end_entry(bracket: Bracket, notes: Notes) -> Next | None:
+    if not bracket.venue.cancel_reason or not bracket.remaining_units:
+        return None
+    return Next(Job.LOOK if notes.cancel_taken else Job.CANCEL, notes.not_before_ns)
+
+
+def _close(bracket: Bracket, notes: Notes) -> Next | None:
+    return Next(Job.CLOSE, notes.not_before_ns) if bracket.closing_units and bracket.position_units else None
+
+
+def _guard(bracket: Bracket, notes: Notes, capability: Capability, policy: VenuePolicy, now_ns: int) -> Next | None:
+    """The stop of what is held. One that was taken off at the venue is the protection watch's affair: it rings, and does what its setting says."""
+    if bracket.origin != ARENA or not bracket.position_units or bracket.closing_units or bracket.venue.stop_removed:
+        return None
+    if bracket.protection is not Protection.NONE:
+        return None
+    since_ns = notes.bare_since_ns or now_ns
+    if capability.exits is Exits.ATTACHED and not notes.looked_for_stop:
+        return Next(Job.LOOK, max(notes.not_before_ns, since_ns + round(policy.attach_s_max * NS_PER_S)))
+    return Next(Job.PROTECT, notes.not_before_ns)
+
+
+def _trail(bracket: Bracket, notes: Notes) -> Next | None:
+    stands = bracket.venue.stop is not None and bracket.position_units and not bracket.closing_units
+    return Next(Job.TRAIL, notes.not_before_ns) if stands and notes.trail_to is not None else None
+
+
+def _expire(bracket: Bracket, notes: Notes, capability: Capability, policy: VenuePolicy) -> Next | None:
+    if bracket.origin != ARENA or not bracket.remaining_units or bracket.venue.cancel_reason:
+        return None
+    if bracket.order.entry_type not in capability.ttl_types:
+        return Next(Job.EXPIRE, max(bracket.ttl_expires_ns, notes.not_before_ns))
+    grace_ns = round(min(EXPIRY_GRACE_S, policy.reconcile_s) * NS_PER_S)
+    return Next(Job.LOOK, max(bracket.ttl_expires_ns + grace_ns, notes.not_before_ns))

@@ -1,0 +1,74 @@
+"""Comparing a bracket with how it stands at the venue. Pure; the venue wins.
+
+What the venue still has facts for comes as facts and is no difference. What is left is: an entry that ended untold, a position that is smaller or
+larger, exits and prices other than ours. A position or an entry that is missing must be missed twice, some seconds apart, before the book believes
+it: a look may cross a fill on its way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.live.venue import EntryEnded, EntryFilled, ExitFilled, Fact, LegGone, LegStands, Standing
+from trading.brackets import Bracket
+from trading.events import CancelReason
+from trading.money import plain
+from trading.orders import Leg
+
+# How long a thing that is missing at the venue must be missing.
+MISSED_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """``text`` for people, and the fact that makes the book agree. ``is_sure``: one look is enough."""
+
+    text: str
+    fact: Fact
+    is_sure: bool
+
+
+def differences(bracket: Bracket, standing: Standing, mark_price: Decimal | None) -> Sequence[Difference]:
+    """In what ``bracket``, with all facts applied, differs from ``standing``. ``mark_price`` prices a position that left without a word."""
+    found: list[Difference] = []
+    name, held, there = bracket.order_id, bracket.position_units, standing.position_units
+    client_id = bracket.venue.client_id
+    if there > held:
+        price = standing.average_price or bracket.order.entry_price or mark_price or bracket.stop_price
+        entered = EntryFilled(client_id=client_id, fill_id=_fill_id(bracket), units=plain(there - held), price=price)
+        found.append(Difference(text=f"{name}: the venue holds {there}, the book held {held}", fact=entered, is_sure=False))
+    if there < held:
+        price = mark_price or bracket.average_entry_price or bracket.stop_price
+        left = ExitFilled(client_id=client_id, leg=Leg.CLOSE, fill_id=_fill_id(bracket), units=plain(held - there), price=price)
+        found.append(Difference(text=f"{name}: the venue holds {there}, the book held {held}", fact=left, is_sure=False))
+    if bracket.remaining_units and not standing.remaining_units and there <= held:
+        ended = EntryEnded(client_id=client_id, reason=standing.ended or CancelReason.VENUE)
+        found.append(Difference(text=f"{name}: its entry has ended at the venue", fact=ended, is_sure=standing.ended is not None))
+    if there and there == held:
+        found += _legs(bracket, standing)
+    return found
+
+
+def gone(bracket: Bracket, mark_price: Decimal | None) -> Sequence[Difference]:
+    """The same for a bracket that the venue knows nothing of."""
+    return differences(bracket, Standing(remaining_units=Decimal(0), position_units=Decimal(0)), mark_price)
+
+
+def _legs(bracket: Bracket, standing: Standing) -> list[Difference]:
+    found: list[Difference] = []
+    client_id = bracket.venue.client_id
+    pairs = ((Leg.STOP_LOSS, bracket.venue.stop, standing.stop), (Leg.TAKE_PROFIT, bracket.venue.target, standing.target))
+    for leg, ours, theirs in pairs:
+        what = f"{bracket.order_id}: its {str(leg).replace('_', ' ')}"
+        if theirs is not None and theirs.units and theirs != ours:
+            stands = LegStands(client_id=client_id, order_ref=theirs.ref, leg=leg, units=theirs.units, price=theirs.price)
+            found.append(Difference(text=f"{what} stands at {theirs.price} for {theirs.units}", fact=stands, is_sure=True))
+        elif ours is not None and (theirs is None or not theirs.units):
+            off = LegGone(client_id=client_id, order_ref=ours.ref, leg=leg)
+            found.append(Difference(text=f"{what} does not stand at the venue any more", fact=off, is_sure=True))
+    return found
+
+
+def _fill_id(bracket: Bracket) -> str:
+    """Of a fill that the venue has no word for: ours, and another one each time."""
+    return f"reconciled.{bracket.order_id}.{bracket.fill_count + 1}"

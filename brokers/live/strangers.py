@@ -1,0 +1,59 @@
+"""Taking up what somebody placed at the venue itself: it gets an order id, is shown and counted like everything else, and is never touched unasked.
+
+``origin: external``; nobody of ours placed it, so changing it takes an admin. Pure.
+"""
+
+from brokers.live.account import MODE
+from brokers.live.venue import Stranger
+from trading.brackets import EXTERNAL, Bracket, Protection
+from trading.instruments import Side
+from trading.money import ZERO, book, plain
+from trading.orders import BracketOrder, EntryType, OrderStatus
+
+PLACED_BY = "external"
+
+
+def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int) -> Bracket:
+    """The bracket that ``stranger`` is here. Exits that it has not got are 0."""
+    standing = stranger.standing
+    stop = ZERO if standing.stop is None else standing.stop.price
+    target = ZERO if standing.target is None else standing.target.price
+    if stop and target and (target - stop) * stranger.side.sign <= 0:
+        target = ZERO  # a hand at the venue can do what makes no bracket: the stop is what counts
+    price = stranger.entry_price if stranger.entry_price is not None else standing.average_price
+    held, rests = standing.position_units, standing.remaining_units
+    # What has filled and left again before we looked is history that no figure here rests on.
+    units = plain(held + rests)
+    status = OrderStatus.PENDING if not held else OrderStatus.PARTIALLY_FILLED if rests else OrderStatus.OPEN
+    average = standing.average_price if standing.average_price is not None else price or ZERO
+    entry_type = stranger.entry_type if price is not None and stranger.entry_type is not EntryType.MARKET else EntryType.MARKET
+    order_id = f"{MODE}-{venue}-{n}"
+    return Bracket(
+        order_id=order_id,
+        n=n,
+        order=BracketOrder(
+            instrument=stranger.instrument,
+            side=Side(stranger.side),
+            units=units,
+            entry_type=entry_type,
+            entry_price=None if entry_type is EntryType.MARKET else price,
+            stop_loss_price=stop,
+            take_profit_price=target,
+            client_order_id="",
+        ),
+        placed_by=PLACED_BY,
+        mode=MODE,
+        status=status,
+        protection=Protection.NONE,
+        placed_ns=now_ns,
+        updated_ns=now_ns,
+        ttl_expires_ns=standing.expires_ns or 0,
+        stop_price=stop,
+        filled_units=plain(held),
+        entry_value=plain(held * average),
+        open_cost=book(held * average),
+        opened_ns=(stranger.created_ns or now_ns) if held else 0,
+        reserve_price=price or average,
+        venue=stranger.refs,
+        origin=EXTERNAL,
+    )
