@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: up test install install-dev format lint types unit ui-test system browser bench chaos simulate fuzz clean lock
+.PHONY: up test install install-dev format lint types unit ui-test processes system browser bench chaos simulate fuzz clean lock
 
 up: install
 	@exec $(BIN)/arena up
@@ -35,10 +35,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 	@touch $@
 
 # What failed is run once more, alone and loudly: docs/decisions/030. A test that fails twice fails; so does a run that ended without a verdict.
-AGAIN := { [ $$? -eq 1 ] || exit 1; echo "SOME TESTS FAILED (above): once more, alone"; } && $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
+again = { [ $$? -eq 1 ] || exit 1; echo "SOME TESTS FAILED (above): once more, alone"; $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none $(1); }
 
-# Every check. Unit tests run on two workers; what starts real processes or a browser runs alone, so that it is not disturbed.
-test: install-dev lint types unit ui-test system browser
+# Every check, on two workers.
+test: install-dev lint types unit ui-test processes
 
 lint: install-dev
 	@$(BIN)/ruff format --check .
@@ -48,13 +48,12 @@ types: install-dev
 	@$(BIN)/mypy
 
 unit: install-dev
-	@$(BIN)/python -m pytest -q -n 2 -m "not system and not browser" || $(AGAIN) -m "not system and not browser"
+	@$(BIN)/python -m pytest -q -n 2 -m "not system and not browser" || $(call again,-m "not system and not browser")
 
-system: install-dev
-	@$(BIN)/python -m pytest -q -m system || $(AGAIN) -m system
-
-browser: install-dev
-	@$(BIN)/python -m pytest -q -m browser || $(AGAIN) -m browser
+# A file's tests stay on one worker: they share an arena, or a browser.
+processes system browser: KIND = $(if $(filter processes,$@),system or browser,$@)
+processes system browser: install-dev
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(KIND)" || $(call again,-m "$(KIND)")
 
 ui-test: install-dev
 	@$(BIN)/python hatch_build.py --test
