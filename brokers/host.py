@@ -20,6 +20,7 @@ from brokers.desk import Desk
 from brokers.feed_watch import FeedWatch
 from brokers.quote_desk import QuoteDesk
 from brokers.quote_intake import QuoteIntake
+from brokers.real_quotes import RealQuotes
 from brokers.schema import MIGRATIONS
 from brokers.service import LATE_OPS, Service
 from brokers.steady_clock import SteadyClock
@@ -155,7 +156,8 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             orders = RequestServer(
                 settings.orders_address(source), service.handle, name="orders", together=service.together, late_ops=LATE_OPS, clock=clock
             )
-            intake = QuoteIntake(settings.bus_sub_address, source, quotes.take, clock)
+            take = RealQuotes(source, quotes.take).take if broker.mode == "live" else quotes.take
+            intake = QuoteIntake(settings.bus_sub_address, source, take, clock)
             adapter = Adapter(source, context, service, (orders, replay), intake)
             beats = BeatIntake(settings.bus_sub_address, desk.limits.others, desk.limits.hear, clock)
             upkeep.watches = watches = Watches(context, beats)
