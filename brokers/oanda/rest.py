@@ -35,6 +35,7 @@ READ_PAUSE_S = 0.25  # before the second try; doubles, with jitter
 
 # A venue may ask for a long rest; longer than this nobody waits without asking again.
 PAUSE_S_MAX = 30.0
+PAUSE_S = 1.0  # after a 429 that names no time
 
 _YES = frozenset({200, 201})
 _NO = frozenset({400, 401, 403, 404, 405})
@@ -184,7 +185,7 @@ def _short(code: str) -> str:
 
 def _retry_after_s(answer: Answer) -> float:
     given = answer.headers.get("retry-after", "")
-    return min(float(given), PAUSE_S_MAX) if given.isascii() and given.isdigit() else 1.0
+    return min(float(given), PAUSE_S_MAX) if given.isascii() and given.isdigit() else PAUSE_S
 
 
 def _request_id(answer: Answer) -> str:

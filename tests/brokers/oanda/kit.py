@@ -39,7 +39,10 @@ def bracket(**changes: Any) -> BracketOrder:
         "take_profit_price": Decimal("1.11"),
         "client_order_id": f"test-{next(_numbers)}",
     }
-    return BracketOrder(**{**fields, **{name: Decimal(value) if type(value) is str else value for name, value in changes.items()}})
+    numbers = {
+        name: Decimal(value) if type(value) is str and name.endswith(("price", "units", "distance")) else value for name, value in changes.items()
+    }
+    return BracketOrder(**{**fields, **numbers})
 
 
 def limit(price: str = "1.095", **changes: Any) -> BracketOrder:
