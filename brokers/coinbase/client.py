@@ -1,0 +1,234 @@
+"""The account's REST calls at Coinbase Advanced Trade, each answer a value or one of four exceptions:
+
+    NotSent        (brokers.live.venue) nothing left this machine
+    VenueRefused   (brokers.live.venue) the venue's definite no
+    InDoubt        (runtime.outbound) it may have happened: 5xx, 4xx, 429, a cut, slow or unreadable answer
+    Missing        a look-up of one thing, and the venue says that there is no such thing
+
+An answer to a create is only where to look: its fields may echo the request. What came of it is read back with ``order``.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from brokers.coinbase.answers import (
+    Holding,
+    Json,
+    Malformed,
+    VenueFill,
+    VenueOrder,
+    fill,
+    holding,
+    items,
+    mapping,
+    number,
+    number_or_zero,
+    optional_text,
+    order,
+    text,
+)
+from brokers.coinbase.orders import Create
+from brokers.coinbase.products import Product, product
+from brokers.coinbase.refusals import create_refusal
+from brokers.coinbase.rest import WRITE_S_MAX, Missing, Rest, in_path, read_or_doubt
+from brokers.live.throttle import Priority
+from runtime.outbound import InDoubt
+from runtime.timestamps import to_text
+
+# "OPEN" cannot be asked for with another status, and leaves out what has been taken and is not in the book yet.
+ON_THE_WAY = ("PENDING", "QUEUED", "CANCEL_QUEUED", "EDIT_QUEUED")
+
+CANCELS_MAX = 100  # ids in one request
+
+_NS_PER_MS = 1_000_000
+
+ValueT = TypeVar("ValueT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """Where a create that was taken can be looked at; ``attached_order_id`` is empty where no exits were attached."""
+
+    order_id: str
+    attached_order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The answer to one id of a cancel: the request was taken (not that the order is gone), or why not."""
+
+    order_id: str
+    is_taken: bool
+    reason: str
+
+
+class Client:
+    """Values in, values out; ``Rest`` signs, paces and sends."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+
+    async def create(
+        self, create: Create, *, priority: Priority = Priority.ORDER, deadline_boot_ns: int | None = None, timeout_s: float = WRITE_S_MAX
+    ) -> Created:
+        """Send ``create``, once.
+
+        Raises:
+            NotSent, VenueRefused, InDoubt.
+        """
+        try:
+            found = await self._rest.post("/orders", create.body, priority=priority, deadline_boot_ns=deadline_boot_ns, timeout_s=timeout_s)
+        except Missing:
+            raise InDoubt("the venue answered a create with 404") from None
+        if found.get("success") is False:
+            refusal = create_refusal(found)
+            if refusal is not None:
+                raise refusal
+            raise InDoubt("the venue says no without a reason, or that the id is taken: the order is looked up")
+        if found.get("success") is not True:
+            raise InDoubt("the venue's answer says neither yes nor no")
+        try:
+            taken = mapping(found.get("success_response"), "success_response")
+            return Created(order_id=text(taken, "order_id"), attached_order_id=optional_text(taken, "attached_order_id"))
+        except Malformed as error:
+            raise InDoubt(f"the venue took an order and does not say which: {error}") from error
+
+    async def preview(self, create: Create) -> list[str]:
+        """The venue's objections to ``create``, none when it would take it; nothing is placed.
+
+        Raises:
+            NotSent, InDoubt: it could not be asked.
+        """
+        fields = {name: value for name, value in json.loads(create.body).items() if name != "client_order_id"}
+        try:
+            found = await self._rest.read_post("/orders/preview", fields)
+        except Missing:
+            raise InDoubt("the venue has no previews") from None
+        errors = found.get("errs")
+        if not isinstance(errors, list):
+            raise InDoubt("a preview without errs says nothing")
+        return [str(error)[:100] for error in errors]
+
+    async def cancel(self, order_ids: Sequence[str]) -> list[Cancelled]:
+        """Ask for the end of up to ``CANCELS_MAX`` orders. One that is taken is gone only when its status says so.
+
+        Raises:
+            NotSent, InDoubt.
+        """
+        try:
+            found = await self._rest.post("/orders/batch_cancel", {"order_ids": list(order_ids)}, priority=Priority.CANCEL)
+        except Missing:
+            raise InDoubt("the venue answered a cancel with 404") from None
+        return read_or_doubt(lambda: [_cancelled(one) for one in items(found, "results")], "the answer to a cancel")
+
+    async def order(self, order_id: str, *, priority: Priority = Priority.READ) -> VenueOrder:
+        """One order as it stands.
+
+        Raises:
+            Missing, NotSent, InDoubt.
+        """
+        found = await self._rest.get(f"/orders/historical/{in_path(order_id)}", priority=priority)
+        read = read_or_doubt(lambda: order(found.get("order")), "the order")
+        if read.order_id != order_id:
+            raise InDoubt("the venue showed another order than it was asked for")
+        return read
+
+    async def orders(self, *, statuses: Sequence[str] = (), order_ids: Sequence[str] = (), since_ns: int | None = None) -> list[VenueOrder]:
+        """All orders of the account in ``statuses``, by ``order_ids``, made at or after ``since_ns``, each once; what is not named is not asked.
+
+        Raises:
+            NotSent, InDoubt.
+        """
+        query = [*(("order_status", status) for status in statuses), *(("order_ids", order_id) for order_id in order_ids)]
+        if since_ns is not None:
+            query.append(("start_date", to_text(since_ns)))
+        found = await self._list("/orders/historical/batch", "orders", order, query)
+        return list({one.order_id: one for one in found}.values())
+
+    async def working(self) -> list[VenueOrder]:
+        """Everything that may still trade. An order that moves from one list to the other meanwhile may be missed: ask for those that matter by id.
+
+        Raises:
+            NotSent, InDoubt.
+        """
+        found = [*await self.orders(statuses=ON_THE_WAY), *await self.orders(statuses=("OPEN",))]
+        return list({one.order_id: one for one in found}.values())
+
+    async def fills(self, *, order_ids: Sequence[str] = (), since_ns: int | None = None) -> list[VenueFill]:
+        """Executions, oldest first, each once; of ``order_ids``, or of everything traded at or after ``since_ns``.
+
+        Raises:
+            NotSent, InDoubt.
+        """
+        query = [("order_ids", order_id) for order_id in order_ids]
+        if since_ns is not None:
+            query.append(("start_sequence_timestamp", to_text(since_ns)))
+        found = await self._list("/orders/historical/fills", "fills", fill, query)
+        return sorted({one.entry_id: one for one in found}.values(), key=lambda one: (one.time_ns, one.entry_id))
+
+    async def holdings(self) -> dict[str, Holding]:
+        """What the account has, by currency; several wallets of one currency are added up.
+
+        Raises:
+            NotSent, InDoubt.
+        """
+        total: dict[str, Holding] = {}
+        for one in await self._list("/accounts", "accounts", holding, []):
+            total[one.currency] = total[one.currency] + one if one.currency in total else one
+        return total
+
+    async def product(self, product_id: str) -> tuple[Product, Decimal | None]:
+        """One product, and the price it traded at last, None where it has none.
+
+        Raises:
+            Missing, NotSent, InDoubt.
+        """
+        found = await self._rest.get(f"/products/{in_path(product_id)}")
+        return read_or_doubt(lambda: (product(found), number_or_zero(found, "price") or None), product_id)
+
+    async def permissions(self) -> Json:
+        """``can_view, can_trade, can_transfer, portfolio_uuid, …`` of the key.
+
+        Raises:
+            Missing, NotSent, InDoubt.
+        """
+        return await self._rest.get("/key_permissions")
+
+    async def fee_tier(self) -> Json:
+        """``maker_fee_rate``, ``taker_fee_rate`` and more.
+
+        Raises:
+            Missing, NotSent, InDoubt.
+        """
+        found = await self._rest.get("/transaction_summary")
+        return read_or_doubt(lambda: mapping(found.get("fee_tier"), "fee_tier"), "the fee tier")
+
+    async def time_ns(self) -> int:
+        """The venue's clock, nanoseconds since 1970.
+
+        Raises:
+            Missing, NotSent, InDoubt.
+        """
+        found = await self._rest.get("/time")
+        return read_or_doubt(lambda: int(number(found, "epochMillis")) * _NS_PER_MS, "the venue's time")
+
+    def stream_token(self) -> str:
+        """What a websocket subscription is signed with."""
+        return self._rest.stream_token()
+
+    async def _list(self, path: str, name: str, read: Callable[[object], ValueT], query: Sequence[tuple[str, str]]) -> list[ValueT]:
+        try:
+            return await self._rest.list(path, name, read, query)
+        except Missing:
+            raise InDoubt(f"the venue answered {path} with 404") from None
+
+
+def _cancelled(data: object) -> Cancelled:
+    found = mapping(data, "result")
+    taken = found.get("success")
+    if not isinstance(taken, bool):
+        raise Malformed("success is missing")
+    return Cancelled(order_id=text(found, "order_id"), is_taken=taken, reason="" if taken else optional_text(found, "failure_reason"))

@@ -1,0 +1,258 @@
+"""The exits of a bracket at a venue that holds the coins for each of them: one exit at a time, and a moment without one whenever it changes.
+
+All units of a position are on hold for its exit, so nothing else can be placed beside it. Changing an exit is: take it off, see that it is gone,
+count what it traded meanwhile, place the next for what is left, see that it stands. A step that goes wrong in between leaves the position without an
+exit and comes out as doubt, never as a refusal; and that the stop covers nothing is told through the stream at once, so that the core protects again.
+
+A create that is refused for its kind is tried on the next lower rung: a bracket (both exits in one order), then a stop alone. One that is refused for
+its prices is not: the market has passed them, and what then is to be done the core decides.
+"""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+
+from brokers.coinbase.answers import VenueOrder, VenueStatus
+from brokers.coinbase.context import Ability, Context
+from brokers.coinbase.family import Family, entry_end, facts_of, fill_facts, standing_legs
+from brokers.coinbase.ids import Part
+from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
+from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back
+from brokers.coinbase.refusals import family as refusal_family
+from brokers.live.venue import EntryEnded, Fact, LegStands, Target, VenueRefused
+from runtime.outbound import InDoubt
+from trading.events import CancelReason
+from trading.money import ZERO
+from trading.orders import Leg
+
+
+class Legs:
+    """Places, replaces and releases exits, and closes at the market."""
+
+    def __init__(self, context: Context, placing: Placing) -> None:
+        self._context = context
+        self._placing = placing
+
+    async def protect(self, target: Target) -> list[Fact]:
+        """See that one exit of the right size and prices stands; what stands already is left.
+
+        Raises:
+            VenueRefused: the stop cannot stand, and nothing guards the position at the venue.
+        """
+        found = await self._context.looking.one(target)
+        told: list[Fact] = []
+        if found.position_units and _waits_for_its_entry(found):
+            found = await self._await_attached(target, found)
+            if found.remaining_units and _waits_for_its_entry(found):
+                # They come when the entry is over: end it, and they open for what it filled. Another exit beside them could sell twice.
+                found = await self._end_entry(target, found)
+                told = _ended_for_its_exits(found)
+                found = await self._await_attached(target, found)
+        if not found.position_units:
+            found = await self._release(target, found)
+            return [*told, *facts_of(found, target.refs)]
+        if self._stands_right(found, target):
+            return [*told, *facts_of(found, target.refs)]
+        found = await self._release(target, found)
+        if not found.position_units:
+            return [*told, *facts_of(found, target.refs)]
+        return [*told, *await self._place_exit(target, found)]
+
+    async def close(self, target: Target, units: Decimal) -> list[Fact]:
+        """Close ``units`` at the market; exits are released first and stand again for what is left.
+
+        Raises:
+            VenueRefused: the venue would not close, and the exits stand again, under other ids.
+        """
+        found = await self._context.looking.one(target)
+        found = await self._release(target, found)
+        size = min(units, found.position_units)
+        if not size:
+            return facts_of(found, target.refs)
+        product_id, side = target.order.instrument, target.order.side.opposite
+        with no_way_back():
+            try:
+                closed = await self._close_order(target, found, lambda name: market(product_id, side, size, client_order_id=name))
+            except VenueRefused:
+                await self._place_again(target, found)
+                raise
+            except BaseException:
+                self._tell_bare(target)
+                raise
+            found = await self._placing.looked_again(target, [*_ids(found), closed.order_id])
+            return await self._place_exit(target, found) if found.position_units else facts_of(found, target.refs)
+
+    async def replace(self, target: Target, *, stop: Decimal, take_profit: Decimal) -> list[Fact]:
+        """Exits at other prices: all of it or nothing, as far as the venue allows.
+
+        Raises:
+            VenueRefused: the venue would not have the new prices; the old exits stand, or stand again under other ids.
+        """
+        found = await self._context.looking.one(target)
+        side, product_id = target.order.side.opposite, target.order.instrument
+        if found.position_units and self._context.ability(product_id, target.order.side) >= Ability.BRACKET:
+            # Asked first, while the old exit still stands. The coins are on hold for it, so a want of funds says nothing here.
+            wanted = bracket_exit(product_id, side, found.position_units, target=take_profit, stop=stop, client_order_id="preview")
+            objections = [one for one in await self._context.client.preview(wanted) if refusal_family(one) != "INSUFFICIENT_FUNDS"]
+            if objections:
+                raise VenueRefused(refusal_family(objections[0]), objections[0])
+        found = await self._release(target, found)
+        if not found.position_units:
+            return facts_of(found, target.refs)
+        try:
+            return await self._place_exit(target, found, stop=stop, take_profit=take_profit)
+        except VenueRefused:
+            await self._place_again(target, found)
+            raise
+
+    async def _close_order(self, target: Target, found: Family, build: Callable[[str], Create]) -> VenueOrder:
+        closed = await self._placing.ended(await self._placing.part(target.client_id, found, Part.CLOSE, build))
+        if closed.status is VenueStatus.FAILED:
+            raise VenueRefused(refusal_family(closed.reason), closed.reason or "the venue took the order and then refused it")
+        return closed
+
+    async def _await_attached(self, target: Target, found: Family) -> Family:
+        """The family once the attached exits stand or are over; as it is after the last look otherwise."""
+        for pause_s in LOOK_PAUSES_S[1:5]:
+            if not _waits_for_its_entry(found):
+                break
+            await asyncio.sleep(pause_s)
+            found = await self._placing.looked_again(target, _ids(found))
+        return found
+
+    async def _end_entry(self, target: Target, found: Family) -> Family:
+        entry = found.entry
+        assert entry is not None
+        self._context.replace([entry.order_id])
+        try:
+            await self._placing.ask_to_end([entry.order_id])
+            with no_way_back():
+                await self._placing.ended(entry)
+                return await self._placing.looked_again(target, _ids(found))
+        except BaseException:
+            self._context.keep([entry.order_id])
+            raise
+
+    def _stands_right(self, found: Family, target: Target) -> bool:
+        """Whether exactly one exit works, for all of the position, where the book wants it."""
+        working = found.working_exits
+        if len(working) != 1:
+            return False
+        stop, take_profit = standing_legs(working[0])
+        if stop is None or stop.units != found.position_units:
+            return False
+        if working[0].is_triggered:
+            return True  # the stop is at work: it must not be taken off
+        if stop.price != target.stop_price:
+            return False
+        wants_both = self._context.ability(target.order.instrument, target.order.side) >= Ability.BRACKET
+        return take_profit.price == target.order.take_profit_price if take_profit is not None else not wants_both
+
+    async def _release(self, target: Target, found: Family) -> Family:
+        """Take all exits off and count what they traded until then.
+
+        Raises:
+            InDoubt: one of them is not off yet, so nothing may be placed beside it.
+        """
+        working = found.working_exits
+        if not working:
+            return found
+        ids = [one.order_id for one in working]
+        self._context.replace(ids)
+        try:
+            await self._placing.ask_to_end(ids)
+            with no_way_back():
+                for one in working:
+                    await self._placing.ended(one)
+                return await self._placing.looked_again(target, _ids(found))
+        except BaseException:
+            self._context.keep(ids)  # their end, whenever it comes, is news after all
+            self._tell_bare(target)
+            raise
+
+    async def _place_exit(self, target: Target, found: Family, *, stop: Decimal | None = None, take_profit: Decimal | None = None) -> list[Fact]:
+        """Everything there is to tell once the next exit for all of the position stands.
+
+        Raises:
+            VenueRefused, InDoubt.
+        """
+        try:
+            with no_way_back():
+                placed = await self._exit_order(target, found, stop or target.stop_price, take_profit or target.order.take_profit_price)
+                found = await self._placing.looked_again(target, [*_ids(found), placed.order_id])
+        except BaseException:
+            self._tell_bare(target)
+            raise
+        return facts_of(found, target.refs)
+
+    async def _exit_order(self, target: Target, found: Family, stop: Decimal, take_profit: Decimal) -> VenueOrder:
+        """The next exit on the highest rung that the venue takes."""
+        product_id, side, size = target.order.instrument, target.order.side.opposite, found.position_units
+        placed: VenueOrder | None = None
+        if self._context.ability(product_id, target.order.side) >= Ability.BRACKET:
+            try:
+                placed = await self._placing.part(
+                    target.client_id,
+                    found,
+                    Part.BRACKET,
+                    lambda name: bracket_exit(product_id, side, size, target=take_profit, stop=stop, client_order_id=name),
+                )
+            except VenueRefused as refusal:
+                if refusal.code != "BRACKET_NOT_SUPPORTED":
+                    raise
+        if placed is None:
+            tick = self._context.products[product_id].price_increment
+            placed = await self._placing.part(
+                target.client_id,
+                found,
+                Part.STOP,
+                lambda name: stop_exit(product_id, side, size, stop=stop, tick=tick, client_order_id=name),
+            )
+        if placed.status is VenueStatus.FAILED:
+            raise VenueRefused(refusal_family(placed.reason), placed.reason or "the venue took the exit and then refused it")
+        return placed
+
+    def _tell_bare(self, target: Target) -> None:
+        """The stop that the book believes in is off, or may be: it covers nothing until one is seen. Protecting looks before it acts."""
+        leg = target.refs.stop
+        if leg is not None:
+            self._context.aside.append(
+                LegStands(client_id=target.client_id, order_ref=leg.ref, leg=Leg.STOP_LOSS, units=ZERO, price=target.stop_price)
+            )
+
+    async def _place_again(self, target: Target, found: Family) -> None:
+        """Put back what was released for a change that the venue would not make.
+
+        Raises:
+            InDoubt: it does not stand again, so that it would be wrong to say that nothing has changed.
+        """
+        try:
+            await self._place_exit(target, found)
+        except VenueRefused as refusal:
+            raise InDoubt(f"the exits were taken off and the venue would not have them again: {refusal.code}") from refusal
+
+
+def _ids(found: Family) -> list[str]:
+    return [one.order_id for one in found.orders]
+
+
+def _waits_for_its_entry(found: Family) -> bool:
+    """Whether attached exits are there that do not stand yet."""
+    parents = {one.order_id for one in found.entries}
+    return any(one.originating_order_id in parents and one.status in {VenueStatus.PENDING, VenueStatus.QUEUED} for one in found.exits)
+
+
+def _ended_for_its_exits(found: Family) -> list[Fact]:
+    """The entry's end as what it was: ours, for want of exits. Its fills first."""
+    return [
+        *fill_facts(found),
+        *(
+            EntryEnded(
+                client_id=found.client_id,
+                order_ref=end.order_ref,
+                reason=CancelReason.STOP_LOSS_ON_FILL,
+                text="its exits did not follow a partial fill, so the rest of the entry was cancelled",
+            )
+            for end in entry_end(found)
+        ),
+    ]

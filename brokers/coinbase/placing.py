@@ -1,0 +1,165 @@
+"""Placing one order and seeing what became of it; ending one and seeing it ended. What both the entry's and the exits' side are made of.
+
+The venue's yes to a create is read back by id and compared with what was sent, and its yes to a cancel counts only when the order's own status says
+so. An exit or a close whose answer is lost is asked for again at once, byte for byte and under its own name, which the venue answers with the first
+order: between taking off one exit and placing the next, waiting for a look would leave the position naked. What the second try is refused for says
+nothing about the first.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+from brokers.coinbase.answers import VenueOrder, VenueStatus
+from brokers.coinbase.client import CANCELS_MAX, Cancelled, Created
+from brokers.coinbase.context import Context
+from brokers.coinbase.family import Family
+from brokers.coinbase.ids import Part, part_id
+from brokers.coinbase.orders import Create, differences
+from brokers.coinbase.rest import Missing
+from brokers.live.throttle import Priority
+from brokers.live.venue import NotSent, Target, VenueMismatch, VenueRefused
+from runtime.outbound import InDoubt
+
+# Waits between looks at an order that is on its way somewhere; four and a half seconds in all.
+LOOK_PAUSES_S = (0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
+# The same for one that was just taken: it shows within a second, or is doubt.
+SEE_PAUSES_S = LOOK_PAUSES_S[:5]
+
+# The pauses before each try of an exit or a close, and how long one may take.
+CREATE_PAUSES_S = (0.0, 0.1, 0.3, 0.6, 1.0)
+CREATE_S_MAX = 2.0
+# The same for the reading between two steps.
+AGAIN_PAUSES_S = (0.1, 0.3, 0.6)
+
+# A name that the venue answers with an older order is passed over, and the next one tried: after a restore the book may lag behind.
+NUMBERS_TRIED = 5
+
+_ON_ITS_WAY = frozenset({VenueStatus.PENDING, VenueStatus.QUEUED})
+
+
+@contextlib.contextmanager
+def no_way_back() -> Iterator[None]:
+    """For steps after one that changed something: that a later one was not sent no longer means that nothing happened."""
+    try:
+        yield
+    except NotSent as error:
+        raise InDoubt(f"the second step was not sent: {error.message}") from error
+
+
+class Placing:
+    """One order at a time."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._client = context.client
+
+    async def part(self, client_id: str, found: Family, kind: Part, build: Callable[[str], Create]) -> VenueOrder:
+        """Create the next part of a bracket, whose orders are ``found``, and return what the venue made of it.
+
+        Raises:
+            VenueRefused, NotSent, InDoubt, VenueMismatch.
+        """
+        for number in range(found.number + 1, found.number + 1 + NUMBERS_TRIED):
+            create = build(part_id(client_id, kind, number))
+            sent_ns = self._context.clock.wall_ns()
+            placed = await self.seen((await self._insist(create)).order_id)
+            wrong = differences(create, placed, sent_ns=sent_ns)
+            if not wrong:
+                return placed
+            if placed.client_order_id != create.client_order_id:
+                raise VenueMismatch(f"the venue answered with another order than was sent: {', '.join(wrong)} differ")
+            if not placed.status.is_final:
+                # Sent before and in doubt since: it stands after all. The next look finds it by its name and takes it into account.
+                raise InDoubt("an order that was in doubt has turned up")
+        raise InDoubt("the venue knows all the names that were tried")
+
+    async def _insist(self, create: Create) -> Created:
+        trouble: Exception | None = None
+        for pause_s in CREATE_PAUSES_S:
+            await asyncio.sleep(pause_s)
+            try:
+                return await self._client.create(create, priority=Priority.CANCEL, timeout_s=CREATE_S_MAX)
+            except VenueRefused as refusal:
+                if trouble is None or isinstance(trouble, NotSent):
+                    raise
+                raise InDoubt(f"refused when it was asked for again: {refusal.code}") from trouble
+            except NotSent as error:
+                trouble = trouble or error
+            except InDoubt as error:
+                trouble = error
+        assert trouble is not None
+        raise trouble
+
+    async def seen(self, order_id: str) -> VenueOrder:
+        """An order that was taken a moment ago, once it shows and is past the venue's first checks.
+
+        Raises:
+            InDoubt: it does not show.
+        """
+        seen: VenueOrder | None = None
+        trouble: Exception = InDoubt("the venue took an order and does not show it")
+        for pause_s in SEE_PAUSES_S:
+            await asyncio.sleep(pause_s)
+            try:
+                seen = await self._client.order(order_id, priority=Priority.CANCEL)
+            except Missing:
+                continue
+            except InDoubt as error:  # a read may be repeated
+                trouble = error
+                continue
+            if seen.status not in _ON_ITS_WAY:
+                break
+        if seen is None:
+            raise trouble
+        return seen
+
+    async def looked_again(self, target: Target, order_ids: Sequence[str]) -> Family:
+        """The family after something was done to it: asked for more often than a look, for there is no way back.
+
+        Raises:
+            InDoubt, NotSent.
+        """
+        for pause_s in AGAIN_PAUSES_S:
+            with contextlib.suppress(InDoubt, NotSent):  # the last try tells
+                return await self._context.looking.again(target, order_ids)
+            await asyncio.sleep(pause_s)
+        return await self._context.looking.again(target, order_ids)
+
+    async def ask_to_end(self, order_ids: Sequence[str]) -> list[Cancelled]:
+        """Ask for the end of these; a cancel may be asked for twice.
+
+        Raises:
+            NotSent, InDoubt.
+        """
+        answers: list[Cancelled] = []
+        for start in range(0, len(order_ids), CANCELS_MAX):
+            answers += await self._cancel(order_ids[start : start + CANCELS_MAX])
+        return answers
+
+    async def _cancel(self, order_ids: Sequence[str]) -> list[Cancelled]:
+        for pause_s in AGAIN_PAUSES_S:
+            with contextlib.suppress(InDoubt):  # the last try tells
+                return await self._client.cancel(order_ids)
+            await asyncio.sleep(pause_s)
+        return await self._client.cancel(order_ids)
+
+    async def ended(self, order: VenueOrder) -> VenueOrder:
+        """``order`` once it is over.
+
+        Raises:
+            InDoubt: it is not, after all looks.
+        """
+        for pause_s in LOOK_PAUSES_S:
+            if order.status.is_final:
+                break
+            await asyncio.sleep(pause_s)
+            try:
+                order = await self._client.order(order.order_id, priority=Priority.CANCEL)
+            except Missing:
+                raise InDoubt("the venue no longer shows an order that it has shown before") from None
+            except InDoubt:  # a read may be repeated; what was seen last still counts
+                continue
+        if not order.status.is_final:
+            raise InDoubt("the venue was asked to end an order and has not done so yet")
+        return order

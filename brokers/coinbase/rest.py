@@ -1,0 +1,186 @@
+"""One signed, paced request, and lists read page by page.
+
+A request waits for its turn, is signed at the moment it leaves, and what changes anything leaves once; what only reads is repeated a little. Whatever
+is not a whole answer of status 200 in exact JSON is doubt (``AnswerUnusable`` with the status where one came); a 429 besides holds everybody back for
+a moment. Half a list is no list.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+from yarl import URL
+
+from brokers.coinbase.answers import Json, Malformed, items, optional_text
+from brokers.coinbase.auth import ApiKey
+from brokers.live.throttle import Priority, Throttle
+from brokers.live.venue import NotSent
+from runtime import outbound
+from runtime.clock import Clock
+from runtime.outbound import AnswerUnusable, InDoubt, Outbound
+
+PREFIX = "/api/v3/brokerage"
+
+# After a 429 nobody asks for this long: the venue counts by the second.
+HOLD_S = 1.0
+
+# What changes something gets more time: its doubt costs a look-up.
+WRITE_S_MAX = 4.0
+# A read that has had no answer by then is asked again; reads are quick, and a command that waits for several has eight seconds in all.
+READ_S_MAX = 2.0
+# The pauses before each try of a read.
+READ_PAUSES_S = (0.0, 0.1, 0.4)
+
+PAGE = 250
+# A list that has not ended after so many pages is not believed; 50,000 orders is more than an account keeps.
+PAGES_MAX = 200
+
+_OK, _NOT_FOUND, _TOO_MANY = 200, 404, 429
+
+ValueT = TypeVar("ValueT")
+
+
+class Missing(Exception):
+    """The venue has nothing by that id. Of something that was sent a moment ago this is no proof that it never will."""
+
+
+class Rest:
+    """The account's signed requests. Tokens are made by wall clock: the venue compares them with its own."""
+
+    def __init__(self, way_out: Outbound, key: ApiKey, clock: Clock, throttle: Throttle) -> None:
+        self._way_out = way_out
+        self._key = key
+        self._clock = clock
+        self._throttle = throttle
+        url = URL(way_out.base_url)
+        self._host = str(url.host) if url.is_default_port() else f"{url.host}:{url.port}"
+        self._base_path = url.path.rstrip("/")
+
+    async def get(
+        self, path: str, query: Sequence[tuple[str, str]] = (), *, priority: Priority = Priority.READ, timeout_s: float = READ_S_MAX
+    ) -> Json:
+        """The object that a GET answers, asked for up to three times.
+
+        Raises:
+            Missing, NotSent, InDoubt.
+        """
+        return await self._repeat(lambda: self._send("GET", path, query=urlencode(query), priority=priority, timeout_s=timeout_s))
+
+    async def read_post(self, path: str, fields: Mapping[str, object]) -> Json:
+        """The object that a POST answers which changes nothing, asked for up to three times.
+
+        Raises:
+            Missing, NotSent, InDoubt.
+        """
+        return await self._repeat(lambda: self.post(path, fields, priority=Priority.READ, timeout_s=READ_S_MAX))
+
+    @staticmethod
+    async def _repeat(ask: Callable[[], Awaitable[Json]]) -> Json:
+        trouble: Exception | None = None
+        for pause_s in READ_PAUSES_S:
+            await asyncio.sleep(pause_s)
+            try:
+                return await ask()
+            except (InDoubt, NotSent) as error:
+                trouble = error
+        assert trouble is not None
+        raise trouble
+
+    async def post(
+        self,
+        path: str,
+        fields: Mapping[str, object] | bytes,
+        *,
+        priority: Priority,
+        deadline_boot_ns: int | None = None,
+        timeout_s: float = WRITE_S_MAX,
+    ) -> Json:
+        """The object that a POST answers; bytes are sent as they are.
+
+        Raises:
+            Missing, NotSent, InDoubt. NotSent ``EXPIRED`` when ``deadline_boot_ns`` came before its turn.
+        """
+        body = fields if isinstance(fields, bytes) else json.dumps(fields, separators=(",", ":")).encode()
+        return await self._send("POST", path, body=body, priority=priority, deadline_boot_ns=deadline_boot_ns, timeout_s=timeout_s)
+
+    async def list(
+        self,
+        path: str,
+        name: str,
+        read: Callable[[object], ValueT],
+        query: Sequence[tuple[str, str]] = (),
+        *,
+        timeout_s: float = READ_S_MAX,
+    ) -> list[ValueT]:
+        """Every element of the list ``name``, of all its pages. ``timeout_s`` is for each page. Pages may overlap while things change.
+
+        Raises:
+            NotSent, InDoubt: one page or one element could not be read, and it may be the one that matters.
+        """
+        found: list[ValueT] = []
+        cursor = ""
+        for _ in range(PAGES_MAX):
+            asked = [("limit", str(PAGE)), *query, *([("cursor", cursor)] if cursor else [])]
+            page = await self.get(path, asked, timeout_s=timeout_s)
+            with_doubt = f"{path} cannot be read"
+            found += read_or_doubt(lambda page=page: [read(one) for one in items(page, name)], with_doubt)  # type: ignore[misc]  # bound per page
+            following = optional_text(page, "cursor")
+            # Where ``has_next`` is absent (fills), the cursor alone says whether anything follows.
+            if page.get("has_next", bool(following)) is not True:
+                return found
+            if not following or following == cursor:
+                raise AnswerUnusable(f"{path} has a next page and does not say where", _OK)
+            cursor = following
+        raise AnswerUnusable(f"{path} does not end", _OK)
+
+    def stream_token(self) -> str:
+        """What a websocket subscription is signed with."""
+        return self._key.token(self._clock.wall_ns())
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: bytes = b"",
+        priority: Priority,
+        deadline_boot_ns: int | None = None,
+        timeout_s: float,
+    ) -> Json:
+        await self._throttle.take(priority, deadline_boot_ns=deadline_boot_ns)
+        token = self._key.token(self._clock.wall_ns(), method=method, host=self._host, path=self._base_path + PREFIX + path)
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        target = f"{PREFIX}{path}?{query}" if query else PREFIX + path
+        try:
+            answer = await self._way_out.request(method, target, headers=headers, body=body, timeout_s=timeout_s)
+        except outbound.NotSent as error:
+            raise NotSent(message=str(error)) from error
+        if answer.status == _OK:
+            return answer.json_object()
+        if answer.status == _NOT_FOUND:
+            raise Missing(path)
+        if answer.status == _TOO_MANY:
+            self._throttle.pause(HOLD_S)
+        raise AnswerUnusable(f"the venue answered {method} {path} with status {answer.status}", answer.status)
+
+
+def read_or_doubt(read: Callable[[], ValueT], what: str) -> ValueT:
+    """What ``read`` makes of an answer; one that it cannot make sense of is doubt.
+
+    Raises:
+        AnswerUnusable
+    """
+    try:
+        return read()
+    except Malformed as error:
+        raise AnswerUnusable(f"{what}: {error}", _OK) from error
+
+
+def in_path(name: str) -> str:
+    """``name`` as one segment of a path: an id that the venue made up cannot lead anywhere else."""
+    return quote(name, safe="")
