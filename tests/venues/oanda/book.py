@@ -15,7 +15,7 @@ def side_of(units: Decimal) -> Side:
     return Side.BUY if units > 0 else Side.SELL
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Order:
     """One order. ``units`` of an exit are the trade's, the other way round, when it fills."""
 
@@ -75,7 +75,7 @@ class Order:
         return doc
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Trade:
     """One open or closed trade; ``units`` is what is left of it, signed."""
 

@@ -31,6 +31,7 @@ def set_exits(account: Account, spec: str, body: object, request_id: str | None 
     trade = account.find_trade(spec)
     if trade is None or trade.id not in account.open:
         raise not_found("NO_SUCH_TRADE", account.log.last_id)
+    wishes = [_inherited(account, trade, wish) for wish in wishes]
     batch = account.log.batch(request_id)
     _refuse_all(account, batch, trade, wishes)
     answer: Doc = {}
@@ -70,6 +71,16 @@ def _read(body: object) -> list[Wish]:
     if unknown := sorted(set(body) - set(EXIT_KEYS.values())):
         raise Malformed(unknown[0])
     return [Wish(kind, None if body[key] is None else read_details(kind, body[key], key)) for kind, key in EXIT_KEYS.items() if key in body]
+
+
+def _inherited(account: Account, trade: Trade, wish: Wish) -> Wish:
+    """A replacement that names no price keeps the one there is; so one client's authors found."""
+    old = account.orders.get(trade.exits.get(wish.type, 0))
+    details = wish.details
+    if old is None or details is None or details.price is not None or details.distance is not None:
+        return wish
+    distance = old.request.distance
+    return Wish(wish.type, replace(details, price=None if distance is not None else old.request.price, distance=distance))
 
 
 def _refuse_all(account: Account, batch: Batch, trade: Trade, wishes: list[Wish]) -> None:

@@ -60,7 +60,7 @@ async def _pricing(request: web.Request) -> web.Response:
     since_ns = _time(request.query, "since") or 0
     docs = [doc for name in names if (doc := views.price_doc(account, name)) is not None and doc["time"].ns > since_ns]
     answer: Doc = {"time": Stamp(account.clock.now_ns()), "prices": docs}
-    if request.query.get("includeHomeConversions") == "true":
+    if request.query.get("includeHomeConversions", "false").lower() == "true":
         answer["homeConversions"] = views.home_conversions(account, names)
     return respond(request, answer)
 

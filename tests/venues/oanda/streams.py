@@ -78,7 +78,7 @@ async def _pricing_stream(request: web.Request) -> web.StreamResponse:
     async with _opened(request, streams) as queue, asyncio.TaskGroup() as group:
         window = _Window(account, queue, names)
         account.board.on_quote(window.note)
-        if request.query.get("snapshot", "true") == "true":
+        if request.query.get("snapshot", "true").lower() == "true":
             for name in names:
                 window.send(name)
         sending = group.create_task(window.run())

@@ -168,6 +168,13 @@ def test_exits_are_set_replaced_and_cancelled_together_or_not_at_all() -> None:
     assert list(venue.account.trades[5].exits) == ["STOP_LOSS"]
 
 
+def test_a_replaced_exit_that_names_no_price_keeps_its_own() -> None:
+    venue = desk()
+    venue.place(**market("1000", **bracket("1.12000", "1.09000")))
+    answer = exits.set_exits(venue.account, "5", {"stopLoss": {"clientExtensions": {"id": "stop"}}})
+    assert (answer["stopLossOrderTransaction"]["price"], answer["stopLossOrderTransaction"]["clientExtensions"]) == ("1.09000", {"id": "stop"})
+
+
 def test_a_trade_closes_in_parts_and_its_exits_go_with_the_last() -> None:
     venue = desk()
     venue.place(**market("1000", **bracket("1.12000", "1.09000")))

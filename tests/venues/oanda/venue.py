@@ -26,7 +26,7 @@ from tests.venues.common.faults import FaultScript
 from tests.venues.common.http_faults import http_faults
 from tests.venues.common.quotes import QuoteBoard, begin
 from tests.venues.common.server import LOOPBACK, serve, tasks
-from tests.venues.oanda import triggers, views
+from tests.venues.oanda import closing, placing, triggers, views
 from tests.venues.oanda.account import Account, AccountConfig
 from tests.venues.oanda.doors import ACCOUNT, SHAPER, TOKEN, Shaper, guard, rate_limit, rate_limited
 from tests.venues.oanda.pricing import TICKS, Ticks, add_pricing_routes
@@ -129,9 +129,9 @@ class OandaVenue:
         """How the account is, and what happens to it.
 
         ``financing``: an amount charged now. ``hedging``, ``stops_exclude_each_other``: see AccountConfig. ``note``: the text of a transaction
-        whose type no published file knows; the real venue gets new ones, too.
+        whose type no published file knows; the real venue gets new ones, too. ``flatten``: every order cancelled and every trade closed, as by hand.
         """
-        known = {"financing", "hedging", "stops_exclude_each_other", "note"}
+        known = {"financing", "hedging", "stops_exclude_each_other", "note", "flatten"}
         if unknown := sorted(set(wanted) - known):
             raise ValueError(f"{unknown[0]} cannot be set; {', '.join(sorted(known))} can")
         config = self.account.config
@@ -140,6 +140,12 @@ class OandaVenue:
             hedging=bool(wanted.get("hedging", config.hedging)),
             stops_exclude_each_other=bool(wanted.get("stops_exclude_each_other", config.stops_exclude_each_other)),
         )
+        if wanted.get("flatten"):
+            for order in list(self.account.pending.values()):
+                if not order.request.is_exit:
+                    placing.cancel(self.account, str(order.id))
+            for trade in list(self.account.open.values()):
+                closing.close_trade(self.account, str(trade.id), {})
         if "financing" in wanted:
             self.account.charge_financing(Decimal(wanted["financing"]))
         if "note" in wanted:
