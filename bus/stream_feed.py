@@ -25,6 +25,8 @@ LATE_EVENTS = REPLAY_DEFAULT
 GATHERED_MAX = 10_000
 # After a batch: what comes meanwhile leaves as one chunk. The first event after a silence does not wait.
 GATHER_S = 0.002
+# The same while nobody reads: the ring may be that much older when somebody comes, and a flood of orders costs a server half.
+UNWATCHED_S = 0.05
 TURN_CLIENTS = 500  # then the loop gets its turn
 
 
@@ -57,7 +59,7 @@ class Feed:
         """Take batch after batch; each is with every live reader before the next is looked at."""
         while True:
             self._take(await self.consumer.batch())
-            await asyncio.sleep(GATHER_S)
+            await asyncio.sleep(GATHER_S if self.clients else UNWATCHED_S)
 
     async def warm_up(self) -> None:
         """Open the ring as soon as every owner was reached or has failed to answer, or after 1.5 s."""
