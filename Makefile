@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: up test install install-dev format lint types unit ui-test processes system browser bench chaos simulate fuzz clean lock
+.PHONY: up test install install-dev format lint types unit ui-test processes system browser judges bench chaos simulate fuzz clean lock
 
 up: install
 	@exec $(BIN)/arena up
@@ -58,6 +58,11 @@ processes system browser: install-dev
 ui-test: install-dev
 	@$(BIN)/python hatch_build.py --test
 
+# Clients of OANDA and Coinbase that nobody here wrote, each in an environment of its own, against the simulated venues; then every defect that can be
+# planted in those, each of which must be found. Five minutes. docs/venues.md.
+judges: install-dev
+	@$(BIN)/python -m tests.venues.judges
+
 # Faults under load and the accounting after them, in their long form: make chaos SECONDS=600 SEED=7. SECONDS is the length of the mixed run;
 # the other proofs come after it and take about ten minutes. What needs root skips with its reason.
 SECONDS ?= 300
@@ -92,7 +97,7 @@ format: install-dev
 # Locks name no registry: only versions and hashes. uv is not a dependency; install it anywhere to run this.
 lock:
 	@cd requirements && uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 ../pyproject.toml -o run.txt
-	@cd requirements && for name in build node dev; do uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $$name.in -o $$name.txt; done
+	@cd requirements && for name in build node dev judge-fivetwenty judge-v20 judge-coinbase; do uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 $$name.in -o $$name.txt; done
 
 clean:
 	rm -rf $(VENV) dashboard/static dashboard/ui/node_modules .pytest_cache .mypy_cache .ruff_cache
