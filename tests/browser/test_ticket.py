@@ -216,3 +216,29 @@ async def test_an_order_on_an_old_price_is_asked_about(page: Page, arena: FakeAr
     await expect(dialog).to_contain_text("Its price is old")
     await dialog.get_by_role("button", name="Place it").click()
     await expect(page.locator(".outcome")).to_contain_text("paper-oanda-3")
+
+
+async def test_a_trailing_stop_travels_as_a_distance(desk: Page, arena: FakeArena) -> None:
+    await fill_ticket(desk)
+    await desk.get_by_label("Trailing stop").fill("0.00205")
+    await desk.locator(".submit").click()
+    await expect(desk.locator(".outcome")).to_contain_text("paper-oanda-3")
+    assert sent(arena, "POST", ORDERS)[0]["trailing_stop_distance"] == "0.00205"
+
+
+async def test_an_order_against_what_is_held_is_asked_about_whatever_the_settings_say(desk: Page, arena: FakeArena) -> None:
+    """A slip of the side would otherwise take back what is held. This desk asks nothing else: its prices are fresh."""
+    arena.answers["GET", "/api/arena/brokers/oanda/positions"] = {"ok": True, "positions": [fake_answers.position("oanda")]}
+    await desk.reload()
+    await expect(desk.locator(".connection")).to_have_text("Live")
+    story.quote_all(arena)
+    await expect(desk.locator(".price-row").first).to_have_attribute("data-stale", "false")
+    await fill_ticket(desk)
+    await desk.get_by_role("radio", name="SELL").check()
+    for label, text in (("Entry", "1.168"), ("Stop loss", "1.17"), ("Take profit", "1.16")):
+        await desk.get_by_label(label, exact=True).fill(text)
+    await desk.locator(".submit").click()
+    dialog = desk.get_by_role("dialog", name="Place this order?")
+    await expect(dialog).to_contain_text("It goes against what you hold: long")
+    await dialog.get_by_role("button", name="Place it").click()
+    await expect(desk.locator(".outcome")).to_contain_text("paper-oanda-3")

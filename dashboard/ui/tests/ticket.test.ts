@@ -135,6 +135,24 @@ describe('exits as a distance', () => {
   });
 });
 
+describe('a trailing stop', () => {
+  it('is left out unless it is typed', () => {
+    expect(judged({}).body).not.toHaveProperty('trailing_stop_distance');
+    expect(judged({ trail: '0.002' }).body?.trailing_stop_distance).toBe('0.002');
+  });
+
+  it('is written as stop and target are, and set on the nearest tick', () => {
+    expect(judged({ exitUnit: 'pips', stop: '55', target: '45', trail: '20' }).body?.trailing_stop_distance).toBe('0.002');
+    expect(judged({ exitUnit: 'percent', stop: '1', target: '1', trail: '0.1' }).body?.trailing_stop_distance).toBe('0.00117');
+  });
+
+  it('is a distance on the grid, above zero', () => {
+    expect(faults({ trail: '-0.002' })).toEqual({ trail: 'must be above zero' });
+    expect(faults({ trail: '0.0000151' })).toEqual({ trail: 'is between two prices: 0.00001 or 0.00002' });
+    expect(faults({ exitUnit: 'pips', stop: '55', target: '45', trail: '0.01' })).toEqual({ trail: 'must be at least one tick' });
+  });
+});
+
 it('an order id has the form that the server takes', () => {
   expect(mintOrderId(new Uint8Array([0, 255, 16]))).toBe('page-00ff10');
   expect(mintOrderId(crypto.getRandomValues(new Uint8Array(12)))).toMatch(/^[A-Za-z0-9_-]{1,48}$/);

@@ -8,7 +8,7 @@ import { orderWords, type OrderBody } from '../core/ticket';
 import { type Answer, change, get } from './api';
 import { ask } from './confirm';
 import { confirmLevel } from './settings';
-import { instruments, quotes, session } from './store';
+import { desk, instruments, quotes, session } from './store';
 import { loadDesk } from './sync';
 import { tellAnswer } from './toasts';
 
@@ -29,13 +29,16 @@ function mustAsk(broker: string): boolean {
 export async function place(broker: string, body: OrderBody, clientOrderId: string): Promise<Answer | null> {
   const quote = quotes.peek().get(body.instrument);
   const isOld = !quote || isStale(quote, Date.now());
-  if (mustAsk(broker) || isOld) {
+  const held = desk.peek().positions.list.find((one) => one.broker === broker && one.instrument === body.instrument && one.side !== body.side);
+  if (mustAsk(broker) || isOld || held) {
     const decimals = instruments.peek().get(body.instrument)?.decimals ?? usualDecimals(body.instrument);
     const yes = await ask({
       title: isLive(broker) ? 'Place this order with real money?' : 'Place this order?',
       lines: [
         orderWords(body, decimals),
         `Stop ${price(body.stop_loss_price, decimals)}, target ${price(body.take_profit_price, decimals)}`,
+        ...(body.trailing_stop_distance ? [`The stop trails by ${plain(body.trailing_stop_distance)}`] : []),
+        ...(held ? [`It goes against what you hold: ${held.side === 'SELL' ? 'short' : 'long'} ${plain(held.units)} ${held.instrument}.`] : []),
         ...(isOld ? ['Its price is old: nobody knows where the market stands now.'] : []),
       ],
       action: `Place it${isLive(broker) ? ', live' : ''}`,

@@ -149,7 +149,7 @@ function clearPricesWithInstrument(): void {
   effect(() => {
     const now = instrument.value;
     if (now?.name === before?.name) return;
-    if (before) edit({ entry: '', stop: '', target: '', ...(now?.assetClass === before.assetClass ? {} : { units: '' }) });
+    if (before) edit({ entry: '', stop: '', target: '', trail: '', ...(now?.assetClass === before.assetClass ? {} : { units: '' }) });
     before = now;
   });
 }

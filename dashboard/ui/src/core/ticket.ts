@@ -35,6 +35,8 @@ export interface TicketForm {
   readonly entry: string;
   readonly stop: string;
   readonly target: string;
+  /** How far the stop follows the market once the entry has filled; empty for a stop that stands. */
+  readonly trail: string;
   readonly exitUnit: ExitUnit;
   readonly quality: string;
   readonly ttlMin: string;
@@ -47,12 +49,13 @@ export const EMPTY_FORM: TicketForm = {
   entry: '',
   stop: '',
   target: '',
+  trail: '',
   exitUnit: 'price',
   quality: '',
   ttlMin: '360',
 };
 
-export type Field = 'units' | 'entry' | 'stop' | 'target' | 'quality' | 'ttlMin';
+export type Field = 'units' | 'entry' | 'stop' | 'target' | 'trail' | 'quality' | 'ttlMin';
 
 /** The names that the server knows the fields by. */
 export const FIELD_OF_WIRE: ReadonlyMap<string, Field> = new Map([
@@ -61,6 +64,7 @@ export const FIELD_OF_WIRE: ReadonlyMap<string, Field> = new Map([
   ['entry_price', 'entry'],
   ['stop_loss_price', 'stop'],
   ['take_profit_price', 'target'],
+  ['trailing_stop_distance', 'trail'],
   ['quality_score', 'quality'],
   ['ttl_min', 'ttlMin'],
 ]);
@@ -74,6 +78,7 @@ export interface OrderBody {
   readonly entry_price?: string;
   readonly stop_loss_price: string;
   readonly take_profit_price: string;
+  readonly trailing_stop_distance?: string;
   readonly quality_score?: string;
   readonly ttl_min: string;
 }
@@ -129,6 +134,7 @@ export function judge(form: TicketForm, instrument: Instrument, quote: Quote | u
   const entryPrice = isMarket ? quoted(form.side, quote) : errors.has('entry') ? null : typedEntry;
   const stopPrice = exitPrice('stop', read('stop'), form, entryPrice, instrument, errors);
   const targetPrice = exitPrice('target', read('target'), form, entryPrice, instrument, errors);
+  const trail = trailDistance(read('trail', false), form, entryPrice, instrument, errors);
   checkSides(form.side, entryPrice, stopPrice, targetPrice, errors);
   checkRange('quality', read('quality', false), parse('0'), QUALITY_MAX, errors);
   checkRange('ttlMin', read('ttlMin'), TTL_MIN, TTL_MAX, errors);
@@ -146,11 +152,19 @@ export function judge(form: TicketForm, instrument: Instrument, quote: Quote | u
     riskPips: risk ? toText(divide(risk, pip, 1)) : '',
     rewardPips: reward ? toText(divide(reward, pip, 1)) : '',
     rewardToRisk: risk && reward && risk.units !== 0n ? toText(divide(reward, risk, 2)) : '',
-    body: isWhole ? bodyOf(form, instrument, units, typedEntry, stopPrice, targetPrice) : null,
+    body: isWhole ? bodyOf(form, instrument, { units, entry: typedEntry, stop: stopPrice, target: targetPrice, trail }) : null,
   };
 }
 
-function bodyOf(form: TicketForm, instrument: Instrument, units: Decimal, entry: Decimal | null, stop: Decimal, target: Decimal): OrderBody {
+interface Numbers {
+  readonly units: Decimal;
+  readonly entry: Decimal | null;
+  readonly stop: Decimal;
+  readonly target: Decimal;
+  readonly trail: Decimal | null;
+}
+
+function bodyOf(form: TicketForm, instrument: Instrument, { units, entry, stop, target, trail }: Numbers): OrderBody {
   return {
     instrument: instrument.name,
     side: form.side,
@@ -159,6 +173,7 @@ function bodyOf(form: TicketForm, instrument: Instrument, units: Decimal, entry:
     ...(entry ? { entry_price: toShortText(entry) } : {}),
     stop_loss_price: toShortText(stop),
     take_profit_price: toShortText(target),
+    ...(trail ? { trailing_stop_distance: toShortText(trail) } : {}),
     ...(form.quality.trim() ? { quality_score: toShortText(parse(form.quality)) } : {}),
     ttl_min: toShortText(parse(form.ttlMin)),
   };
@@ -212,13 +227,41 @@ function exitPrice(
     return null;
   }
   if (!entry) return null;
-  const distance = form.exitUnit === 'pips' ? multiply(typed, pipOf(instrument)) : multiply(multiply(entry, typed), { units: 1n, scale: 2 });
+  const distance = distanceOf(typed, form.exitUnit, entry, instrument);
   const isAbove = (form.side === 'BUY') === (field === 'target');
   const exact = isAbove ? add(entry, distance) : subtract(entry, distance);
-  const onTick = multiply(divide(exact, instrument.tick, 0), instrument.tick);
+  const onTick = nearestTick(exact, instrument);
   if (onTick.units > 0n) return onTick;
   errors.set(field, 'is further away than zero');
   return null;
+}
+
+/** How far a trailing stop stays behind, as a price: typed, or counted in pips or percent of the entry and set on the nearest tick. */
+function trailDistance(
+  typed: Decimal | null,
+  form: TicketForm,
+  entry: Decimal | null,
+  instrument: Instrument,
+  errors: Map<Field, string>,
+): Decimal | null {
+  if (!typed) return null;
+  if (form.exitUnit === 'price') {
+    checkPrice('trail', typed, instrument, errors);
+    return errors.has('trail') ? null : typed;
+  }
+  if (!entry) return null;
+  const onTick = nearestTick(distanceOf(typed, form.exitUnit, entry, instrument), instrument);
+  if (onTick.units > 0n) return onTick;
+  errors.set('trail', 'must be at least one tick');
+  return null;
+}
+
+function distanceOf(typed: Decimal, unit: 'pips' | 'percent', entry: Decimal, instrument: Instrument): Decimal {
+  return unit === 'pips' ? multiply(typed, pipOf(instrument)) : multiply(multiply(entry, typed), { units: 1n, scale: 2 });
+}
+
+function nearestTick(value: Decimal, instrument: Instrument): Decimal {
+  return multiply(divide(value, instrument.tick, 0), instrument.tick);
 }
 
 function checkSides(side: Side, entry: Decimal | null, stop: Decimal | null, target: Decimal | null, errors: Map<Field, string>): void {

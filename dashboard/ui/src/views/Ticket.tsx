@@ -51,7 +51,7 @@ const ENTRY_TYPES: readonly EntryType[] = ['limit', 'stop', 'market'];
 const EXIT_UNITS: readonly ExitUnit[] = ['price', 'pips', 'percent'];
 
 function Form({ chosen }: { chosen: Instrument }): JSX.Element {
-  const { side, entryType, units, entry, stop, target, exitUnit, quality, ttlMin } = form.value;
+  const { side, entryType, units, entry, stop, target, trail, exitUnit, quality, ttlMin } = form.value;
   const unitName = exitUnit === 'price' ? '' : exitUnit === 'pips' ? pipName(chosen) : '%';
   const quote = quotes.value.get(chosen.name);
   const near = quote && price(side === 'BUY' ? quote.ask : quote.bid, chosen.decimals);
@@ -128,13 +128,22 @@ function Form({ chosen }: { chosen: Instrument }): JSX.Element {
                 name="exit-unit"
                 value={unit}
                 checked={exitUnit === unit}
-                onChange={() => edit({ exitUnit: unit, stop: '', target: '' })}
+                onChange={() => edit({ exitUnit: unit, stop: '', target: '', trail: '' })}
               />
               <span>{unit === 'percent' ? '%' : unit === 'pips' ? pipName(chosen) : unit}</span>
             </label>
           ))}
         </div>
       </div>
+      <TextField
+        field="trail"
+        label="Trailing stop"
+        unit={unitName || 'behind'}
+        value={trail}
+        placeholder="optional"
+        onInput={(value) => edit({ trail: value })}
+        note={trail ? 'The stop follows the market at this distance and never steps back.' : ''}
+      />
       <div class="field-pair">
         <TextField
           field="quality"
@@ -278,6 +287,7 @@ const FIELD_WORDS: Readonly<Record<Field, string>> = {
   entry: 'entry',
   stop: 'stop',
   target: 'target',
+  trail: 'trailing stop',
   quality: 'quality',
   ttlMin: 'time to live',
 };
