@@ -47,7 +47,7 @@ async def test_user_updates_are_cumulative_and_end_with_nothing_left(venue: Coin
         await client.create("o", "BUY", LIMIT)
         venue.quote("BTC-USD", "58980", "58990", ask_size="0.004")
         venue.quote("BTC-USD", "58980", "58991")
-        seen = []
+        seen: list[tuple[str, ...]] = []
         while not seen or seen[-1][0] != "FILLED":
             order = (await stream.until("user"))["events"][0]["orders"][0]
             seen.append((order["status"], order["cumulative_quantity"], order["leaves_quantity"], order["order_type"]))
