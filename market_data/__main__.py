@@ -15,6 +15,7 @@ from bus.heartbeat import HeartbeatTask
 from bus.publisher import Publisher
 from bus.store import StoreLock
 from market_data.app import Parts, market_app
+from market_data.backfill import Backfill, recorded_until_s
 from market_data.book import QuoteBook
 from market_data.candle_store import CandlesNotKept, CandleStore
 from market_data.candles import CandleBuilder
@@ -63,11 +64,13 @@ async def main(
         ):
             book = QuoteBook(settings.paper.quote_stale_s)
             try:
-                feeds = await open_feeds(settings.market_data, environ, instruments, store=store, book=book, clock=clock)
+                opened = await open_feeds(settings.market_data, environ, instruments, store=store, book=book, clock=clock)
             except CandlesNotKept as error:
                 raise CannotStart(f"{database} cannot be written: {error}") from None
             builder = CandleBuilder()
-            builder.resume(await store.latest())
+            kept = await store.latest()
+            builder.resume(kept)
+            feeds = opened.feeds
             recorder = Recorder(store, builder, feeds[0].snapshot)  # a feed with something to keep stands alone
             files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
             stream = QuoteStream(book, instruments, clock, files_max=files_max, authenticator=introspector)
@@ -78,16 +81,20 @@ async def main(
                 return {"status": metrics.status(), "metrics": metrics.flat()}
 
             pumps = [Pump(feed, instruments, publisher=quotes, book=book, candles=builder, clock=clock) for feed in feeds]
+            fills = [
+                Backfill(feed, past, recorder=recorder, builder=builder, clock=clock, recorded_until_s=recorded_until_s(kept, feed.instruments))
+                for feed, past in opened.live
+            ]
             beat = HeartbeatTask(PROGRAM, facts, say, clock, float(settings.bus.heartbeat_s))
             app = market_app(settings, parts, introspector)
-            async with listening(app, settings.market_data.host, settings.market_data.port) as where, _running(*pumps, recorder, beat):
+            async with listening(app, settings.market_data.host, settings.market_data.port) as where, _running(*pumps, *fills, recorder, beat):
                 if listener is not None:
                     listener.set_result(where)
                 await stop.wait()
 
 
 @asynccontextmanager
-async def _running(*parts: Pump | Recorder | HeartbeatTask) -> AsyncIterator[None]:
+async def _running(*parts: Pump | Backfill | Recorder | HeartbeatTask) -> AsyncIterator[None]:
     """Run the parts while the block does; the first that fails ends the block, and the program, with its error."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part.run(), name=type(part).__name__) for part in parts]

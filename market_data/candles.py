@@ -180,6 +180,15 @@ class CandleBuilder:
         series.ask.add(quote.ask)
         series.mid.add((quote.bid + quote.ask) / 2)
 
+    def adopt(self, candle: Candle, *, still_growing: bool) -> None:
+        """Take a candle that was not built here for what happened in its stretch. While it grows, quotes of that stretch are added to it."""
+        series = self._of(candle.instrument)
+        if still_growing and candle.granularity is Granularity.S5:
+            return  # over in a moment, and ours will do
+        if still_growing and (series.start_s is None or candle.granularity.start_of(series.start_s) == candle.start_s):
+            series.longer[candle.granularity] = candle
+        self._finished.append(candle)
+
     def drain(self) -> list[Candle]:
         """Every candle that is new or has changed since the last drain, finished ones first and each in its latest form."""
         changed = self._finished

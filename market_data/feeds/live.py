@@ -34,7 +34,6 @@ class LiveFeed:
 
     Args:
         instruments: the venue's own, by name.
-        on_lost: told when the connection is gone, before the wait for the next.
         sleep: a test's own.
     """
 
@@ -44,7 +43,6 @@ class LiveFeed:
         instruments: Mapping[str, Instrument],
         clock: Clock,
         *,
-        on_lost: Callable[[], None],
         sleep: Sleep = asyncio.sleep,
         random: Random | None = None,
     ) -> None:
@@ -54,13 +52,17 @@ class LiveFeed:
         self.faults: Counter[str] = Counter(dict.fromkeys(FAULTS, 0))
         self.connections = 0
         self._stream = stream
-        self._instruments = instruments
+        self.instruments = instruments
         self._clock = clock
-        self._on_lost = on_lost
+        self._when_lost: list[Callable[[], None]] = []
         self._sleep = sleep
         dice = random or Random()
         self._after_loss = Backoff(RECONNECT_S_FIRST, RECONNECT_S_MAX, dice)
         self._after_refusal = Backoff(REFUSED_S_FIRST, REFUSED_S_MAX, dice)
+
+    def on_lost(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` whenever the connection is gone or could not be had, before the wait for the next."""
+        self._when_lost.append(tell)
 
     async def batches(self) -> AsyncGenerator[Sequence[Quote], None]:
         while True:
@@ -71,7 +73,7 @@ class LiveFeed:
                     self.connections += 1
                     known = StreamState(
                         self.name,
-                        self._instruments,
+                        self.instruments,
                         standing_prices=self._stream.standing_prices,
                         boot_ns=self._clock.boot_ns(),
                         faults=self.faults,
@@ -116,5 +118,6 @@ class LiveFeed:
     def _lost(self, state: FeedState, reason: str, wait_s: float) -> None:
         self.connected.clear()
         self.status = FeedStatus(state=state, detail=f"{reason}; trying again in {max(1, round(wait_s))} s")
-        self._on_lost()
+        for tell in self._when_lost:
+            tell()
         log.warning("no live prices", extra={"feed": self.name, "reason": reason, "again_in_s": round(wait_s, 1)})

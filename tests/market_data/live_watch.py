@@ -31,7 +31,8 @@ class Watcher:
         self.waits_s: list[float] = []
         self.quotes: list[Quote] = []
         self._changed = asyncio.Event()
-        self.feed = LiveFeed(stream, instruments.for_venue(stream.venue), SystemClock(), on_lost=self._note_loss, sleep=self._wait)
+        self.feed = LiveFeed(stream, instruments.for_venue(stream.venue), SystemClock(), sleep=self._wait)
+        self.feed.on_lost(self._note_loss)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator["Watcher"]:

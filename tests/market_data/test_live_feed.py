@@ -65,10 +65,10 @@ class Rig:
             self.stream,
             instruments.for_venue("oanda"),
             clock,
-            on_lost=lambda: self.lost_at_s.append(clock.boot_ns() / S),
             sleep=self.time,
             random=Random(1),
         )
+        self.feed.on_lost(lambda: self.lost_at_s.append(clock.boot_ns() / S))
 
     def price(self, bid: str = "1.16694", at: float = 0) -> Price:
         """A price that the venue sent ``at`` seconds after the start."""
