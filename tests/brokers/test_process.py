@@ -127,7 +127,11 @@ async def test_a_second_process_for_the_source_refuses_to_start(settings: Settin
     ("more", "said"),
     [
         ({"EXECUTION_ENABLED": "true", "OANDA_API_TOKEN": "secret"}, "OANDA_ACCOUNT_ID is not"),
-        ({"EXECUTION_ENABLED": "true", "OANDA_API_TOKEN": "secret", "OANDA_ACCOUNT_ID": "1"}, "cannot trade live"),
+        ({"EXECUTION_ENABLED": "true", "OANDA_API_TOKEN": "secret", "OANDA_ACCOUNT_ID": "1/2"}, "OANDA_ACCOUNT_ID must look like"),
+        (
+            {"EXECUTION_ENABLED": "true", "OANDA_API_TOKEN": "secret", "OANDA_ACCOUNT_ID": "1", "OANDA_BASE_URL": "http://example.com"},
+            "in clear text to example.com",
+        ),
         ({"EXECUTION_ENABLED": "yes"}, "EXECUTION_ENABLED is 'yes'"),
         ({"ARENA_RISK__ORDER_NOTIONAL_MAX": "lots"}, "order_notional_max"),
     ],

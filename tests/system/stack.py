@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,9 @@ SEED_ORDER = {
 class Stack:
     """One arena. ``async with Stack() as stack`` starts it, waits until it is ready, and leaves no process behind."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, *, home: Path | None = None, steppable: bool = False) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, *, home: Path | None = None, steppable: bool = False, prefix: Sequence[str] = ()
+    ) -> None:
         # Below /tmp and short: a Unix socket path has at most 107 bytes.
         self.home = home or Path(tempfile.mkdtemp(prefix="arena-", dir="/tmp"))
         self._keep_home = home is not None
@@ -60,6 +62,7 @@ class Stack:
             **({"ARENA_TEST__CLOCK_OFFSET_FILE": str(self.home / "clock-offset")} if steppable else {}),
             **(environ or {}),
         }
+        self.prefix = prefix  # put before every command: what makes it run as another user
         self.up: asyncio.subprocess.Process | None = None
         self.said = bytearray()
         self._reading: asyncio.Task[None] | None = None
@@ -110,7 +113,7 @@ class Stack:
         """Start ``arena up`` and do not wait."""
         self.said.clear()
         self.up = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cli.app", "up", cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            *self.prefix, sys.executable, "-m", "cli.app", "up", cwd=ROOT, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         self._reading = asyncio.create_task(self._read())
 
@@ -287,6 +290,7 @@ class Stack:
     async def cli(self, *arguments: str, input_text: str | None = None) -> tuple[int, str, str]:
         """``(exit code, stdout, stderr)`` of one ``arena`` command."""
         process = await asyncio.create_subprocess_exec(
+            *self.prefix,
             sys.executable,
             "-m",
             "cli.app",
