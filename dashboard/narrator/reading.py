@@ -14,6 +14,8 @@ WORD_CHARS_MAX = 48
 
 def clean(text: str, chars_max: int = WORD_CHARS_MAX) -> str:
     """``text`` on one line: what is not printable becomes a space, and what is too long is cut with an ellipsis."""
+    if len(text) <= chars_max and text.isprintable():
+        return text
     line = "".join(char if char.isprintable() else " " for char in text[: chars_max + 1])
     return line if len(line) <= chars_max else line[: chars_max - 1] + "…"
 

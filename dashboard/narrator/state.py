@@ -6,7 +6,7 @@ A new epoch, or a hole in what could be read, starts it afresh: somebody who beg
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal, InvalidOperation
 
 from dashboard.narrator.reading import Happening, clean, number
@@ -59,7 +59,8 @@ class Story:
 
     def siblings(self, order: KnownOrder) -> list[KnownOrder]:
         """The other orders on the same instrument that are not over."""
-        return [other for other in self.orders.values() if other.instrument == order.instrument and other.order_id != order.order_id]
+        itself, instrument = self.orders.get(order.order_id), order.instrument
+        return [other for other in self.orders.values() if other.instrument == instrument and other is not itself]
 
 
 def advance(story: Story, event: Happening) -> Story:
@@ -127,11 +128,15 @@ def order_of(event: Happening) -> KnownOrder | None:
 
 
 def _placed(event: Happening) -> KnownOrder | None:
-    order = order_of(event)
-    if order is None:
+    order_id, instrument = event.order_id, event.word("instrument")
+    if order_id is None or instrument is None:
         return None
-    return replace(
-        order,
+    return KnownOrder(
+        order_id=order_id,
+        placed_seq=event.seq,
+        instrument=instrument,
+        side=event.word("side") or "",
+        units=event.number("units"),
         entry_type=event.word("entry_type") or "limit",
         entry=event.number("entry"),
         stop=event.number("sl"),
@@ -176,9 +181,13 @@ def changes(event: Happening) -> dict[str, tuple[Decimal | None, Decimal | None]
     return found
 
 
+_ORDER_FIELDS = tuple(each.name for each in fields(KnownOrder))
+
+
 def order_to_json(order: KnownOrder) -> dict[str, object]:
     """The order as plain JSON values, numbers as text."""
-    return {key: str(value) if isinstance(value, Decimal) else value for key, value in asdict(order).items()}
+    held = ((key, getattr(order, key)) for key in _ORDER_FIELDS)
+    return {key: str(value) if isinstance(value, Decimal) else value for key, value in held}
 
 
 def order_from_json(values: Mapping[str, object]) -> KnownOrder:
