@@ -100,5 +100,5 @@ def _client_of(venue: str, instruments: Instruments, settings: MarketDataSetting
     if venue == oanda.VENUE:
         access = oanda.read_access(environ)
         return oanda.OandaStream(access, list(instruments)), OandaPast(access)
-    stream = coinbase.CoinbaseStream(coinbase.stream_url(environ), instruments, on_gap=settings.coinbase_gap)
-    return stream, CoinbasePast(coinbase.rest_url(environ))
+    stream, rest = coinbase.read_addresses(environ)
+    return coinbase.CoinbaseStream(stream, rest, instruments, on_gap=settings.coinbase_gap), CoinbasePast(rest)

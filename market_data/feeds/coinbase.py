@@ -4,7 +4,7 @@ Two channels on one connection: ``ticker``, the best bid and ask with their size
 a quiet connection is closed by the venue. ``sequence_num`` counts the messages of a connection over all channels from 0, so a hole means that
 something was lost; the connection is then given up and the snapshot of the next one is whole (``on_gap`` "log" only counts it, should the venue ever
 number otherwise). A ticker has no time of its own: the message's is when the venue sent it. It comes with a trade, so silence does not say that
-the last one still stands. Source: Coinbase's websocket documentation and asyncapi file.
+the last one still stands (``coinbase_book`` asks). Source: Coinbase's websocket documentation and asyncapi file.
 """
 
 import json
@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Se
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
 
+from market_data.feeds.coinbase_book import QuietBooks
 from market_data.feeds.stream_state import SILENCE_S_MAX
 from market_data.feeds.venue_stream import (
     Gap,
@@ -28,6 +29,7 @@ from market_data.feeds.venue_stream import (
 )
 from runtime.exact_json import NotExactJson, loads
 from runtime.outbound import Outbound, StreamRefused, WebSocket, venue_url
+from runtime.program import CannotStart
 
 VENUE = "coinbase"
 STREAM = "wss://advanced-trade-ws.coinbase.com"
@@ -36,14 +38,19 @@ REST = "https://api.coinbase.com"
 OnGap = Literal["reconnect", "log"]
 
 
-def stream_url(environ: Mapping[str, str]) -> str:
-    """Where the market data comes from. Raises CannotStart for an address that cannot be."""
-    return venue_url(environ, "COINBASE_WS_URL", STREAM)
+def read_addresses(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Where the stream is and where to ask.
 
-
-def rest_url(environ: Mapping[str, str]) -> str:
-    """Where its past is asked for. Raises CannotStart for an address that cannot be."""
-    return venue_url(environ, "COINBASE_BASE_URL", REST)
+    Raises:
+        CannotStart: an address that cannot be, or only one of them moved: a simulator's prices must not be mixed with the venue's.
+    """
+    stream, rest = venue_url(environ, "COINBASE_WS_URL", STREAM), venue_url(environ, "COINBASE_BASE_URL", REST)
+    if (stream == STREAM) != (rest == REST):
+        left = "COINBASE_WS_URL" if stream == STREAM else "COINBASE_BASE_URL"
+        raise CannotStart(
+            f"{left} is not set and its counterpart is: set COINBASE_WS_URL and COINBASE_BASE_URL both, so that all prices come from one place"
+        )
+    return stream, rest
 
 
 class CoinbaseStream:
@@ -52,21 +59,22 @@ class CoinbaseStream:
     venue = VENUE
     standing_prices = False
 
-    def __init__(self, url: str, instruments: Iterable[str], *, on_gap: OnGap = "reconnect", silence_s: float = SILENCE_S_MAX) -> None:
+    def __init__(self, url: str, rest: str, instruments: Iterable[str], *, on_gap: OnGap = "reconnect", silence_s: float = SILENCE_S_MAX) -> None:
         self._url = url
+        self._rest = rest
         self._silence_s = silence_s
         self._names = by_published_name(instruments)
         self._on_gap = on_gap
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncIterator[Sequence[Message]]]:
-        async with Outbound(self._url, connections_max=1) as outbound:
+        async with Outbound(self._url, connections_max=1) as outbound, Outbound(self._rest, connections_max=1) as asking:
             try:
                 async with outbound.websocket() as socket:
                     # One channel a message; heartbeats first, so that the connection is watched before there is anything to miss.
                     for channel in ("heartbeats", "ticker"):
                         await socket.send(json.dumps({"type": "subscribe", "channel": channel, "product_ids": sorted(self._names)}))
-                    async with aclosing(self._messages(socket)) as messages:
+                    async with aclosing(self._messages(socket, QuietBooks(asking, self._names))) as messages:
                         yield messages
             except StreamRefused as refused:
                 if refused.answer.status in {400, 401, 403, 404}:
@@ -75,10 +83,15 @@ class CoinbaseStream:
                     ) from None
                 raise
 
-    async def _messages(self, socket: WebSocket) -> AsyncGenerator[Sequence[Message], None]:
+    async def _messages(self, socket: WebSocket, books: QuietBooks) -> AsyncGenerator[Sequence[Message], None]:
         reader = TickerReader(self._names, self._on_gap)
         while True:
-            yield reader.read(await socket.receive(self._silence_s))
+            messages = reader.read(await socket.receive(self._silence_s))
+            books.note(messages)
+            yield messages
+            for message in messages:
+                if isinstance(message, Heartbeat) and (prices := await books.ask(message.time_ns)):
+                    yield prices
 
 
 class TickerReader:

@@ -75,7 +75,8 @@ class StreamState:
         name = price.instrument
         if name not in self._instruments:
             return self._drop("unknown")
-        self._priced_ns = boot_ns
+        if not price.asked:
+            self._priced_ns = boot_ns
         before_ns = self._times.get(name)
         if before_ns is not None and price.time_ns < before_ns:
             return self._drop("older")

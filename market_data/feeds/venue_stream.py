@@ -17,7 +17,11 @@ from trading.money import fits_wire
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """One instrument's best bid and ask, not yet checked against each other. ``tradeable`` False: the venue shows it and trades nothing on it."""
+    """One instrument's best bid and ask, not yet checked against each other.
+
+    ``tradeable`` False: the venue shows it and trades nothing on it. ``asked``: it did not come over the stream, and does not say that the stream
+    is well.
+    """
 
     instrument: str
     bid: Decimal
@@ -26,6 +30,7 @@ class Price:
     ask_size: Decimal | None = None
     time_ns: int
     tradeable: bool = True
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

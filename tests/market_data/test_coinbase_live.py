@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -10,6 +11,7 @@ from market_data.feeds.coinbase import CoinbaseStream, OnGap
 from tests.market_data.live_watch import Watcher
 from tests.ports import free_ports
 from tests.venues.coinbase.venue import CoinbaseVenue
+from tests.venues.common.clock import DrivenClock
 from tests.venues.common.faults import Fault, Kind
 from trading.instruments import Instruments
 
@@ -18,7 +20,7 @@ SILENCE_S = 2.5
 
 
 def watching(venue: CoinbaseVenue, instruments: Instruments, *, on_gap: OnGap = "reconnect", silence_s: float = 30.0) -> Watcher:
-    return Watcher(CoinbaseStream(venue.ws_url, instruments.for_venue("coinbase"), on_gap=on_gap, silence_s=silence_s), instruments)
+    return Watcher(CoinbaseStream(venue.ws_url, venue.base_url, instruments.for_venue("coinbase"), on_gap=on_gap, silence_s=silence_s), instruments)
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ async def test_where_holes_are_only_logged_the_connection_stays(venue: CoinbaseV
 
 
 async def test_an_instrument_the_venue_does_not_know_is_a_refusal_in_a_sentence(venue: CoinbaseVenue, instruments: Instruments):
-    async with Watcher(CoinbaseStream(venue.ws_url, ["BTC-USD", "NO-SUCH"]), instruments).reading() as watcher:
+    async with Watcher(CoinbaseStream(venue.ws_url, venue.base_url, ["BTC-USD", "NO-SUCH"]), instruments).reading() as watcher:
         await watcher.until(lambda: watcher.lost)
         assert watcher.feed.status.state is FeedState.REFUSED
         assert "conf/instruments.toml" in watcher.feed.status.detail
@@ -101,3 +103,30 @@ async def test_a_venue_that_is_not_there_is_waited_for(instruments: Instruments)
         async with away:
             await watcher.until(lambda: watcher.bids("BTC-USD"))
             assert watcher.feed.status.state is FeedState.RUNNING
+
+
+async def test_a_product_that_does_not_trade_is_asked_about_before_anybody_could_call_it_stale(instruments: Instruments):
+    clock = DrivenClock()
+    async with CoinbaseVenue(clock=clock) as venue, watching(venue, instruments).reading() as watcher:
+        await watcher.until(lambda: watcher.bids("BTC-USD") and watcher.bids("ETH-USD"))
+        for count in (2, 3, 4):
+            await clock.advance(5)
+            await watcher.until(lambda count=count: len(watcher.bids("BTC-USD")) >= count and len(watcher.bids("ETH-USD")) >= count)
+        times = [quote.time_ns for quote in watcher.quotes if quote.instrument == "BTC-USD"]
+        assert venue.hits.counts["GET /api/v3/brokerage/market/product_book"] == 2 * (len(times) - 1)
+    assert all(4e9 <= later - earlier <= 6e9 for earlier, later in pairwise(times))  # by the venue's clock
+    assert (watcher.feed.counts()["older"], watcher.feed.counts()["late"]) == (0, 0)
+
+
+async def test_a_book_that_cannot_be_had_costs_nothing_but_its_price(instruments: Instruments):
+    clock = DrivenClock()
+    async with CoinbaseVenue(clock=clock) as venue, watching(venue, instruments).reading() as watcher:
+        await watcher.until(lambda: watcher.bids("BTC-USD") and watcher.bids("ETH-USD"))
+        venue.faults.add(Fault(kind=Kind.BROKEN_JSON, path="product_book"))
+        await clock.advance(15)
+        venue.quote("BTC-USD", "62000", "62001")
+        await watcher.until(lambda: Decimal(62000) in watcher.bids("BTC-USD"))
+        assert venue.hits.counts["GET /api/v3/brokerage/market/product_book"] == 1  # half a minute's peace after trouble
+        await clock.advance(30)
+        await watcher.until(lambda: len(watcher.bids("ETH-USD")) > 1)
+        assert watcher.lost == 0

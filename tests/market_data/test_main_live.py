@@ -20,9 +20,14 @@ from tests.venues.coinbase.venue import CoinbaseVenue
 from tests.venues.oanda.venue import OandaVenue
 
 
+def addresses(venue: CoinbaseVenue) -> dict[str, str]:
+    """Where it is, and no key."""
+    return {"COINBASE_WS_URL": venue.ws_url, "COINBASE_BASE_URL": venue.base_url}
+
+
 async def test_both_venues_quote_their_own_instruments_with_read_only_credentials(settings: Settings):
     async with OandaVenue() as oanda, CoinbaseVenue() as coinbase:
-        environ = {**oanda.addresses(), "COINBASE_WS_URL": coinbase.ws_url, "COINBASE_BASE_URL": coinbase.base_url}
+        environ = oanda.addresses() | addresses(coinbase)
         async with running(feeding(settings, feed=("oanda", "coinbase")), environ) as url:
             quotes = await quoted(url, 5)
             health = await get(url + "/health")
@@ -42,7 +47,7 @@ async def test_quotes_reach_the_bus_under_their_venue_with_its_time_and_ours(set
         with zmq.asyncio.Context() as context, context.socket(zmq.SUB) as socket:
             socket.subscribe(b"quote.coinbase.BTC-USD.")
             socket.connect(settings.bus_sub_address)
-            async with running(feeding(settings, feed=("coinbase",)), {"COINBASE_WS_URL": venue.ws_url}) as url:
+            async with running(feeding(settings, feed=("coinbase",)), addresses(venue)) as url:
                 await quoted(url, 2)
                 bid = Decimal(61000)
                 while not await socket.poll(50):
@@ -56,7 +61,7 @@ async def test_quotes_reach_the_bus_under_their_venue_with_its_time_and_ours(set
 
 
 async def test_one_venue_without_credentials_says_what_to_set_and_the_other_goes_on(settings: Settings):
-    async with CoinbaseVenue() as venue, running(feeding(settings, feed=("oanda", "coinbase")), {"COINBASE_WS_URL": venue.ws_url}) as url:
+    async with CoinbaseVenue() as venue, running(feeding(settings, feed=("oanda", "coinbase")), addresses(venue)) as url:
         quotes = await quoted(url, 2)
         health = await get(url + "/health")
         assert set(quotes) == {"BTC-USD", "ETH-USD"}
@@ -74,6 +79,8 @@ async def test_one_venue_without_credentials_says_what_to_set_and_the_other_goes
         (("oanda",), {"OANDA_ACCOUNT_ID": "101-001-1-001"}, "OANDA_API_TOKEN is not set"),
         (("oanda",), {"OANDA_API_TOKEN_FILE": "/nowhere", "OANDA_ACCOUNT_ID": "1"}, "OANDA_API_TOKEN_FILE=/nowhere cannot be opened"),
         (("coinbase",), {"COINBASE_WS_URL": "ws://example.org"}, "use wss://"),
+        (("coinbase",), {"COINBASE_WS_URL": "ws://127.0.0.1:1"}, "COINBASE_BASE_URL is not set"),
+        (("coinbase",), {"COINBASE_BASE_URL": "http://127.0.0.1:1"}, "COINBASE_WS_URL is not set"),
     ],
 )
 async def test_a_program_with_no_feed_at_all_refuses_to_start_in_a_sentence(
@@ -85,7 +92,7 @@ async def test_a_program_with_no_feed_at_all_refuses_to_start_in_a_sentence(
 
 async def test_a_venue_that_is_lost_makes_its_quotes_stale_at_once_and_the_others_stay_fresh(settings: Settings):
     async with OandaVenue() as oanda, CoinbaseVenue() as coinbase:
-        environ = {**oanda.addresses(), "COINBASE_WS_URL": coinbase.ws_url}
+        environ = oanda.addresses() | addresses(coinbase)
         async with running(feeding(settings, feed=("oanda", "coinbase")), environ) as url:
             await quoted(url, 5)
             coinbase.hub.close_all()
@@ -105,7 +112,7 @@ async def test_live_candles_outlive_a_restart_and_never_mix_with_synthetic_ones(
     async with CoinbaseVenue() as venue:
         live = feeding(settings, feed=("coinbase",))
         for runs in (1, 2):
-            async with running(live, {"COINBASE_WS_URL": venue.ws_url}) as url:
+            async with running(live, addresses(venue)) as url:
                 await quoted(url, 2)
                 candles = await get(url + "/candles?instrument=BTC-USD&granularity=D")
             assert candles["feed"] == "coinbase"

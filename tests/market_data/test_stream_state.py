@@ -168,6 +168,15 @@ def test_heartbeats_without_prices_are_given_up_in_an_open_market(oanda: Connect
     assert "no price" in oanda.complaint(QUIET_S_MAX + 5)
 
 
+def test_prices_that_were_asked_for_do_not_say_that_the_stream_is_well(instruments: Instruments):
+    coinbase = Connection(instruments, venue="coinbase", standing_prices=False)
+    coinbase.price(0, instrument="BTC-USD")
+    for at in range(4, int(QUIET_S_MAX) + 5, 4):
+        coinbase.beat(at)
+        assert coinbase.price(at, instrument="BTC-USD", asked=True) == ["1.16694"]
+    assert "no price" in coinbase.complaint(QUIET_S_MAX + 4)
+
+
 def test_a_quiet_weekend_is_no_reason_to_give_up_and_nothing_stands_in_it(instruments: Instruments):
     """From six to five on Friday until two quiet minutes after Sunday's opening, heartbeats all the time."""
     oanda = Connection(instruments, wall_ns=FRIDAY_NS)
