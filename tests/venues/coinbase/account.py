@@ -86,11 +86,11 @@ class Account:
         order.last_fill_ns = fill.time_ns
         self.fills.append(fill)
 
-    def children_of(self, order: Order) -> Order | None:
+    def child_of(self, order: Order) -> Order | None:
         """The exit that is attached to ``order``."""
         return self.orders.get(order.attached_order_id)
 
-    def naked(self, base: str) -> Decimal:
-        """What is owned of ``base`` and not on hold for a resting sell: what a test compares with what should be protected."""
-        selling = sum((order.remaining for order in self.live.values() if order.side is Side.SELL and order.product.base == base), ZERO)
-        return self.wallets[base].total - selling
+    def unprotected(self, base: str) -> Decimal:
+        """What is owned of ``base`` and no resting order with a stop would sell: what a test of protection looks at."""
+        stops = (order for order in self.live.values() if order.side is Side.SELL and order.product.base == base and order.is_protection)
+        return self.wallets[base].total - sum((order.remaining for order in stops), ZERO)

@@ -84,7 +84,7 @@ def _exit_oversells(venue: CoinbaseVenue) -> None:
 
     def double(parent: Order) -> None:
         lead(parent)
-        child = venue.account.children_of(parent)
+        child = venue.account.child_of(parent)
         if child is not None and not child.is_final:
             child.size = parent.filled_size * 2
 

@@ -106,12 +106,14 @@ class Exchange:
         product = self.check(request)
         self._refuse_leg(request)
         order = self._new_order(request, product)
+        delay_s = self.account.options.open_delay_s
+        if delay_s:
+            order.status = Status(self.account.options.waits_as)
         self.account.add(order)
         child = self._new_child(order)
         self.account.tell(order)
         if child is not None:
             self.account.tell(child)
-        delay_s = self.account.options.open_delay_s
         if delay_s:
             self._later(delay_s, lambda: self.matching.open(order))
         else:

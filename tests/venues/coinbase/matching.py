@@ -14,7 +14,7 @@ from runtime.clock import NS_PER_S
 from tests.venues.coinbase.account import Account
 from tests.venues.coinbase.checks import Touch
 from tests.venues.coinbase.configurations import UP, OrderType, TimeInForce
-from tests.venues.coinbase.orders import ON_BOOK, Fill, Order, Status
+from tests.venues.coinbase.orders import ON_BOOK, WAITING, Fill, Order, Status
 from tests.venues.coinbase.products import Product, Products
 from tests.venues.coinbase.wire import text
 from tests.venues.common.clock import VenueClock
@@ -88,10 +88,16 @@ class Matching:
 
     def open(self, order: Order) -> None:
         """From here on it may trade."""
-        if order.status is Status.PENDING:
-            order.status = Status.OPEN
-            self._account.tell(order)
-            self.meet(order)
+        if order.status not in WAITING:
+            return
+        fault = self._faults.take({Kind.ORDER_FAILED}, instrument=order.product.product_id)
+        if fault is not None:
+            order.reject_reason = fault.reason or LEG_REFUSED
+            self.end(order, Status.FAILED, "")
+            return
+        order.status = Status.OPEN
+        self._account.tell(order)
+        self.meet(order)
 
     def _is_due(self, order: Order, last: Decimal) -> bool:
         terms = order.terms
@@ -163,7 +169,7 @@ class Matching:
 
     def _lead_child(self, parent: Order) -> None:
         """Let the attached exit follow what ``parent`` has filled."""
-        child = self._account.children_of(parent)
+        child = self._account.child_of(parent)
         if child is None or child.is_final or parent.originating_order_id:
             return
         if parent.is_final and not parent.filled_size:
@@ -174,7 +180,7 @@ class Matching:
         child.size = parent.filled_size
         key, members = next(iter(child.configuration.items()))
         child.configuration = {key: {**members, "base_size": text(child.size)}}
-        if child.status is not Status.PENDING:
+        if child.status not in WAITING:
             self._account.tell(child)
             return
         fault = self._faults.take({Kind.LEG_REFUSED}, instrument=child.product.product_id)

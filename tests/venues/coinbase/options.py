@@ -20,7 +20,8 @@ class Options:
         attached_follows: an attached exit opens with the parent's first fill and grows with it ("fill"), or only when the parent is at its end
             ("completion").
         bracket_turns_after_partial: whether a bracket whose take-profit is partly filled still turns into its stop.
-        open_delay_s: how long an order is PENDING before it is OPEN and may trade.
+        open_delay_s: how long an order is not yet OPEN and may not trade; until then it is ``waits_as``.
+        waits_as: "PENDING" or "QUEUED".
         cancel_delay_s: how long a cancel is on its way; a fill may win that race.
         fills_lag_s: how much later than its trade a fill is listed.
         reused_id: a ``client_order_id`` used before gets the first order back ("original"), or is refused as DUPLICATE_CLIENT_ORDER_ID ("refuse").
@@ -29,6 +30,7 @@ class Options:
         page_max: the most rows of one page of orders or fills, whatever ``limit`` asks for.
         heartbeat_counter: the type the websocket counts its heartbeats in.
         ack_first: whether a subscription is acknowledged before its snapshot; recorded is the other way round.
+        surprises: whether orders carry a member and an enum value that no document knows, as a later version of the venue's might.
         can_trade, can_transfer, can_view: what the keys may do.
     """
 
@@ -39,6 +41,7 @@ class Options:
     attached_follows: Literal["fill", "completion"] = "fill"
     bracket_turns_after_partial: bool = False
     open_delay_s: float = 0.0
+    waits_as: Literal["PENDING", "QUEUED"] = "PENDING"
     cancel_delay_s: float = 0.0
     fills_lag_s: float = 0.0
     reused_id: Literal["original", "refuse"] = "original"
@@ -47,6 +50,7 @@ class Options:
     page_max: int = 1000
     heartbeat_counter: Literal["integer", "string"] = "integer"
     ack_first: bool = False
+    surprises: bool = False
     can_view: bool = True
     can_trade: bool = True
     can_transfer: bool = False
@@ -64,8 +68,20 @@ class Options:
             choices = _CHOICES.get(name)
             if choices is not None and value not in choices:
                 raise ValueError(f"option {name} must be one of {', '.join(choices)}")
-            values[name] = Decimal(str(value)) if isinstance(now, Decimal) else float(str(value)) if isinstance(now, float) else value
+            values[name] = _like(now, value)
         return replace(self, **values)  # type: ignore[arg-type]  # checked above, name by name
 
 
-_CHOICES = {"attached_follows": ("fill", "completion"), "reused_id": ("original", "refuse"), "heartbeat_counter": ("integer", "string")}
+def _like(now: object, value: object) -> object:
+    """``value`` in the type of what stands there now."""
+    if isinstance(now, Decimal):
+        return Decimal(str(value))
+    return float(str(value)) if isinstance(now, float) else value
+
+
+_CHOICES = {
+    "attached_follows": ("fill", "completion"),
+    "waits_as": ("PENDING", "QUEUED"),
+    "reused_id": ("original", "refuse"),
+    "heartbeat_counter": ("integer", "string"),
+}

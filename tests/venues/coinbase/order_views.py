@@ -54,7 +54,7 @@ def rest_order(order: Order, account: Account) -> dict[str, object]:
         "originating_order_id": order.originating_order_id,
         "attached_order_id": order.attached_order_id,
         "attached_order_configuration": order.attached_configuration,
-    }
+    } | _surprises(account)
 
 
 def rest_fill(fill: Fill, account: Account) -> dict[str, object]:
@@ -114,11 +114,18 @@ def user_order(order: Order, account: Account, *, in_snapshot: bool) -> dict[str
         "creation_time": rfc3339(order.created_ns),
         "end_time": "0001-01-01T00:00:00Z" if order.terms.end_time_ns is None else rfc3339(order.terms.end_time_ns),
         "start_time": "0001-01-01T00:00:00Z",
-    }
+    } | _surprises(account)
 
 
 def money(value: Decimal, currency: str) -> Mapping[str, str]:
     return {"value": text(value), "currency": currency}
+
+
+def _surprises(account: Account) -> dict[str, object]:
+    """What no document has: a member of any type, and a value of an enum."""
+    if not account.options.surprises:
+        return {}
+    return {"a_later_member": {"nested": [1, None]}, "product_type": "A_LATER_TYPE", "order_placement_source": "A_LATER_SOURCE"}
 
 
 def _average(order: Order) -> Decimal:

@@ -16,6 +16,7 @@ STOP_REACH = Decimal("0.05")
 
 class Status(StrEnum):
     PENDING = "PENDING"
+    QUEUED = "QUEUED"
     OPEN = "OPEN"
     FILLED = "FILLED"
     CANCELLED = "CANCELLED"
@@ -25,6 +26,7 @@ class Status(StrEnum):
 
 
 FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.EXPIRED, Status.FAILED})
+WAITING = frozenset({Status.PENDING, Status.QUEUED})
 # A cancel that is on its way does not take the order out of the book.
 ON_BOOK = frozenset({Status.OPEN, Status.CANCEL_QUEUED})
 
@@ -95,6 +97,11 @@ class Order:
     def waits_for_stop(self) -> bool:
         """Whether it is a stop whose price has not been reached, so that it is not in the book at all."""
         return self.terms.order_type is OrderType.STOP_LIMIT and not self.is_triggered
+
+    @property
+    def is_protection(self) -> bool:
+        """Whether it is in the book with a stop, reached or not."""
+        return self.status in ON_BOOK and self.terms.stop_price is not None
 
     def stop_limit_price(self) -> Decimal:
         """What a bracket's stop turns into: about 5% through the stop price, on the grid."""

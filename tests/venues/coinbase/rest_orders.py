@@ -175,7 +175,7 @@ class OrderRoutes:
         return reply({"order": rest_order(order, self._account)})
 
     async def list_orders(self, request: web.Request) -> web.Response:
-        rows = find_orders(self._account.orders.values(), request.query)
+        rows = find_orders([*self._account.orders.values()], request.query)
         page_max = self._account.options.page_max
         shown, cursor = page(rows, request.query, page_max=page_max, default=ORDERS_DEFAULT, id_of=lambda order: order.order_id)
         orders = [rest_order(order, self._account) for order in shown]

@@ -135,13 +135,13 @@ class CoinbaseVenue:
         self.quotes.set(product_id, bid=Decimal(bid), ask=Decimal(ask), bid_size=sizes[0], ask_size=sizes[1])
 
     def state(self) -> dict[str, Any]:
-        """The venue's truth: what is owned, what is on hold, every order and fill, and what is held without an exit."""
+        """The venue's truth: what is owned, what is on hold, every order and fill, and what is held without a stop."""
         account = self.account
         return {
             "balances": {each.currency: {"total": text(each.total), "hold": text(account.held(each.currency))} for each in account.wallets.values()},
             "orders": [rest_order(order, account) for order in account.orders.values()],
             "fills": [rest_fill(fill, account) for fill in account.fills],
-            "unprotected": {product.base: text(account.naked(product.base)) for product in self.products},
+            "unprotected": {product.base: text(account.unprotected(product.base)) for product in self.products},
             "options": {name: _shown(getattr(account.options, name)) for name in Options.__slots__},
             "connections": len(self.hub.connections),
             "turned_away": list(self.rest.turned_away),

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     MARKET_HALTED = "market_halted"  # ``instrument``, or all without one
     WEEKEND = "weekend"
     LEG_REFUSED = "leg_refused"  # ``reason`` as the venue would name it
+    ORDER_FAILED = "order_failed"  # accepted, and then turned down by the matching; ``reason`` as above
     PARTIAL_FILL = "partial_fill"  # of an entry, only ``portion`` trades
 
 
