@@ -62,12 +62,18 @@ class Context:
     products: dict[str, Product] = field(default_factory=dict)
     abilities: dict[tuple[str, Side], Ability] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
+    must_reopen: bool = False
     replacing: OrderedDict[str, None] = field(default_factory=OrderedDict)
     aside: deque[Fact] = field(default_factory=lambda: deque(maxlen=REPLACING_MAX))  # what a call that failed has to tell, through the stream
 
     def ability(self, product_id: str, side: Side) -> Ability:
         """How exits of a bracket of ``side`` can stand; nothing is taken for granted."""
         return self.abilities.get((product_id, side), Ability.HELD)
+
+    def lower(self, product_id: str, side: Side, ability: Ability) -> None:
+        """The venue would not have what a preview had promised: the core is told, by a stream that ends and a new ``open``."""
+        self.abilities[product_id, side] = min(ability, self.ability(product_id, side))
+        self.must_reopen = True
 
     def promised(self, product_id: str) -> Ability:
         """What the core was told of the product: what its buys can."""

@@ -200,6 +200,7 @@ class Legs:
             except VenueRefused as refusal:
                 if refusal.code != "BRACKET_NOT_SUPPORTED":
                     raise
+                self._context.lower(product_id, target.order.side, Ability.STOP)
         if placed is None:
             tick = self._context.products[product_id].price_increment
             placed = await self._placing.part(

@@ -70,6 +70,8 @@ class Stream:
             yield Batch(facts=facts, cursor=str(since_ns), is_live=True)
             told_ns = polled_ns = self._clock.boot_ns()
             while True:
+                if self._context.must_reopen:
+                    raise StreamBroken("the venue takes other exits than it had promised: what can be done there is asked anew")
                 self._note(read(await socket.receive(SILENCE_S_MAX), numbers), telling)
                 now_ns = self._clock.boot_ns()
                 has_polled = now_ns - polled_ns >= POLL_S * NS_PER_S

@@ -102,6 +102,7 @@ class CoinbaseVenue:
             await self._stack.enter_async_context(self._rest_out)
             await self._stack.enter_async_context(self._stream_out)
             self._is_open = True
+        self._context.must_reopen = False
         now_ns = self._clock.boot_ns()
         if now_ns - self._asked_ns > ABILITIES_KEPT_NS:
             self._context.abilities = {}
