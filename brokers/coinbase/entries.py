@@ -16,6 +16,7 @@ from brokers.coinbase.placing import Placing, no_way_back
 from brokers.coinbase.products import refuse
 from brokers.coinbase.refusals import CANCEL_TOO_LATE
 from brokers.coinbase.refusals import family as refusal_family
+from brokers.coinbase.rest import WRITE_S_MAX
 from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, Fact, Intent, Target, VenueMismatch, VenueRefused
 from runtime.outbound import InDoubt
 from trading.events import CancelReason
@@ -41,7 +42,7 @@ class Entries:
         self._context.names.add(intent.client_id)
         self._refuse(intent.order)
         create = self._create(intent.order, intent.client_id, intent.expires_ns)
-        created = await self._context.client.create(create, deadline_boot_ns=intent.deadline_boot_ns)
+        created = await self._context.client.create(create, deadline_boot_ns=intent.deadline_boot_ns, timeout_s=WRITE_S_MAX)
         placed = await self._placing.seen(created.order_id)
         wrong = differences(create, placed, sent_ns=intent.created_ns)
         if wrong:

@@ -1,0 +1,178 @@
+"""What the stream tells, and when it no longer believes itself."""
+
+from decimal import Decimal
+
+import pytest
+
+from brokers.coinbase.messages import StreamBroken
+from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, ExitFilled, LegGone, LegStands, Unplaced
+from runtime.outbound import StreamEnded
+from tests.brokers.coinbase.kit import Ear, Pair, adapter, bracket, limit, pair
+from trading.events import CancelReason
+from trading.orders import Leg
+
+D = Decimal
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brokers.coinbase.stream.POLL_S", 0.2)
+
+
+async def test_a_life_is_told_as_it_happens(at: Pair) -> None:
+    async with Ear(at.venue) as ear:
+        known = await at.place(limit("59000"))
+        await ear.until(lambda: ear.of(EntryAccepted))
+        at.quote("58990", "59000")
+        await ear.until(lambda: ear.of(EntryFilled) and len(ear.of(LegStands)) >= 2)
+        at.quote("57990", "57995")
+        await ear.until(lambda: ear.of(ExitFilled))
+        assert {fact.client_id for fact in ear.facts} == {known.intent.client_id}
+        (out,) = {fact.fill_id: fact for fact in ear.of(ExitFilled)}.values()
+        assert (out.leg, out.units, out.price) == (Leg.STOP_LOSS, D("0.01"), 57990)
+        assert all(batch.is_live for batch in ear.batches)
+
+
+async def test_what_happened_while_nobody_listened_is_told_first(at: Pair) -> None:
+    async with Ear(at.venue) as ear:
+        known = await at.place(limit("59000"))
+        await ear.until(lambda: ear.of(EntryAccepted))
+        cursor = ear.batches[-1].cursor
+    at.quote("58990", "59000")
+    at.quote("57990", "57995")
+    async with Ear(at.venue, cursor) as ear:
+        first = ear.batches[0]
+        assert first.is_live
+        kinds = [type(fact) for fact in first.facts]
+        assert kinds.index(EntryFilled) < kinds.index(ExitFilled)
+        assert Unplaced in kinds, "what ended without a trade is found by comparing"
+        known.take(first.facts)
+        assert known.position == 0
+
+
+async def test_a_fresh_adapter_tells_by_the_venues_id_what_it_cannot_name(at: Pair) -> None:
+    known = await at.place(limit("59000"))
+    fresh = adapter(at.sim)
+    await fresh.open()
+    try:
+        async with Ear(fresh, known.intent.cursor_before) as ear:
+            at.quote("58990", "59000")
+            await ear.until(lambda: ear.of(EntryFilled))
+            assert ear.of(EntryFilled)[0].order_ref == known.refs.order_refs[0]
+    finally:
+        await fresh.aclose()
+
+
+async def test_a_cancel_by_hand_is_told(at: Pair) -> None:
+    known = await at.place(limit("59000"))
+    async with Ear(at.venue) as ear:
+        at.sim.exchange.cancel(known.refs.order_refs[0])
+        await ear.until(lambda: ear.of(EntryEnded))
+        assert ear.of(EntryEnded)[0].reason is CancelReason.USER
+
+
+async def test_an_exit_that_somebody_takes_off_is_told(at: Pair) -> None:
+    known = await at.place(bracket())
+    assert known.stop is not None
+    async with Ear(at.venue) as ear:
+        at.sim.exchange.cancel(known.stop.ref)
+        await ear.until(lambda: len(ear.of(LegGone)) >= 2)
+        assert {fact.leg for fact in ear.of(LegGone)} == {Leg.STOP_LOSS, Leg.TAKE_PROFIT}
+
+
+async def test_executions_that_are_listed_late_hold_the_end_back() -> None:
+    async with pair(fills_lag_s=0.5) as made, Ear(made.venue) as ear:
+        known = await made.place(limit("59000", units="0.03"))
+        made.quote("58990", "59000", size="0.01")
+        made.sim.exchange.cancel(known.refs.order_refs[0])
+        await ear.until(lambda: ear.of(EntryEnded))
+        kinds = [type(fact) for fact in ear.facts]
+        assert kinds.index(EntryFilled) < kinds.index(EntryEnded)
+
+
+@pytest.mark.parametrize("fault", ["stream_gap", "stream_twice", "stream_cut", "stream_cut_mid_line"])
+async def test_a_stream_that_cannot_be_believed_ends_and_the_next_one_has_it_all(at: Pair, fault: str) -> None:
+    known = await at.place(limit("59000"))
+    async with Ear(at.venue) as ear:
+        cursor = ear.batches[-1].cursor
+        at.strike(fault, path="user")
+        at.quote("58990", "59000")
+        if fault == "stream_twice":
+            # Numbers follow one another; the same state once more is no news.
+            await ear.until(lambda: ear.of(EntryFilled))
+            assert ear.trouble is None
+        else:
+            assert isinstance(await ear.ended(), StreamBroken | StreamEnded)
+    async with Ear(at.venue, cursor) as ear:
+        known.take(ear.batches[0].facts)
+        assert known.position == D("0.01")
+
+
+async def test_messages_out_of_order_still_come_to_the_same(at: Pair) -> None:
+    known = await at.place(limit("59000", units="0.02"))
+    async with Ear(at.venue) as ear:
+        at.strike("stream_swap", path="user")
+        at.quote("58990", "59000", size="0.01")
+        at.quote("58980", "58990", size="0.01")
+        await ear.until(lambda: len({fact.fill_id for fact in ear.of(EntryFilled)}) == 2)
+        known.take(ear.facts)
+        assert known.position == D("0.02")
+
+
+async def test_a_hole_may_be_let_pass_when_it_is_told_to(at: Pair) -> None:
+    tolerant = adapter(at.sim, is_strict=False)
+    await tolerant.open()
+    try:
+        async with Ear(tolerant) as ear:
+            at.strike("stream_gap", path="user")
+            at.sim.exchange.cancel((await at.place(limit("58500"))).refs.order_refs[0])
+            await at.place(limit("59000"))
+            await ear.until(lambda: ear.of(EntryAccepted))
+            assert ear.trouble is None
+    finally:
+        await tolerant.aclose()
+
+
+async def test_a_channel_that_has_gone_deaf_is_made_up_for(at: Pair) -> None:
+    """Heartbeats go on and the numbers are whole; the executions are asked for all the same."""
+    known = await at.place(limit("59000"))
+    async with Ear(at.venue) as ear:
+        at.strike("stream_mute", path="user")
+        at.sim.exchange.cancel((await at.place(limit("58500"))).refs.order_refs[0])  # the word that is swallowed
+        at.quote("58990", "59000")
+        await ear.until(lambda: ear.of(EntryFilled))
+        known.take(ear.facts)
+        assert known.position == D("0.01")
+        assert ear.trouble is None
+
+
+async def test_silence_ends_the_stream(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brokers.coinbase.stream.SILENCE_S_MAX", 1.5)
+    async with Ear(at.venue) as ear:
+        at.strike("stream_mute")
+        assert isinstance(await ear.ended(), StreamEnded)
+
+
+async def test_a_subscription_that_is_refused_ends_the_stream(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at.venue._context.client, "stream_token", lambda: "nonsense")
+    ear = Ear(at.venue)
+    with pytest.raises(StreamBroken, match="authentication failure"):
+        async with ear:
+            pass
+
+
+async def test_a_sign_of_life_comes_without_news(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brokers.coinbase.stream.LIFE_S", 0.5)
+    async with Ear(at.venue) as ear:
+        await ear.until(lambda: len(ear.batches) >= 3)
+        assert not ear.facts
+        cursors = [int(batch.cursor) for batch in ear.batches]
+        assert cursors == sorted(cursors)
+        assert cursors[-1] > cursors[0]
+
+
+async def test_more_open_orders_than_one_snapshot_holds(at: Pair) -> None:
+    for step in range(60):
+        await at.place(limit(str(59000 + step), units="0.0001"))
+    async with Ear(at.venue, "1") as ear:
+        assert len({fact.order_ref for fact in ear.of(EntryAccepted)}) == 60
