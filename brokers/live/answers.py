@@ -158,8 +158,11 @@ class Answers:
             return
         notes.empty_looks_ns.clear()
         notes.looked_for_stop = True
-        if doubt is not Doubt.NONE:
+        current = self._account.state.brackets.get(current.n)
+        if current is not None and doubt is not Doubt.NONE:
             current = book.resolve(current, now_ns)
+        if current is None:
+            return
         self.compare(current, standing, now_ns)
         self._still_working(current.n, now_ns)
 

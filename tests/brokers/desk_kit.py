@@ -115,13 +115,15 @@ class Bus:
             await until(lambda: bool(self.quotes.poll(0)))
             heard = self.quotes.recv()
 
-    def quote(self, bid: str, ask: str, *, instrument: str = "EUR_USD", sent_boot_ns: int, n: int = 0, feed: str = "simulated") -> None:
-        """Send one quote of the simulated feed."""
+    def quote(
+        self, bid: str, ask: str, *, instrument: str = "EUR_USD", sent_boot_ns: int, n: int = 0, feed: str = "simulated", synthetic: bool = True
+    ) -> None:
+        """Send one quote, of the simulated feed where nothing else is said."""
         payload: dict[str, object] = {
             "instrument": instrument,
             "bid": Decimal(bid),
             "ask": Decimal(ask),
-            "synthetic": True,
+            "synthetic": synthetic,
             "feed": feed,
             "time_ns": MARKET_NS + n,
             "sent_boottime_ns": sent_boot_ns,

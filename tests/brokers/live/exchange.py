@@ -54,6 +54,7 @@ class Script(StrEnum):
     LOSE = "lose"  # it never arrives, and no answer comes
     SWALLOW = "swallow"  # done, and the answer is lost
     HANG = "hang"  # never arrives, and nobody says so until ``release``; then it is done
+    SILENCE = "silence"  # done, and no answer comes at all
     LATE = "late"  # the answer is lost, and it arrives ``late_s`` later
 
 
@@ -95,6 +96,8 @@ class Exchange:
         self.refuses_stops = False
         self.doubles_creates = True  # as OANDA: a second create under the same id is a second order
         self.confirms_cancels = True
+        self.close_price = Decimal("1.1650")
+        self.on_create: Callable[[], None] = lambda: None
         self._ids = itertools.count(1)
         self._news = asyncio.Event()
 
@@ -118,7 +121,9 @@ class Exchange:
             return list(self.held[client_id].facts)
         ref = self.next_id()
         self.held[client_id] = held = Held(client_id, ref, order, expires_ns, stop_price=order.stop_loss_price, target_price=order.take_profit_price)
-        return [self._tell(held, EntryAccepted(client_id=client_id, order_ref=ref, price=order.entry_price, expires_ns=expires_ns))]
+        self._tell(held, EntryAccepted(client_id=client_id, order_ref=ref, price=order.entry_price, expires_ns=expires_ns or None))
+        self.on_create()
+        return list(held.facts)
 
     def cancel(self, client_id: str) -> list[Fact]:
         held = self.held.get(client_id)
@@ -161,11 +166,11 @@ class Exchange:
             facts.append(self._stand(held, Leg.TAKE_PROFIT))
         return facts
 
-    def close(self, client_id: str, units: Decimal, price: Decimal = Decimal("1.1650")) -> list[Fact]:
+    def close(self, client_id: str, units: Decimal, price: Decimal | None = None) -> list[Fact]:
         held = self.held.get(client_id)
         if held is None or held.open_units < units:
             raise VenueRefused("CLOSE_TRADE_UNITS_EXCEED_TRADE_SIZE")
-        return [self._exit(held, Leg.CLOSE, units, price)]
+        return [self._exit(held, Leg.CLOSE, units, self.close_price if price is None else price)]
 
     # ── what happens at it ──
 
@@ -205,6 +210,10 @@ class Exchange:
             return []
         held.is_working, held.ended = False, reason
         return [self._tell(held, EntryEnded(client_id=client_id, order_ref=held.order_ref, reason=reason))]
+
+    def expire(self, client_id: str) -> None:
+        """Its date has come."""
+        self.end_entry(client_id, CancelReason.TTL_EXPIRED)
 
     def remove_stop(self, client_id: str) -> None:
         """A hand at the venue takes the stop off."""
@@ -367,9 +376,15 @@ class ScriptedVenue:
         yield Batch(facts=self.exchange.log[at:], cursor=str(len(self.exchange.log)))
         at = max(at, len(self.exchange.log))
         while True:
-            facts = await self.exchange.news(at)
+            try:
+                async with asyncio.timeout(0.5):
+                    facts = await self.exchange.news(at)
+            except TimeoutError:
+                facts = []
             if self.is_down:
                 raise ConnectionError("the stream broke")
+            if not facts:
+                yield Batch(cursor=str(at))
             if self.is_mute:
                 await asyncio.sleep(0.01)
                 continue
@@ -416,6 +431,8 @@ class ScriptedVenue:
         if step in {Script.LOSE, Script.LATE}:
             raise ConnectionError("no answer")
         facts = do()
+        if step is Script.SILENCE:
+            await self.release.wait()
         if step is Script.SWALLOW:
             raise ConnectionError("no answer")
         return [] if self.answers_are_empty else facts
