@@ -29,7 +29,7 @@ from runtime.secret_files import Secret
 
 # Below VenuePolicy.call_s_max, so that a doubt has a name before the call is cancelled.
 CHANGE_S_MAX = 7.5
-READ_S_MAX = 4.0
+READ_S_MAX = 3.0  # all tries together stay below VenuePolicy.silence_s_max
 READ_TRIES = 4
 READ_PAUSE_S = 0.25  # before the second try; doubles, with jitter
 

@@ -55,6 +55,12 @@ def stop(price: str = "1.105", **changes: Any) -> BracketOrder:
     return bracket(entry_type=EntryType.STOP, entry_price=price, **changes)
 
 
+def quote(sim: SimulatedVenue, bid: str, ask: str, *, size: str | None = None) -> None:
+    """Put EUR_USD there, for no more than ``size`` on each side."""
+    left = None if size is None else Decimal(size)
+    sim.quotes.set("EUR_USD", bid=Decimal(bid), ask=Decimal(ask), bid_size=left, ask_size=left)
+
+
 @dataclass
 class Known:
     """A bracket as its facts tell it: what the core keeps, in few lines. A fill counts once."""
@@ -109,8 +115,7 @@ class Pair:
         return self.sim.clock
 
     def quote(self, bid: str, ask: str, *, size: str | None = None) -> None:
-        left = None if size is None else Decimal(size)
-        self.sim.quotes.set("EUR_USD", bid=Decimal(bid), ask=Decimal(ask), bid_size=left, ask_size=left)
+        quote(self.sim, bid, ask, size=size)
 
     def strike(self, **fault: Any) -> None:
         self.sim.faults.add(Fault(**fault))
