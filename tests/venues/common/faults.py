@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SLOW_AFTER = "slow_after"  # done at once, answered ``seconds`` later
     BROKEN_JSON = "broken_json"
     MISSING_FIELDS = "missing_fields"  # ``fields``, dotted from the top of the body; of a body without any of them, its first key
+    EXTRA_FIELDS = "extra_fields"  # every object of the body has a key that nobody has heard of, as new ones appear on real venues
 
     STREAM_MUTE = "stream_mute"  # the connection stays, nothing comes, no heartbeat either; what was not sent is lost
     STREAM_CUT = "stream_cut"
@@ -53,6 +54,7 @@ HTTP_KINDS = frozenset(
         Kind.SLOW_AFTER,
         Kind.BROKEN_JSON,
         Kind.MISSING_FIELDS,
+        Kind.EXTRA_FIELDS,
     }
 )
 STREAM_KINDS = frozenset({Kind.STREAM_MUTE, Kind.STREAM_CUT, Kind.STREAM_CUT_MID_LINE, Kind.STREAM_TWICE, Kind.STREAM_SWAP, Kind.STREAM_GAP})

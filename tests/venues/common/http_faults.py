@@ -44,7 +44,7 @@ def http_faults(script: FaultScript, clock: VenueClock, *, rate_limited: Callabl
                 return _server_error(fault)
             case Kind.SLOW_AFTER:
                 await clock.sleep(fault.seconds)
-            case Kind.BROKEN_JSON | Kind.MISSING_FIELDS:
+            case Kind.BROKEN_JSON | Kind.MISSING_FIELDS | Kind.EXTRA_FIELDS:
                 return _damaged(fault, answer)
         return answer
 
@@ -66,8 +66,13 @@ def _server_error(fault: Fault) -> web.Response:
 def _damaged(fault: Fault, answer: web.StreamResponse) -> web.StreamResponse:
     if not isinstance(answer, web.Response) or not isinstance(answer.body, bytes):
         return answer  # a stream has faults of its own
-    broken = fault.kind is Kind.BROKEN_JSON
-    body = answer.body[: max(1, len(answer.body) * 2 // 3)] if broken else json.dumps(without(json.loads(answer.body), fault.fields)).encode()
+    match fault.kind:
+        case Kind.BROKEN_JSON:
+            body = answer.body[: max(1, len(answer.body) * 2 // 3)]
+        case Kind.MISSING_FIELDS:
+            body = json.dumps(without(json.loads(answer.body), fault.fields)).encode()
+        case _:
+            body = json.dumps(with_more(json.loads(answer.body))).encode()
     return web.Response(status=answer.status, body=body, content_type="application/json")
 
 
@@ -86,3 +91,10 @@ def without(body: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     if not found and damaged:
         del damaged[next(iter(damaged))]
     return damaged
+
+
+def with_more(value: Any) -> Any:
+    """``value`` with one more key in every object in it."""
+    if isinstance(value, dict):
+        return {**{name: with_more(each) for name, each in value.items()}, "keyOfTheFuture": {"value": "1"}}
+    return [with_more(each) for each in value] if isinstance(value, list) else value

@@ -54,6 +54,13 @@ class QuoteBoard:
             listener(standing)
         return standing
 
+    def repeat(self, instrument: str) -> None:
+        """Tell the standing quote once more: what it may do has changed, not what it says."""
+        standing = self._market.standing(instrument)
+        if standing is not None:
+            for listener in list(self._listeners):
+                listener(standing)
+
     def standing(self, instrument: str) -> Standing | None:
         """What stands now; None before the first quote."""
         return self._market.standing(instrument)

@@ -10,7 +10,7 @@ from runtime.clock import NS_PER_S
 from tests.venues.common.clock import OPEN_MARKET_NS, DrivenClock
 from tests.venues.common.conf import instruments_of
 from tests.venues.common.faults import Fault, FaultError, FaultScript, Kind
-from tests.venues.common.http_faults import without
+from tests.venues.common.http_faults import with_more, without
 from tests.venues.common.quotes import QuoteBoard, play
 from trading.instruments import Side
 
@@ -49,6 +49,11 @@ def test_missing_fields_are_taken_out_by_their_dotted_names() -> None:
     body = {"fill": {"id": "7", "price": "1.1"}, "last": "7"}
     assert without(body, ("fill.id", "last")) == {"fill": {"price": "1.1"}}
     assert without(body, ("absent",)) == {"last": "7"}
+
+
+def test_extra_fields_are_in_every_object() -> None:
+    more = {"keyOfTheFuture": {"value": "1"}}
+    assert with_more({"fills": [{"id": "7"}]}) == {"fills": [{"id": "7", **more}], **more}
 
 
 async def test_the_driven_clock_wakes_sleepers_in_order_each_at_its_own_time() -> None:

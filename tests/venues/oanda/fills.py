@@ -198,6 +198,8 @@ def _refusal(account: Account, order: Order, reductions: Sequence[Reduction], op
         return "FIFO_VIOLATION"
     if request.exits and (fault := account.faults.take({Kind.LEG_REFUSED}, instrument=order.instrument)) is not None:
         return fault.reason or "STOP_LOSS_ON_FILL_LOSS"
+    if (fault := account.faults.take({Kind.ORDER_FAILED}, instrument=order.instrument)) is not None:
+        return fault.reason or "INTERNAL_SERVER_ERROR"
     if request.trade_client is not None and request.trade_client.id and account.find_trade(f"@{request.trade_client.id}") is not None:
         return "CLIENT_TRADE_ID_ALREADY_EXISTS"
     for details in request.exits:

@@ -188,6 +188,8 @@ class _Writer:
                 return await self._cut(b"")
             case Kind.STREAM_CUT_MID_LINE:
                 return await self._cut(line[: len(line) // 2])
+            case Kind.STREAM_GAP:
+                return True
             case Kind.STREAM_SWAP if self._held is None:
                 self._held = line
                 return True

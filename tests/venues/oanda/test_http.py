@@ -149,6 +149,10 @@ async def test_a_stream_can_be_mute_twisted_doubled_and_cut(client: Client) -> N
         client.desk.place(**limit("1", "1.00000"))
         client.desk.place(**limit("1", "1.00000"))
         assert [(await lines.next())["id"] for _ in range(2)] == ["7", "6"]
+        client.desk.strike(kind=Kind.STREAM_GAP)
+        client.desk.place(**limit("1", "1.00000"))
+        client.desk.place(**limit("1", "1.00000"))
+        assert (await lines.next())["id"] == "9"
         client.desk.strike(kind=Kind.STREAM_CUT)
         with pytest.raises((aiohttp.ClientError, json.JSONDecodeError)):
             await lines.next()
@@ -161,9 +165,8 @@ async def test_prices_are_conflated_to_one_in_a_quarter_of_a_second(client: Clie
         client.desk.quote("1.10200", "1.10210")
         await client.desk.clock.advance(0.25)
         assert (await lines.next())["closeoutBid"] == "1.10200"
-        client.desk.strike(kind=Kind.WEEKEND)
         await client.desk.clock.advance(1)
-        client.desk.quote("1.10200", "1.10210")
+        client.desk.strike(kind=Kind.WEEKEND)
         price = await lines.next()
         assert (price["tradeable"], price["status"]) == (False, "non-tradeable")
 

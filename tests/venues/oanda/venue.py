@@ -71,10 +71,11 @@ class OandaVenue:
         self._requests_per_s = requests_per_s
         self._ticks = Ticks()
         self._changed = asyncio.Event()
+        self._halted: set[str] = set()
         self._stack = contextlib.AsyncExitStack()
         self.quotes.on_quote(self._ticks.note)
         self.quotes.on_quote(self._trade)
-        self.faults.on_change(self._trade_again)
+        self.faults.on_change(self._open_and_close)
         self.account.log.listen(lambda _transaction: self._changed.set())
         begin(self.quotes, FIRST_QUOTES)
 
@@ -167,10 +168,13 @@ class OandaVenue:
     def _trade(self, standing: Standing) -> None:
         triggers.on_quote(self.account, standing.quote.instrument)
 
-    def _trade_again(self) -> None:
-        """A market that opens again trades at once on what is quoted."""
+    def _open_and_close(self) -> None:
+        """A market that closes says so in a last price; one that opens again trades at once on what is quoted."""
         for name in self.account.specs:
-            triggers.on_quote(self.account, name)
+            is_halted = self.account.is_halted(name)
+            if is_halted != (name in self._halted):
+                self._halted ^= {name}
+                self.quotes.repeat(name)
 
     async def _expire(self) -> None:
         """End orders when their time comes."""
