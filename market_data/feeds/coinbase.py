@@ -11,6 +11,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from market_data.feeds.coinbase_book import QuietBooks
 from market_data.feeds.stream_state import SILENCE_S_MAX
@@ -28,6 +29,7 @@ from market_data.feeds.venue_stream import (
     time_of,
 )
 from runtime.exact_json import NotExactJson, loads
+from runtime.http_guard import is_loopback
 from runtime.outbound import Outbound, StreamRefused, WebSocket, venue_url
 from runtime.program import CannotStart
 
@@ -45,10 +47,11 @@ def read_addresses(environ: Mapping[str, str]) -> tuple[str, str]:
         CannotStart: an address that cannot be, or only one of them moved: a simulator's prices must not be mixed with the venue's.
     """
     stream, rest = venue_url(environ, "COINBASE_WS_URL", STREAM), venue_url(environ, "COINBASE_BASE_URL", REST)
-    if (stream == STREAM) != (rest == REST):
-        left = "COINBASE_WS_URL" if stream == STREAM else "COINBASE_BASE_URL"
+    here = [is_loopback(urlsplit(url).hostname or "") for url in (stream, rest)]
+    if (stream == STREAM) is not (rest == REST) or here[0] is not here[1]:
         raise CannotStart(
-            f"{left} is not set and its counterpart is: set COINBASE_WS_URL and COINBASE_BASE_URL both, so that all prices come from one place"
+            f"COINBASE_WS_URL is {stream} and COINBASE_BASE_URL is {rest}: set both or neither, and both on this machine or neither, so that all prices "
+            "come from one place"
         )
     return stream, rest
 

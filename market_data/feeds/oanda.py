@@ -2,7 +2,8 @@
 
 A line is a JSON object: ``PRICE`` when an instrument's price has changed (at most four a second each, the latest wins), ``HEARTBEAT`` every five
 seconds. So a price stands until the next one. Connecting gives the current prices first. Tokens belong to one of two environments, practice and
-live, each with hosts of its own. Source: oanda-v20 documentation, "Pricing Stream"; both kinds of ``liquidity`` (number and text) have been seen.
+live, each with hosts of its own; the rules for choosing are the adapter's (docs/live.md). Source: oanda-v20 documentation, "Pricing Stream"; both
+kinds of ``liquidity`` (number and text) have been seen.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -10,7 +11,6 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import quote as percent_encoded
-from urllib.parse import urlsplit
 
 from market_data.feeds.stream_state import SILENCE_S_MAX
 from market_data.feeds.venue_stream import Garbage, Heartbeat, Message, Price, Unreadable, VenueRefuses, decimal_of, text_of, time_of
@@ -22,9 +22,9 @@ from runtime.secret_files import Secret, is_given, read_secret
 VENUE = "oanda"
 TOKEN, ACCOUNT = "OANDA_API_TOKEN", "OANDA_ACCOUNT_ID"
 
-PRACTICE_REST, PRACTICE_STREAM = "https://api-fxpractice.oanda.com", "https://stream-fxpractice.oanda.com"
-LIVE_REST, LIVE_STREAM = "https://api-fxtrade.oanda.com", "https://stream-fxtrade.oanda.com"
-_STREAM_OF = {PRACTICE_REST: PRACTICE_STREAM, LIVE_REST: LIVE_STREAM}
+LIVE_REST, PRACTICE_REST = "https://api-fxtrade.oanda.com", "https://api-fxpractice.oanda.com"
+LIVE_STREAM = "https://stream-fxtrade.oanda.com"
+_STREAM_OF = {LIVE_REST: LIVE_STREAM, PRACTICE_REST: "https://stream-fxpractice.oanda.com"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +56,17 @@ def read_access(environ: Mapping[str, str]) -> OandaAccess:
             f"live prices from OANDA need a token and an account, a free practice account will do: {' and '.join(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} not set (write each to a file with mode 0600 and name it in {'_FILE, '.join(missing)}_FILE)"
         )
-    rest_url = venue_url(environ, "OANDA_BASE_URL", PRACTICE_REST)
-    stream_default = _STREAM_OF.get(rest_url)
-    if stream_default is None and not environ.get("OANDA_STREAM_URL"):
+    rest_url = venue_url(environ, "OANDA_BASE_URL", LIVE_REST)
+    usual = _STREAM_OF.get(rest_url, rest_url)  # a simulator serves both at one address
+    stream_url = venue_url(environ, "OANDA_STREAM_URL", LIVE_STREAM) if environ.get("OANDA_STREAM_URL") else usual
+    if stream_url != usual and {rest_url, stream_url} & {*_STREAM_OF, *_STREAM_OF.values()}:
         raise CannotStart(
-            f"OANDA_BASE_URL leads to {urlsplit(rest_url).hostname}, and OANDA_STREAM_URL is not set: set both, so that one token goes to one place"
+            f"OANDA_BASE_URL is {rest_url} and OANDA_STREAM_URL is {stream_url}: they are of different environments; set OANDA_BASE_URL alone, the "
+            "other follows it"
         )
     return OandaAccess(
         rest_url=rest_url,
-        stream_url=venue_url(environ, "OANDA_STREAM_URL", stream_default or PRACTICE_STREAM),
+        stream_url=stream_url,
         account=read_secret(environ, ACCOUNT).reveal(),
         token=read_secret(environ, TOKEN),
     )
@@ -136,8 +138,8 @@ def refusal_of(answer: Answer) -> VenueRefuses | None:
     """What a definite no means for who runs the arena; None for what may pass by itself (429, 5xx)."""
     if answer.status in {401, 403}:
         return VenueRefuses(
-            f"OANDA refuses the token ({answer.status}): put a valid one into {TOKEN}_FILE and restart market_data. A practice token opens only the "
-            "practice hosts, a live one only the live hosts (OANDA_BASE_URL, OANDA_STREAM_URL)"
+            f"OANDA refuses the token ({answer.status}): put a valid one into {TOKEN}_FILE and restart market_data. A practice account's token "
+            f"works only with OANDA_BASE_URL={PRACTICE_REST}, a live account's only without it"
         )
     if answer.status in {400, 404, 405}:
         return VenueRefuses(

@@ -79,8 +79,8 @@ async def test_one_venue_without_credentials_says_what_to_set_and_the_other_goes
         (("oanda",), {"OANDA_ACCOUNT_ID": "101-001-1-001"}, "OANDA_API_TOKEN is not set"),
         (("oanda",), {"OANDA_API_TOKEN_FILE": "/nowhere", "OANDA_ACCOUNT_ID": "1"}, "OANDA_API_TOKEN_FILE=/nowhere cannot be opened"),
         (("coinbase",), {"COINBASE_WS_URL": "ws://example.org"}, "use wss://"),
-        (("coinbase",), {"COINBASE_WS_URL": "ws://127.0.0.1:1"}, "COINBASE_BASE_URL is not set"),
-        (("coinbase",), {"COINBASE_BASE_URL": "http://127.0.0.1:1"}, "COINBASE_WS_URL is not set"),
+        (("coinbase",), {"COINBASE_WS_URL": "ws://127.0.0.1:1"}, "set both or neither"),
+        (("coinbase",), {"COINBASE_BASE_URL": "http://127.0.0.1:1"}, "set both or neither"),
     ],
 )
 async def test_a_program_with_no_feed_at_all_refuses_to_start_in_a_sentence(

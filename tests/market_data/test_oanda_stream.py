@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from market_data.feeds.oanda import LIVE_STREAM, PRACTICE_REST, PRACTICE_STREAM, read_access, read_line, refusal_of
+from brokers.oanda.hosts import read_hosts
+from market_data.feeds.oanda import read_access, read_line, refusal_of
 from market_data.feeds.venue_stream import Garbage, Heartbeat, Price
 from runtime.outbound import Answer
 from runtime.program import CannotStart
@@ -101,20 +102,43 @@ def given(tmp_path: Path, **more: str) -> dict[str, str]:
     return environ | more
 
 
-def test_practice_is_the_default_and_both_hosts_change_together(tmp_path: Path):
+def test_credentials_come_from_files_and_show_in_no_repr(tmp_path: Path):
     access = read_access(given(tmp_path))
-    assert (access.rest_url, access.stream_url, access.account) == (PRACTICE_REST, PRACTICE_STREAM, "101-001-1-001")
-    assert access.headers["Authorization"] == "Bearer s3cret"
+    assert (access.account, access.headers["Authorization"]) == ("101-001-1-001", "Bearer s3cret")
     assert "s3cret" not in repr(access)
-    assert read_access(given(tmp_path, OANDA_BASE_URL="https://api-fxtrade.oanda.com/")).stream_url == LIVE_STREAM
 
 
-def test_one_of_two_addresses_moved_is_refused(tmp_path: Path):
-    """A token must not go to a simulator with one request and to the venue with the next."""
-    with pytest.raises(CannotStart, match="OANDA_STREAM_URL is not set: set both"):
-        read_access(given(tmp_path, OANDA_BASE_URL="http://127.0.0.1:9"))
-    both = read_access(given(tmp_path, OANDA_BASE_URL="http://127.0.0.1:9", OANDA_STREAM_URL="http://127.0.0.1:8"))
-    assert (both.rest_url, both.stream_url) == ("http://127.0.0.1:9", "http://127.0.0.1:8")
+LIVE, PRACTICE, HERE = "fxtrade.oanda.com", "fxpractice.oanda.com", "http://127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("rest", "stream"),
+    [
+        ("", ""),
+        (f"https://api-{PRACTICE}", ""),
+        (f"https://api-{PRACTICE}/", f"https://stream-{PRACTICE}"),
+        (f"https://api-{LIVE}", f"https://stream-{LIVE}"),
+        ("", f"https://stream-{LIVE}"),
+        (f"{HERE}:9", ""),
+        (f"{HERE}:9", f"{HERE}:8"),
+        ("", f"https://stream-{PRACTICE}"),
+        (f"https://api-{PRACTICE}", f"https://stream-{LIVE}"),
+        ("", f"{HERE}:8"),
+        (f"{HERE}:9", f"https://stream-{LIVE}"),
+        ("http://oanda.example", ""),
+    ],
+)
+def test_the_feed_and_the_adapter_mean_the_same_hosts(tmp_path: Path, rest: str, stream: str):
+    """Prices of one environment beside orders in another would be a screen that lies; and a token must never go to two places."""
+    environ = given(tmp_path, **{name: url for name, url in (("OANDA_BASE_URL", rest), ("OANDA_STREAM_URL", stream)) if url})
+    try:
+        hosts = read_hosts(environ)
+    except CannotStart:
+        with pytest.raises(CannotStart, match="OANDA_BASE_URL"):
+            read_access(environ)
+    else:
+        access = read_access(environ)
+        assert (access.rest_url, access.stream_url) == (hosts.rest, hosts.stream)
 
 
 @pytest.mark.parametrize("left", [(), ("OANDA_API_TOKEN_FILE",), ("OANDA_ACCOUNT_ID_FILE",)])
