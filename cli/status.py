@@ -74,15 +74,38 @@ def _components() -> dict[str, dict[str, Any]]:
     return {str(item.get("program")): item for item in components if isinstance(item, dict)}
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def doctor(
+    live: Annotated[bool, typer.Option("--live", help="Whether real money may move: keys, venues, clocks, doors, grants. Places nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
     """Look over this machine and this arena, and say how to mend what is weak. Exit 1 when something is wrong."""
     settings = settings_or_fail()
+    if live:
+        _doctor_live(settings, as_json=as_json)
+        return
     checks = [*_machine_checks(), *_directory_checks(settings), *_store_checks(settings), *_door_checks(settings), *weaknesses(settings)]
     if as_json:
         print_json({"ok": all(good for _, good, _ in checks), "checks": [{"check": name, "ok": good, "say": say} for name, good, say in checks]})
     else:
         print_table("doctor", ("check", "ok", "what"), ((name, "yes" if good else "NO", say) for name, good, say in checks), empty="")
     if not all(good for _, good, _ in checks):
+        raise typer.Exit(exit_codes.FAILED)
+
+
+def _doctor_live(settings: Settings, *, as_json: bool) -> None:
+    from brokers.live_doctor import FAIL
+    from cli.doctor_live import findings
+
+    found = findings(settings, os.environ)
+    is_green = all(each.level != FAIL for each in found)
+    if as_json:
+        rows = [{"broker": each.source or None, "check": each.check, "level": each.level, "say": each.say} for each in found]
+        print_json({"ok": is_green, "checks": rows})
+    else:
+        columns = ("broker", "check", "", "what")
+        print_table("before real money moves", columns, ((each.source or "arena", each.check, each.level, each.say) for each in found), empty="")
+        print("green: nothing stands in the way" if is_green else "NOT green: mend what says fail first")
+    if not is_green:
         raise typer.Exit(exit_codes.FAILED)
 
 

@@ -27,6 +27,15 @@ def log_size(settings: Settings, program: str) -> int:
 
 def last_reason(settings: Settings, program: str, since: int) -> str | None:
     """Why ``program`` could not start, from its own log after byte ``since``; None when it did not say."""
+    return _last(settings, program, since, "cannot start")
+
+
+def venue_refusal(settings: Settings, program: str, since: int) -> str | None:
+    """Why an adapter that runs takes no orders: what its venue said last; None when it has not been refused."""
+    return _last(settings, program, since, "the venue refuses this account")
+
+
+def _last(settings: Settings, program: str, since: int, message: str) -> str | None:
     try:
         with (settings.log_dir / f"{program}.log").open("rb") as log:
             size = log.seek(0, 2)
@@ -39,6 +48,6 @@ def last_reason(settings: Settings, program: str, since: int) -> str | None:
             record = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and record.get("message") == "cannot start":
+        if isinstance(record, dict) and record.get("message") == message:
             return str(record.get("reason"))
     return None

@@ -21,7 +21,7 @@ from types import FrameType
 from cli import exit_codes
 from cli.greeting import greeting
 from cli.output import fail
-from cli.supervisor import ask_supervisor, last_reason, log_size
+from cli.supervisor import ask_supervisor, last_reason, log_size, venue_refusal
 from runtime.program import CannotStart, prepare_home
 from runtime.settings import Settings
 
@@ -152,12 +152,16 @@ def _wait_until_ready(settings: Settings, supervisord: "subprocess.Popen[bytes]"
             if reason and name not in said:
                 said.add(name)
                 sys.stderr.write(f"{name} cannot start: {reason}\n")
+            refusal = venue_refusal(settings, name, log_starts.get(name, 0))
+            if refusal and f"{name} {refusal}" not in said:
+                said.add(f"{name} {refusal}")
+                sys.stderr.write(f"{name} runs and takes no orders, as its venue refuses the account: {refusal}\n")
         running = {name for name, program in programs.items() if program.state == "RUNNING"}
         if running.issuperset(PROGRAMS) and _answers(settings):
             return True
         time.sleep(0.1)
     if not stopping and supervisord.poll() is None:
-        late = sorted(set(PROGRAMS) - running) or ["the adapters' first heartbeat"]
+        late = sorted(set(PROGRAMS) - running) or ["the adapters, until their accounts are known"]
         sys.stderr.write(f"not ready after {READY_S_MAX} s: {', '.join(late)}; what they say is in {settings.log_dir}. Still trying.\n")
     return False
 

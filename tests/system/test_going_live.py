@@ -129,6 +129,7 @@ async def test_with_it_live_is_written_everywhere_and_the_doors_of_paper_are_clo
     assert f"LIVE, REAL MONEY at oanda account {desk.oanda.account_id}, coinbase account" in said, said
     assert f"tcp://127.0.0.1:{stack.bus_port}" not in said, "the bus is closed to those without a key"
     assert "LIVE: real money moves at oanda and coinbase" in await desk.cli("status")
+    assert "green" in (looked := await desk.cli("doctor", "--live")), looked
     assert (await stack.call("GET", f"{stack.gateway}/health"))[1]["mode"] == "live"
     status, answer, _ = await stack.call("POST", f"{stack.gateway}/auth/register", json={"email": "eve@here", "password": STRONG, "role": "trader"})
     assert (status, answer["code"]) == (403, "REGISTRATION_CLOSED"), answer
