@@ -50,8 +50,8 @@ def read_addresses(environ: Mapping[str, str]) -> tuple[str, str]:
     here = [is_loopback(urlsplit(url).hostname or "") for url in (stream, rest)]
     if (stream == STREAM) is not (rest == REST) or here[0] is not here[1]:
         raise CannotStart(
-            f"COINBASE_WS_URL is {stream} and COINBASE_BASE_URL is {rest}: set both or neither, and both on this machine or neither, so that all prices "
-            "come from one place"
+            f"COINBASE_WS_URL is {stream} and COINBASE_BASE_URL is {rest}: set both or neither, and both on this machine or neither, so that all "
+            "prices come from one place"
         )
     return stream, rest
 
