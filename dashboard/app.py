@@ -76,6 +76,7 @@ def dashboard_app(settings: Settings, parts: Parts) -> web.Application:
             brokers=BROKERS,
             heartbeats=lambda: {name: heard.payload for name, heard in parts.heard().items()},
             build=parts.static.build,
+            live_expected=settings.execution_enabled,
         ).routes(),
         *StatusApi(
             supervisor_socket=settings.run_dir / "supervisor.sock",

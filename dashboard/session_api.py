@@ -26,14 +26,16 @@ class SessionApi:
 
     Args:
         heartbeats: the brokers' latest payloads.
+        live_expected: whether a broker that was not heard yet must be taken for live.
         build: the build id of the page.
     """
 
-    def __init__(self, sessions: Sessions, *, brokers: tuple[str, ...], heartbeats: Heartbeats, build: str) -> None:
+    def __init__(self, sessions: Sessions, *, brokers: tuple[str, ...], heartbeats: Heartbeats, build: str, live_expected: bool) -> None:
         self._sessions = sessions
         self._brokers = brokers
         self._heartbeats = heartbeats
         self._build = build
+        self._live_expected = live_expected
 
     def routes(self) -> list[Route]:
         down = {503: ("GATEWAY_DOWN",)}
@@ -96,7 +98,7 @@ class SessionApi:
             "csrf_token": login.csrf_token if login is not None and known else None,
             "may": {"read": self._sessions.open_reads or known, "trade": rank >= ROLES["trader"], "admin": rank >= ROLES["admin"]},
             "live": sorted(str(broker) for broker in live) if isinstance(live, (list, dict)) else [],
-            "mode": "live" if "live" in modes.values() else "paper",
+            "mode": "live" if "live" in modes.values() or (self._live_expected and len(modes) < len(self._brokers)) else "paper",
             "modes": modes,
             "trading_states": {name: beat["trading_state"] for name, beat in sorted(beats.items()) if isinstance(beat.get("trading_state"), str)},
             "login_required": not (self._sessions.open_reads or known),

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from dashboard.cookies import Cookies, Login, new_login
+from dashboard.status import Heard
 from runtime.http import ApiError
 from runtime.settings import DashboardSettings, HttpSettings, Settings
 from tests.dashboard.conftest import Desk, running_desk, said, settings_for
@@ -276,3 +277,14 @@ def test_tokens_that_cannot_stand_in_a_cookie_make_no_login() -> None:
         assert new_login(bad, "c" * 20) is None
         assert new_login("c" * 20, bad) is None
     assert new_login("c" * 20, "has.a.dot.inside.it") is None
+
+
+async def test_a_page_is_live_where_a_broker_is_and_where_one_may_be_that_nobody_has_heard(home: Path) -> None:
+    """Amber too early costs nothing; paper's blue over real money does."""
+    async with running_desk(home, settings=settings_for(home, live=True)) as desk:
+        assert (await desk.get("/api/session"))[1]["mode"] == "live"
+        for name in ("oanda", "coinbase"):
+            desk.heard[name] = Heard(payload={"mode": "paper"}, age_ms=1)
+        assert (await desk.get("/api/session"))[1]["mode"] == "paper", "the switch alone makes nothing live"
+        desk.heard["oanda"] = Heard(payload={"mode": "live"}, age_ms=60_000)
+        assert (await desk.get("/api/session"))[1]["mode"] == "live"
