@@ -1,10 +1,9 @@
 """What the tests of market data share: the configured instruments, a clock that stands still, and time that passes without waiting."""
 
-import asyncio
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import pytest
 
 from runtime.clock import ManualClock
 from runtime.program import prepare_home
-from runtime.settings import MarketDataSettings, Settings
+from runtime.settings import AuthSettings, MarketDataSettings, Settings
+from tests.market_data.served import Server, serving
 from trading.instruments import Instruments
 from trading.quotes import Quote
 
@@ -51,17 +51,17 @@ def settings(home: Path) -> Settings:
     return made
 
 
-class PassingTime:
-    """A ``sleep`` that moves ``clock`` on at once and remembers how long it was asked for."""
+@pytest.fixture
+async def server(instruments: Instruments, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Server]:
+    async with serving(Settings(home=tmp_path, conf=tmp_path), instruments, clock, tmp_path) as running:
+        yield running
 
-    def __init__(self, clock: ManualClock) -> None:
-        self._clock = clock
-        self.slept: list[float] = []
 
-    async def __call__(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self._clock.advance(seconds)
-        await asyncio.sleep(0)
+@pytest.fixture
+async def guarded(instruments: Instruments, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Server]:
+    """A server whose reads need a token."""
+    async with serving(Settings(home=tmp_path, conf=tmp_path, auth=AuthSettings(read="token")), instruments, clock, tmp_path) as running:
+        yield running
 
 
 def quote(at_s: float, bid: str = "1.16694", ask: str = "1.16706", instrument: str = "EUR_USD") -> Quote:

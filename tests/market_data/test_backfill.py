@@ -16,7 +16,8 @@ from market_data.feeds.venue_stream import VenueRefuses
 from market_data.recorder import Recorder
 from runtime.clock import ManualClock
 from runtime.outbound import NotSent
-from tests.market_data.conftest import MONDAY_NS, PassingTime, S, quote
+from tests.market_data.conftest import MONDAY_NS, S, quote
+from tests.market_data.passing_time import PassingTime
 from tests.market_data.test_live_feed import ScriptedStream
 from trading.instruments import Instruments
 

@@ -14,7 +14,8 @@ from market_data.feeds.live import REFUSED_S_FIRST, STEADY_S, LiveFeed
 from market_data.feeds.venue_stream import Garbage, Heartbeat, Message, Price, SequenceGap, VenueRefuses
 from runtime.clock import ManualClock
 from runtime.outbound import NotSent, StreamEnded
-from tests.market_data.conftest import MONDAY_NS, PassingTime, S
+from tests.market_data.conftest import MONDAY_NS, S
+from tests.market_data.passing_time import PassingTime
 from trading.instruments import Instruments
 from trading.quotes import Quote
 

@@ -17,7 +17,8 @@ from market_data.feeds.venue_stream import Unreadable, VenueRefuses
 from runtime.clock import ManualClock
 from runtime.outbound import AnswerUnusable
 from runtime.secret_files import Secret
-from tests.market_data.conftest import MONDAY_NS, PassingTime, S
+from tests.market_data.conftest import MONDAY_NS, S
+from tests.market_data.passing_time import PassingTime
 from tests.venues.coinbase.venue import CoinbaseVenue
 from tests.venues.common.clock import DrivenClock
 from tests.venues.common.server import serve

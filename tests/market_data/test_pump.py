@@ -20,7 +20,8 @@ from market_data.feeds.base import Feed, FeedState, ScriptedFeed
 from market_data.feeds.replay import ReplayFeed, open_recordings
 from market_data.pump import Pump, encode_quote
 from runtime.clock import ManualClock
-from tests.market_data.conftest import DATA, MONDAY_NS, PassingTime, S, quote
+from tests.market_data.conftest import DATA, MONDAY_NS, S, quote
+from tests.market_data.passing_time import PassingTime
 from trading.instruments import Instruments
 from trading.quote_files import iter_quotes
 

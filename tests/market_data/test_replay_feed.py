@@ -8,7 +8,8 @@ import pytest
 from market_data.feeds.base import FeedState
 from market_data.feeds.replay import ReplayFeed, ReplayRefused, open_recordings
 from runtime.clock import ManualClock
-from tests.market_data.conftest import DATA, PassingTime, S
+from tests.market_data.conftest import DATA, S
+from tests.market_data.passing_time import PassingTime
 from trading.instruments import Instruments
 from trading.quote_files import iter_quotes
 from trading.quotes import Quote

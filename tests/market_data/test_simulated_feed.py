@@ -9,7 +9,8 @@ from market_data.feeds.base import FeedState
 from market_data.feeds.simulated import SimulatedFeed
 from market_data.feeds.simulation import Market
 from runtime.clock import ManualClock
-from tests.market_data.conftest import PassingTime, S
+from tests.market_data.conftest import S
+from tests.market_data.passing_time import PassingTime
 from trading.instruments import Instruments
 from trading.quotes import Quote
 
