@@ -28,7 +28,7 @@ RBOT Arena is up ({_mode(settings, live)}).
   gateway       {gateway}        (what it can do: {gateway}/docs)
   market data   {scheme}://127.0.0.1:{settings.market_data.port}
   bus           {bus_line(settings)}
-{_live_next(live) if live else _paper_next(gateway)}
+{_foreign_prices(settings, live)}{_live_next(live) if live else _paper_next(gateway)}
 Ctrl-C here stops everything.
 """
 
@@ -60,6 +60,17 @@ def _mode(settings: Settings, live: Mapping[str, str]) -> str:
         return f"LIVE, REAL MONEY at {accounts}" + (f"; {', '.join(paper)} paper" if paper else "")
     switched_on = "; EXECUTION_ENABLED is true, but no broker has credentials" if settings.execution_enabled else ""
     return f"PAPER, no real money moves{switched_on}"
+
+
+def _foreign_prices(settings: Settings, live: Mapping[str, str]) -> str:
+    missing = [broker for broker in live if broker not in settings.market_data.feed]
+    if not missing:
+        return ""
+    feed = ", ".join(settings.market_data.feed)
+    return f"""
+Prices come from {feed}, not from {" and ".join(missing)}: a live account ignores them, and the page shows them. Set
+ARENA_MARKET_DATA__FEED={",".join(live)}
+"""
 
 
 def _live_next(live: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ def text_of(source: str, kind: str, payload: Mapping[str, Any]) -> tuple[str, st
     """(title, body) of one event, in plain words."""
     what = " ".join(str(payload[name]) for name in ("instrument", "side", "units") if payload.get(name) is not None)
     order = f" ({payload['order_id']})" if payload.get("order_id") else ""
-    title = f"{'ALARM: ' if kind in ALARMS else ''}{source} {kind.replace('_', ' ')}"
+    title = f"{'ALARM: ' if kind in ALARMS else ''}{'LIVE ' if payload.get('mode') == 'live' else ''}{source} {kind.replace('_', ' ')}"
     match kind:
         case "order_filled":
             body = f"{what}{order}: {payload.get('leg')} at {payload.get('price')}, realised {payload.get('realized_pnl')}"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bus.curve import KeyRing
 from cli import greeting as module
 from cli.greeting import bus_line, greeting
-from runtime.settings import AuthSettings, Settings
+from runtime.settings import AuthSettings, MarketDataSettings, Settings
 
 
 def arena(home: Path, *, live: bool = False, read: str = "auto") -> Settings:
@@ -44,6 +45,13 @@ def test_live_names_the_account_and_what_is_needed_before_anybody_trades(tmp_pat
     assert "arena doctor --live" in said
     assert "grant-live YOU@HOST oanda" in said
     assert "/auth/register" not in said, "it is closed in live"
+
+
+def test_prices_that_are_not_the_venues_are_named(tmp_path: Path, accounts: dict[str, str | None]) -> None:
+    accounts["oanda"] = "101-001-1234567-001"
+    assert "ARENA_MARKET_DATA__FEED=oanda" in greeting(arena(tmp_path, live=True))
+    fed = replace(arena(tmp_path, live=True), market_data=MarketDataSettings(feed=("oanda",)))
+    assert "ARENA_MARKET_DATA__FEED" not in greeting(fed)
 
 
 def test_an_adapter_that_may_be_live_and_is_silent_is_not_called_paper(tmp_path: Path, accounts: dict[str, str | None]) -> None:

@@ -46,6 +46,7 @@ def test_every_type_has_words_even_for_an_empty_payload(kind: str) -> None:
 
 
 def test_a_halt_says_who_and_why_and_is_an_alarm() -> None:
+    assert text_of("oanda", "order_filled", {"mode": "live"})[0] == "LIVE oanda order filled", "real money is named first"
     said = text_of("oanda", "trading_state_changed", {"old": "ACTIVE", "new": "REDUCING", "changed_by": "risk", "reason": "loss"})
     assert said == ("ALARM: oanda trading state changed", "ACTIVE -> REDUCING by risk: loss")
 
