@@ -21,6 +21,7 @@ from urllib.parse import urlencode
 from brokers.live.throttle import Priority, Throttle
 from brokers.live.venue import NotSent, VenueRefused
 from brokers.oanda import wire
+from brokers.oanda.pace import ConnectionPace
 from brokers.oanda.wire import Json, Malformed
 from runtime import outbound
 from runtime.clock import NS_PER_S, Clock
@@ -65,14 +66,26 @@ class Rest:
 
     Args:
         changes, reads: one way out for each, so that slow reading never keeps a cancel waiting for a connection.
+        throttle, pace: how many requests, and how many new connections, a second.
     """
 
-    def __init__(self, *, account_id: str, token: Secret, changes: Outbound, reads: Outbound, throttle: Throttle, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        account_id: str,
+        token: Secret,
+        changes: Outbound,
+        reads: Outbound,
+        throttle: Throttle,
+        pace: ConnectionPace,
+        clock: Clock,
+    ) -> None:
         self.prefix = f"/v3/accounts/{account_id}"
         self._token = token
         self._changes = changes
         self._reads = reads
         self._throttle = throttle
+        self._pace = pace
         self._clock = clock
 
     def headers(self) -> dict[str, str]:
@@ -123,13 +136,14 @@ class Rest:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            answer = await self._changes.request(
-                method,
-                self.prefix + path,
-                headers=headers,
-                body=b"" if body is None else json.dumps(body, separators=(",", ":")).encode(),
-                timeout_s=self._change_s(deadline_boot_ns),
-            )
+            async with self._pace.connection():
+                answer = await self._changes.request(
+                    method,
+                    self.prefix + path,
+                    headers=headers,
+                    body=b"" if body is None else json.dumps(body, separators=(",", ":")).encode(),
+                    timeout_s=self._change_s(deadline_boot_ns),
+                )
         except outbound.NotSent as error:
             raise NotSent(message=str(error)) from error
         return self._judge(answer, is_change=True)
@@ -139,12 +153,15 @@ class Rest:
         if deadline_boot_ns is None:
             return CHANGE_S_MAX
         left_s = (deadline_boot_ns - self._clock.boot_ns()) / NS_PER_S
-        return min(CHANGE_S_MAX, max(2 * left_s, 0.01))
+        if left_s <= 0:
+            raise NotSent("EXPIRED", "its deadline passed while it waited for a connection")
+        return min(CHANGE_S_MAX, 2 * left_s)
 
     async def _read_once(self, target: str) -> Json:
         await self._throttle.take(Priority.READ)
         try:
-            answer = await self._reads.request("GET", target, headers=self.headers(), timeout_s=READ_S_MAX)
+            async with self._pace.connection():
+                answer = await self._reads.request("GET", target, headers=self.headers(), timeout_s=READ_S_MAX)
         except outbound.NotSent as error:
             raise NotSent(message=str(error)) from error
         return self._judge(answer, is_change=False)

@@ -9,6 +9,7 @@ Exits are attached to the entry and owned by the venue: it guards every stop fro
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.live.throttle import Throttle
@@ -33,6 +34,7 @@ from brokers.oanda.log_reader import LogReader
 from brokers.oanda.looking import Looker
 from brokers.oanda.memory import Memory
 from brokers.oanda.objects import read_account, read_decimals, read_instruments
+from brokers.oanda.pace import ConnectionPace
 from brokers.oanda.rest import Denied, Rest
 from brokers.oanda.wire import Json
 from runtime.clock import Clock
@@ -41,12 +43,21 @@ from runtime.secret_files import Secret
 from trading.brackets import Protection
 from trading.instruments import Instrument
 
-# The venue allows 120 requests a second and advises 100; half of that leaves room for whatever else uses the token.
-RATE_PER_S = 50.0
-BURST = 10
+# Of each kind: enough that a few slow answers do not keep a cancel waiting. ``pace`` opens them one by one.
+CONNECTIONS = 8
 
-# The venue refuses more than two new connections a second, so a burst must find few to open.
-CONNECTIONS = 2
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How fast the venue may be asked.
+
+    It allows 120 requests a second and advises 100; half of that leaves room for whatever else uses the token. More than two new connections a second
+    are refused. Source: oanda-v20 documentation, "Best practices".
+    """
+
+    requests_per_s: float = 50.0
+    burst: int = 10
+    connections_per_s: float = 2.0
 
 
 class OandaVenue:
@@ -54,13 +65,16 @@ class OandaVenue:
 
     Args:
         instruments: ours at this venue, by name; what the venue says of them wins.
+        limits: how fast it may be asked, looks included.
     """
 
     name = "oanda"
     policy = VenuePolicy()
     protection = Protection.VENUE
 
-    def __init__(self, *, account_id: str, token: Secret, hosts: Hosts, instruments: Mapping[str, Instrument], clock: Clock) -> None:
+    def __init__(
+        self, *, account_id: str, token: Secret, hosts: Hosts, instruments: Mapping[str, Instrument], clock: Clock, limits: Limits | None = None
+    ) -> None:
         self.account_id = account_id
         self._hosts = hosts
         self._instruments = instruments
@@ -71,8 +85,16 @@ class OandaVenue:
         self._reads = Outbound(hosts.rest, connections_max=CONNECTIONS)
         self._streams = Outbound(hosts.stream, connections_max=1)
         memory = Memory()
-        throttle = Throttle(RATE_PER_S, BURST, clock)
-        self._rest = Rest(account_id=account_id, token=token, changes=self._changes, reads=self._reads, throttle=throttle, clock=clock)
+        limits = limits or Limits()
+        self._rest = Rest(
+            account_id=account_id,
+            token=token,
+            changes=self._changes,
+            reads=self._reads,
+            throttle=Throttle(limits.requests_per_s, limits.burst, clock),
+            pace=ConnectionPace(clock, limits.connections_per_s),
+            clock=clock,
+        )
         self._log = LogReader(self._rest, memory)
         self._looker = Looker(self._rest, self._log, memory, account_id)
         self._changer = Changer(self._rest, self._log, self._looker, self._decimals)

@@ -26,7 +26,6 @@ Live = Callable[[], AbstractAsyncContextManager[tuple[Adapter, Caller]]]
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brokers.oanda.rest.READ_PAUSE_S", 0.001)
     monkeypatch.setattr("brokers.oanda.rest.PAUSE_S", 0.01)
-    monkeypatch.setattr("brokers.oanda.venue.RATE_PER_S", 1e6)
 
 
 @pytest.fixture

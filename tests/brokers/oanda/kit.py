@@ -10,7 +10,7 @@ from typing import Any
 
 from brokers.live.venue import Batch, EntryAccepted, EntryEnded, EntryFilled, ExitFilled, Fact, Intent, LegStands, Target, client_id_of
 from brokers.oanda.hosts import Hosts
-from brokers.oanda.venue import OandaVenue
+from brokers.oanda.venue import Limits, OandaVenue
 from runtime.clock import NS_PER_S, SystemClock
 from runtime.secret_files import Secret
 from tests.venues.common.clock import DrivenClock
@@ -25,6 +25,7 @@ from trading.venue_refs import VenueRefs
 
 WAIT_S = 30.0
 CLOCK = SystemClock()
+UNLIMITED = Limits(requests_per_s=1e6, burst=1000, connections_per_s=float("inf"))
 _numbers = itertools.count(1)
 
 
@@ -169,6 +170,7 @@ def adapter(sim: SimulatedVenue, **changes: Any) -> OandaVenue:
         "hosts": Hosts(kind="other", rest=sim.base_url, stream=sim.stream_url),
         "instruments": instruments_of("oanda"),
         "clock": CLOCK,
+        "limits": UNLIMITED,
     }
     return OandaVenue(**{**options, **changes})
 

@@ -9,6 +9,7 @@ import pytest
 
 from brokers.live.throttle import Priority, Throttle
 from brokers.live.venue import NotSent, VenueRefused
+from brokers.oanda.pace import ConnectionPace
 from brokers.oanda.rest import Denied, NotThere, Rest, Unclear
 from brokers.oanda.wire import Malformed, text
 from runtime import outbound
@@ -45,7 +46,8 @@ class Scripted(Outbound):
 def over(way: Scripted, clock: ManualClock | None = None) -> Rest:
     """The account's REST over ``way``, without pauses between looks."""
     clock = clock or ManualClock()
-    return Rest(account_id="101-001-7-001", token=Secret("t0ken"), changes=way, reads=way, throttle=Throttle(1e6, 1000, clock), clock=clock)
+    throttle, pace = Throttle(1e6, 1000, clock), ConnectionPace(clock, float("inf"))
+    return Rest(account_id="101-001-7-001", token=Secret("t0ken"), changes=way, reads=way, throttle=throttle, pace=pace, clock=clock)
 
 
 async def change(*script: Answer | Exception) -> Any:
@@ -162,7 +164,7 @@ async def test_after_429_nothing_is_sent_for_as_long_as_the_venue_asks() -> None
     clock = ManualClock()
     way = Scripted(answer(429, {"errorMessage": "slow down"}, **{"retry-after": "7"}), answer(200, {}))
     throttle = Throttle(10.0, 1, clock)
-    rest = Rest(account_id="a", token=Secret("t"), changes=way, reads=way, throttle=throttle, clock=clock)
+    rest = Rest(account_id="a", token=Secret("t"), changes=way, reads=way, throttle=throttle, pace=ConnectionPace(clock, float("inf")), clock=clock)
     with pytest.raises(Unclear):
         await rest.change("POST", "/orders", {})
     waiting = asyncio.create_task(rest.change("PUT", "/orders/1/cancel", None, priority=Priority.CANCEL))
