@@ -10,7 +10,7 @@ from tests.venues.coinbase.options import Options
 from tests.venues.coinbase.order_views import user_order
 from tests.venues.coinbase.orders import Order
 from tests.venues.coinbase.products import Products
-from tests.venues.coinbase.wire import rfc3339, text
+from tests.venues.coinbase.wire import rfc3339, rfc3339_nano, text
 from tests.venues.common.clock import VenueClock
 from tests.venues.common.quotes import QuoteBoard
 from trading.quotes import Quote
@@ -170,4 +170,4 @@ class Channels:
 
     def heartbeat(self, count: int) -> Events:
         counter: int | str = count if self.options.heartbeat_counter == "integer" else str(count)
-        return [{"current_time": rfc3339(self._clock.now_ns()), "heartbeat_counter": counter}]
+        return [{"current_time": rfc3339_nano(self._clock.now_ns()), "heartbeat_counter": counter}]

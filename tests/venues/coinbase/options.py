@@ -28,6 +28,7 @@ class Options:
         ids_remembered_s: how long a ``client_order_id`` is remembered; None is for ever.
         requests_per_s: private requests beyond this many in one second get 429; None is no limit (the venue's own is 30).
         page_max: the most rows of one page of orders or fills, whatever ``limit`` asks for.
+        edit_errors: how a refused edit writes its errors: a "list" as documented, or one "object" as recorded.
         heartbeat_counter: the type the websocket counts its heartbeats in.
         ack_first: whether a subscription is acknowledged before its snapshot; recorded is the other way round.
         surprises: whether orders carry a member and an enum value that no document knows, as a later version of the venue's might.
@@ -48,6 +49,7 @@ class Options:
     ids_remembered_s: float | None = None
     requests_per_s: int | None = None
     page_max: int = 1000
+    edit_errors: Literal["list", "object"] = "list"
     heartbeat_counter: Literal["integer", "string"] = "integer"
     ack_first: bool = False
     surprises: bool = False
@@ -83,5 +85,6 @@ _CHOICES = {
     "attached_follows": ("fill", "completion"),
     "waits_as": ("PENDING", "QUEUED"),
     "reused_id": ("original", "refuse"),
+    "edit_errors": ("list", "object"),
     "heartbeat_counter": ("integer", "string"),
 }

@@ -55,8 +55,11 @@ class OrderRoutes:
                 }
             )
         # The echo is of this request, whatever order its id belongs to: a reused id is told from a new one only by looking the order up.
+        # Successes of 2023 had two members more.
+        older = {"failure_reason": UNKNOWN, "order_id": order.order_id} if self._account.options.surprises else {}
         return reply(
-            {
+            older
+            | {
                 "success": True,
                 "success_response": {
                     "order_id": order.order_id,
@@ -114,7 +117,8 @@ class OrderRoutes:
         try:
             self._exchange.edit(order_id, price=price, size=size)
         except Refused as refused:
-            return reply({"success": False, "errors": [_edit_error(refused)]})
+            error = _edit_error(refused)
+            return reply({"success": False, "errors": error if self._account.options.edit_errors == "object" else [error]})
         return reply({"success": True, "errors": []})
 
     async def edit_preview(self, request: web.Request) -> web.Response:

@@ -15,7 +15,7 @@ from runtime.clock import NS_PER_S
 from tests.venues.coinbase.auth import Gatekeeper, Unauthorized
 from tests.venues.coinbase.channels import BATCH_S, CHANNELS, PRIVATE, Channels
 from tests.venues.coinbase.orders import Order
-from tests.venues.coinbase.wire import rfc3339
+from tests.venues.coinbase.wire import rfc3339_nano
 from tests.venues.common.clock import VenueClock
 from tests.venues.common.faults import STREAM_KINDS, FaultScript, Kind
 from trading.quotes import Quote
@@ -166,7 +166,7 @@ class Connection:
 
     def _number(self, channel: str, events: Events) -> None:
         now_ns = self._clock.now_ns()
-        message = {"channel": channel, "client_id": "", "timestamp": rfc3339(now_ns), "sequence_num": self._sequence, "events": events}
+        message = {"channel": channel, "client_id": "", "timestamp": rfc3339_nano(now_ns), "sequence_num": self._sequence, "events": events}
         self._sequence += 1
         self._said_ns = now_ns
         self._queue.put_nowait(json.dumps(message))

@@ -21,9 +21,16 @@ def text(value: Decimal) -> str:
 
 
 def rfc3339(time_ns: int) -> str:
-    """``2026-10-16T17:55:27.021043Z``: microseconds, as the venue's own times have them."""
+    """``2026-10-16T17:55:27.021043Z``, to the microsecond; a whole second has no fraction, as protocol buffers write it."""
     seconds, rest = divmod(time_ns, NS_PER_S)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    micros = f".{rest // 1000:06d}" if rest >= 1000 else ""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{micros}Z"
+
+
+def rfc3339_nano(time_ns: int) -> str:
+    """The same to the nanosecond: how the websocket stamps its messages."""
+    seconds, rest = divmod(time_ns, NS_PER_S)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 def read_time(value: object, name: str) -> int:
