@@ -13,15 +13,17 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from brokers.coinbase.answers import VenueOrder, VenueStatus
+from brokers.coinbase.coins import held
 from brokers.coinbase.context import Ability, Context
 from brokers.coinbase.family import Family, entry_end, facts_of, fill_facts, standing_legs
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
 from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back
 from brokers.coinbase.refusals import family as refusal_family
-from brokers.live.venue import EntryEnded, Fact, LegStands, Target, VenueRefused
+from brokers.live.venue import EntryEnded, Fact, LegStands, Target, Unplaced, VenueRefused
 from runtime.outbound import InDoubt
 from trading.events import CancelReason
+from trading.instruments import Side
 from trading.money import ZERO
 from trading.orders import Leg
 
@@ -41,20 +43,20 @@ class Legs:
         """
         found = await self._context.looking.one(target)
         told: list[Fact] = []
-        if found.position_units and _waits_for_its_entry(found):
+        if held(found, target) and _waits_for_its_entry(found):
             found = await self._await_attached(target, found)
             if found.remaining_units and _waits_for_its_entry(found):
                 # They come when the entry is over: end it, and they open for what it filled. Another exit beside them could sell twice.
                 found = await self._end_entry(target, found)
                 told = _ended_for_its_exits(found)
                 found = await self._await_attached(target, found)
-        if not found.position_units:
+        if not held(found, target):
             found = await self._release(target, found)
             return [*told, *facts_of(found, target.refs)]
         if self._stands_right(found, target):
             return [*told, *facts_of(found, target.refs)]
         found = await self._release(target, found)
-        if not found.position_units:
+        if not held(found, target):
             return [*told, *facts_of(found, target.refs)]
         return [*told, *await self._place_exit(target, found)]
 
@@ -66,21 +68,22 @@ class Legs:
         """
         found = await self._context.looking.one(target)
         found = await self._release(target, found)
-        size = min(units, found.position_units)
+        size = min(units, held(found, target))
         if not size:
             return facts_of(found, target.refs)
         product_id, side = target.order.instrument, target.order.side.opposite
         with no_way_back():
             try:
                 closed = await self._close_order(target, found, lambda name: market(product_id, side, size, client_order_id=name))
-            except VenueRefused:
+            except VenueRefused as refusal:
+                await self._doubt_coins(refusal, found, target)
                 await self._place_again(target, found)
                 raise
             except BaseException:
                 self._tell_bare(target)
                 raise
             found = await self._placing.looked_again(target, [*_ids(found), closed.order_id])
-            return await self._place_exit(target, found) if found.position_units else facts_of(found, target.refs)
+            return await self._place_exit(target, found) if held(found, target) else facts_of(found, target.refs)
 
     async def replace(self, target: Target, *, stop: Decimal, take_profit: Decimal) -> list[Fact]:
         """Exits at other prices: all of it or nothing, as far as the venue allows.
@@ -90,14 +93,14 @@ class Legs:
         """
         found = await self._context.looking.one(target)
         side, product_id = target.order.side.opposite, target.order.instrument
-        if found.position_units and self._context.ability(product_id, target.order.side) >= Ability.BRACKET:
+        if held(found, target) and self._context.ability(product_id, target.order.side) >= Ability.BRACKET:
             # Asked first, while the old exit still stands. The coins are on hold for it, so a want of funds says nothing here.
-            wanted = bracket_exit(product_id, side, found.position_units, target=take_profit, stop=stop, client_order_id="preview")
+            wanted = bracket_exit(product_id, side, held(found, target), target=take_profit, stop=stop, client_order_id="preview")
             objections = [one for one in await self._context.client.preview(wanted) if refusal_family(one) != "INSUFFICIENT_FUNDS"]
             if objections:
                 raise VenueRefused(refusal_family(objections[0]), objections[0])
         found = await self._release(target, found)
-        if not found.position_units:
+        if not held(found, target):
             return facts_of(found, target.refs)
         try:
             return await self._place_exit(target, found, stop=stop, take_profit=take_profit)
@@ -139,7 +142,7 @@ class Legs:
         if len(working) != 1:
             return False
         stop, take_profit = standing_legs(working[0])
-        if stop is None or stop.units != found.position_units:
+        if stop is None or stop.units != held(found, target):
             return False
         if working[0].is_triggered:
             return True  # the stop is at work: it must not be taken off
@@ -180,6 +183,10 @@ class Legs:
             with no_way_back():
                 placed = await self._exit_order(target, found, stop or target.stop_price, take_profit or target.order.take_profit_price)
                 found = await self._placing.looked_again(target, [*_ids(found), placed.order_id])
+        except VenueRefused as refusal:
+            self._tell_bare(target)
+            await self._doubt_coins(refusal, found, target)
+            raise
         except BaseException:
             self._tell_bare(target)
             raise
@@ -187,7 +194,7 @@ class Legs:
 
     async def _exit_order(self, target: Target, found: Family, stop: Decimal, take_profit: Decimal) -> VenueOrder:
         """The next exit on the highest rung that the venue takes."""
-        product_id, side, size = target.order.instrument, target.order.side.opposite, found.position_units
+        product_id, side, size = target.order.instrument, target.order.side.opposite, held(found, target)
         placed: VenueOrder | None = None
         if self._context.ability(product_id, target.order.side) >= Ability.BRACKET:
             try:
@@ -220,6 +227,20 @@ class Legs:
             self._context.aside.append(
                 LegStands(client_id=target.client_id, order_ref=leg.ref, leg=Leg.STOP_LOSS, units=ZERO, price=target.stop_price)
             )
+
+    async def _doubt_coins(self, refusal: VenueRefused, found: Family, target: Target) -> None:
+        """A sale is refused for want of coins where somebody has sold them by hand: that is no word about the stop, and comparing finds out.
+
+        Raises:
+            InDoubt: the account has fewer coins than the bracket should have.
+        """
+        if refusal.code != "INSUFFICIENT_FUNDS" or target.order.side is not Side.BUY:
+            return
+        base = self._context.products[target.order.instrument].base
+        coins = (await self._context.client.holdings()).get(base)
+        if coins is not None and coins.total < held(found, target):
+            self._context.aside.append(Unplaced(client_id=target.client_id, text="coins of this bracket are not in the account any more"))
+            raise InDoubt(f"the account has no {base} for it any more") from refusal
 
     async def _place_again(self, target: Target, found: Family) -> None:
         """Put back what was released for a change that the venue would not make.

@@ -13,6 +13,7 @@ from decimal import Decimal
 from brokers.coinbase.answers import VenueOrder
 from brokers.coinbase.auth import ApiKey
 from brokers.coinbase.client import Client
+from brokers.coinbase.coins import missing
 from brokers.coinbase.context import Context, Names
 from brokers.coinbase.entries import Entries
 from brokers.coinbase.family import Family, facts_of, piece, standing
@@ -40,7 +41,8 @@ from brokers.live.venue import (
 from runtime.clock import NS_PER_S, Clock
 from runtime.outbound import Outbound
 from trading.brackets import Protection
-from trading.instruments import Instruments
+from trading.instruments import Instruments, Side
+from trading.money import ZERO
 from trading.orders import EntryType
 from trading.venue_refs import VenueRefs
 
@@ -95,6 +97,7 @@ class CoinbaseVenue:
         self._stack = AsyncExitStack()
         self._is_open = False
         self._asked_ns = -ABILITIES_KEPT_NS
+        self._gone: dict[str, Decimal] = {}
 
     async def open(self) -> VenueInfo:
         """Connect, and look round (``opening``). Raises VenueRefused, NotSent, InDoubt."""
@@ -142,28 +145,39 @@ class CoinbaseVenue:
 
     async def look_up(self, target: Target) -> Sighting:
         self._know(target)
-        return self._sighting(await self._context.looking.one(target), target)
+        found = await self._context.looking.one(target)
+        gone: Decimal | None = None
+        if target.order.side is Side.BUY and found.position_units and not found.working_exits:
+            # Without an exit that holds them its coins may have been sold by hand; what all brackets lack together the last snapshot has said.
+            holdings = await self._context.client.holdings()
+            here = missing({target.client_id: found}, [target], self._context.products, holdings)
+            gone = min(max(here.get(target.client_id, ZERO), self._gone.get(target.client_id, ZERO)), found.position_units)
+        return self._sighting(found, target, gone)
 
     async def snapshot(self, targets: Sequence[Target]) -> VenueSnapshot:
         for target in targets:
             self._know(target)
         cursor = str(self._clock.wall_ns())
         look = await self._context.looking.look(targets)
-        account = account_of(await self._context.client.holdings())
+        holdings = await self._context.client.holdings()
+        self._gone = gone = missing(look.families, targets, self._context.products, holdings)
         return VenueSnapshot(
-            sightings={target.client_id: self._sighting(look.families[target.client_id], target) for target in targets},
+            sightings={target.client_id: self._sighting(look.families[target.client_id], target, gone.get(target.client_id)) for target in targets},
             strangers=strangers_of(look.others, self._context.names),
-            account=account,
+            account=account_of(holdings),
             cursor=cursor,
         )
 
     def stream(self, cursor: str) -> AsyncIterator[Batch]:
         return self._stream.batches(cursor)
 
-    def _sighting(self, found: Family, target: Target) -> Sighting:
-        """An entry that is off for its change has not ended: the change goes on, or comes out as doubt."""
+    def _sighting(self, found: Family, target: Target, gone: Decimal | None = None) -> Sighting:
+        """An entry that is off for its change has not ended: the change goes on, or comes out as doubt. ``gone`` are coins that left by hand."""
         facts = [fact for fact in facts_of(found, target.refs) if not (isinstance(fact, EntryEnded) and fact.order_ref in self._context.replacing)]
-        return Sighting(facts=facts, standing=standing(found))
+        stands = standing(found)
+        if stands is not None and gone:
+            stands = replace(stands, position_units=stands.position_units - gone)
+        return Sighting(facts=facts, standing=stands)
 
     def _know(self, target: Target) -> None:
         self._context.names.add(target.client_id)
