@@ -31,7 +31,7 @@ class SseReader:
         self.last_id = ""
         self.comments = 0
 
-    async def next(self, timeout_s: float = 10) -> SseFrame:
+    async def next(self, timeout_s: float = 30) -> SseFrame:
         """The next frame; raises EOFError when the stream ends."""
         frame = SseFrame()
         async with asyncio.timeout(timeout_s):
@@ -91,3 +91,8 @@ async def open_reader(
         session.get(url, headers=sent, params={key: str(value) for key, value in query.items()}) as response,
     ):
         yield SseReader(response)
+
+
+def places(frames: list[SseFrame]) -> list[tuple[str, int]]:
+    """Source and number of every event among ``frames``."""
+    return [frame.event for frame in frames if frame.name is None and "seq" in frame.data]
