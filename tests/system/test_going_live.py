@@ -203,6 +203,24 @@ async def test_no_secret_is_where_it_does_not_belong(desk: Desk) -> None:
         assert not any(secret in content for secret in secrets), path
 
 
+async def test_going_back_is_paper_again(desk: Desk) -> None:
+    """The same arena without the switch: paper orders on the paper account's money, the live ones are none of its, and no venue is asked."""
+    stack = desk.stack
+    await desk.go(EXECUTION_ENABLED="false", ARENA_MARKET_DATA__FEED="simulated")
+    assert b"PAPER, no real money moves" in stack.said
+    desk.oanda.hits.counts.clear()
+    desk.coinbase.hits.counts.clear()
+    desk.token = await stack.token("back@test")
+    status, placed = await desk.order()
+    assert (status, placed["mode"]) == (201, "paper"), placed
+    _, listed, _ = await stack.call("GET", f"{stack.gateway}/brokers/oanda/orders?status=PENDING")
+    assert [order["order_id"] for order in listed["orders"]] == [placed["order_id"]]
+    _, answer, _ = await stack.call("GET", f"{stack.gateway}/brokers/oanda/account")
+    assert (answer["account"]["mode"], answer["account"]["account"]) == ("paper", "paper")
+    assert 99_000 < answer["account"]["balance"] < 101_000, "the paper account's own money"
+    assert desk.hits == {}
+
+
 async def reconciled(desk: Desk) -> bool:
     """Whether the adapter takes orders: without a grant it would say so only then."""
     status, answer, _ = await desk.stack.call("GET", f"{desk.stack.gateway}/brokers/oanda/account", token=desk.token)
