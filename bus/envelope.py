@@ -97,7 +97,7 @@ def decode_event(body: bytes) -> Event:
     source, kind, epoch, seq, prev = wire.source, wire.type, wire.epoch, wire.seq, wire.prev
     if wire.v != VERSION or type(wire.v) is not int:
         raise MalformedMessage(f"version {wire.v!r} is not {VERSION}")
-    if not (is_name(source) and is_name(kind)):
+    if not _are_names(source, kind):
         raise MalformedMessage("source and type must be names")
     if _TS.fullmatch(wire.ts) is None:
         raise MalformedMessage("ts must be RFC 3339 in UTC with microseconds")
@@ -112,6 +112,11 @@ def decode_event(body: bytes) -> Event:
     if _HASH.fullmatch(prev) is None:
         raise MalformedMessage("prev must be 32 lowercase hex digits")
     return Event(source=source, type=kind, payload=wire.payload, ts=wire.ts, epoch=epoch, seq=seq, prev=prev, body=body)
+
+
+@lru_cache(256)  # the same few pairs come with every message
+def _are_names(source: str, kind: str) -> bool:
+    return is_name(source) and is_name(kind)
 
 
 @lru_cache(256)  # the same few epochs come with every message

@@ -29,6 +29,8 @@ from runtime.program import CannotStart
 from trading.errors import ArenaError, InvalidRequest, OutcomeUnknown, Unavailable
 
 PENDING_MAX = 1024
+# So many commands leave before their turn of the loop is over: the server works on them while the rest of the turn is still being read.
+SEND_AT_ONCE = 16
 QUEUE_MESSAGES_MAX = 64  # of up to 64 requests each
 # A socket that takes nothing is not connected; or its queue is full, which can only be while requests of ours are on their way, and which a server
 # that lives empties as soon as it gets a processor.
@@ -193,6 +195,8 @@ class RequestClient:
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.append((request_id, body))
+        if len(self._outgoing) == SEND_AT_ONCE:
+            self._flush()
 
     def _flush(self) -> None:
         """Send what this turn has collected, in as few messages as its size allows."""
