@@ -26,23 +26,22 @@ JUDGE = "coinbase"
 
 
 def judge(python: Path, defect: str | None = None) -> Verdict:
-    """One run of the SDK's checks against a fresh simulator with ``defect`` planted; where one is, the first check that fails is enough."""
+    """One run of the SDK's checks against a fresh simulator with ``defect`` planted."""
     with TemporaryDirectory(prefix="arena-judge-") as created:
         folder = Path(created)
         keys = [make_key(KEY_NAME), make_key(f"{KEY_NAME}-ed25519", algorithm="EdDSA"), make_key(KEY_NAME)]
         write_keys(folder / "venue.json", keys[:2])
         write_keys(folder / "judge.json", keys)
         with simulator(folder, defect) as host:
-            # Proxies of this machine have no business on loopback; the SDK's own TLS is of a kind that Python warns of.
-            env = os.environ | {"REQUESTS_CA_BUNDLE": str(folder / "certificate.pem"), "NO_PROXY": "*", "PYTHONWARNINGS": "ignore"}
-            first = () if defect is None else ("--first",)
-            return hear([python, "-m", "tests.venues.judges.coinbase_sdk", "--host", host, "--keys", folder / "judge.json", *first], env)
+            command: list[str | Path] = [python, "-m", "tests.venues.judges.coinbase_sdk", "--host", host, "--keys", folder / "judge.json"]
+            # Proxies of this machine have no business on loopback.
+            return hear(command, os.environ | {"REQUESTS_CA_BUNDLE": str(folder / "certificate.pem"), "NO_PROXY": "*", "PYTHONWARNINGS": "ignore"})
 
 
 @contextmanager
 def simulator(folder: Path, defect: str | None) -> Iterator[str]:
     """The simulator as a program, with TLS; gives its host and port."""
-    command = [sys.executable, "-m", "tests.venues.coinbase", "--port", "0", "--keys", folder / "venue.json", "--tls", folder]
+    command: list[str | Path] = [sys.executable, "-m", "tests.venues.coinbase", "--port", "0", "--keys", folder / "venue.json", "--tls", folder]
     process = subprocess.Popen([*command, *(("--defect", defect) if defect else ())], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -59,7 +58,7 @@ def write_keys(path: Path, keys: list[ApiKey]) -> None:
 
 
 def run(defects: tuple[str, ...]) -> bool:
-    """The judge, then every defect; True if all was as it should be."""
+    """The SDK's checks, then every defect; True if all was as it should be."""
     python = environment(JUDGE)
     is_green = tell(JUDGE, judge(python))
     return tell_defects({JUDGE: partial(judge, python)}, defects) and is_green

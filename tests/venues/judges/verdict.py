@@ -1,7 +1,8 @@
 """What a judge said of a simulator, and how it is told: check by check, then planted defect by planted defect."""
 
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from tests.venues.judges.environment import ROOT
 
 RUN_S_MAX = 600
 CHECKS_MIN = 25
+# Sessions wait more than they work (for heartbeats, for streams that come back): a few at once cost nothing.
+SESSIONS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +51,16 @@ def tell(judge: str, verdict: Verdict) -> bool:
     return verdict.is_green
 
 
-def tell_defects(judges: Mapping[str, Callable[[str], Verdict]], defects: Iterable[str]) -> bool:
+def tell_defects(judges: Mapping[str, Callable[[str], Verdict]], defects: Sequence[str]) -> bool:
     """Plant each defect and print which checks of which judge caught it; True if each was caught by one at least."""
+
+    def caught_by(defect: str) -> dict[str, tuple[str, ...]]:
+        return {judge: ask(defect).caught_by() for judge, ask in judges.items()}
+
     all_well = True
-    for defect in defects:
-        found = {judge: ask(defect).caught_by() for judge, ask in judges.items()}
-        all_well = all_well and any(found.values())
-        caught = "; ".join(f"{judge}, {len(names)} checks, first \u201c{names[0]}\u201d" for judge, names in found.items() if names)
-        print(f"{'ok  ' if caught else 'FAIL'}  planted {defect}: caught by {caught or 'NOTHING'}", flush=True)
+    with ThreadPoolExecutor(SESSIONS_AT_ONCE) as pool:
+        for defect, found in zip(defects, pool.map(caught_by, defects), strict=True):
+            caught = "; ".join(f"{judge}, {len(names)} checks, first \u201c{names[0]}\u201d" for judge, names in found.items() if names)
+            print(f"{'ok  ' if caught else 'FAIL'}  planted {defect}: caught by {caught or 'NOTHING'}", flush=True)
+            all_well = all_well and bool(caught)
     return all_well
