@@ -105,7 +105,7 @@ class Exchange:
             return known
         product = self.check(request)
         self._refuse_leg(request)
-        order = self._new_order(request, product)
+        order = self._new_order(request, product, self.account.new_id())
         delay_s = self.account.options.open_delay_s
         if delay_s:
             order.status = Status(self.account.options.waits_as)
@@ -133,7 +133,7 @@ class Exchange:
         assert touch is not None  # check_order refuses a market without one
         if request.attached is not None:
             check_attached(product, request.side, request.terms, request.attached, touch, self.account.options)
-        self._check_funds(request, product, touch.price(request.side))
+        self._check_funds(request, product)
         return product
 
     def cancel(self, order_id: str) -> str:
@@ -186,7 +186,7 @@ class Exchange:
         product = order.product
         if size <= 0 or size % product.base_increment or size > product.base_max_size:
             raise Refused("INVALID_EDITED_SIZE", str(size))
-        if price <= 0 or price % product.price_increment:
+        if price <= 0 or price % product.price_increment or not _keeps_its_stop(order, price):
             raise Refused("INVALID_EDITED_PRICE", str(price))
         if size < order.filled_size:
             raise Refused("CANNOT_EDIT_TO_BELOW_FILLED_SIZE", str(order.filled_size))
@@ -203,11 +203,8 @@ class Exchange:
             return order
         return None
 
-    def _check_funds(self, request: Request, product: Product, price: Decimal) -> None:
-        order = self._new_order(request, product, order_id="")
-        if order.limit_price is None and request.side is Side.BUY:
-            order.limit_price = price  # a market buy by its size costs what is asked
-        currency, needed = order.hold(self.account.options.taker_fee_rate)
+    def _check_funds(self, request: Request, product: Product) -> None:
+        currency, needed = self._new_order(request, product, "").hold(self.account.options.taker_fee_rate)
         if needed > self.account.available(currency):
             raise Refused("INSUFFICIENT_FUND", "Insufficient balance in source account")
         if request.terms.order_type is OrderType.MARKET and self.matching.offered(product, request.side) < product.base_increment:
@@ -220,9 +217,10 @@ class Exchange:
             if fault is not None:
                 raise Refused(fault.reason or LEG_REFUSED, "The order was not taken")
 
-    def _new_order(self, request: Request, product: Product, *, order_id: str | None = None) -> Order:
+    def _new_order(self, request: Request, product: Product, order_id: str) -> Order:
+        touch = self.matching.touch(product)
         return Order(
-            order_id=self.account.new_id() if order_id is None else order_id,
+            order_id=order_id,
             client_order_id=request.client_order_id,
             product=product,
             side=request.side,
@@ -231,6 +229,7 @@ class Exchange:
             created_ns=self._clock.now_ns(),
             size=request.terms.base_size or ZERO,
             limit_price=request.terms.limit_price,
+            reserve_price=ZERO if touch is None else touch.price(request.side),
             attached=request.attached,
             attached_configuration=request.attached_configuration,
         )
@@ -275,3 +274,11 @@ class Exchange:
         """Faults have changed: a market that was halted may trade again."""
         for book in {product.book for product in self.products}:
             self.matching.run(book)
+
+
+def _keeps_its_stop(order: Order, price: Decimal) -> bool:
+    """Whether a bracket's take-profit at ``price`` is still on the other side of its stop."""
+    stop = order.terms.stop_price
+    if stop is None or order.terms.order_type is not OrderType.BRACKET:
+        return True
+    return price > stop if order.side is Side.SELL else price < stop

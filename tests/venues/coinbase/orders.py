@@ -52,7 +52,8 @@ class Order:
     """An order and what became of it.
 
     ``size`` is in base units; an attached exit's follows its parent's fills, a market buy by ``quote_size`` learns its own when it trades.
-    ``rests`` is whether it has waited in the book, so that it trades as a maker; ``limit_price`` is what it trades at now, None at any price.
+    ``rests`` is whether it has waited in the book, so that it trades as a maker. ``limit_price`` is what it trades at now, None at any price;
+    ``reserve_price`` is what a market buy keeps money back by while it waits.
     """
 
     order_id: str
@@ -64,6 +65,7 @@ class Order:
     created_ns: int
     size: Decimal
     limit_price: Decimal | None
+    reserve_price: Decimal = ZERO
     status: Status = Status.PENDING
     rests: bool = False
     is_triggered: bool = False
@@ -119,7 +121,7 @@ class Order:
             return self.product.quote, ZERO
         if self.terms.quote_size is not None:
             return self.product.quote, self.terms.quote_size - self.filled_value - self.fees
-        price = self.limit_price or ZERO
+        price = self.limit_price or self.reserve_price
         if self.terms.order_type is OrderType.BRACKET and not self.is_triggered:
             price = max(price, self.stop_limit_price())
         return self.product.quote, self.remaining * price * (1 + taker_fee_rate)
