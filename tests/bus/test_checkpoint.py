@@ -24,7 +24,7 @@ async def test_a_busy_journal_keeps_its_log_short(run_dir: Path) -> None:
 async def test_an_idle_journal_checkpoints_what_little_there_is(run_dir: Path) -> None:
     async with await open_journal(run_dir) as journal:
         await journal.run(place("a"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while journal.metrics()["journal_checkpoints"] == 0:
                 await asyncio.sleep(0.05)  # it must be left alone, so there is nothing to wait on
 

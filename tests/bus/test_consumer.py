@@ -32,7 +32,7 @@ async def test_follow_gives_batches_from_the_floor_and_goes_on_live(run_dir: Pat
     async with LiveOwner("oanda", run_dir) as owner:
         await owner.append(700)
         got: list[Delivery] = []
-        async with aclosing(follow(settings(run_dir), sources=("oanda",))) as batches, asyncio.timeout(20):
+        async with aclosing(follow(settings(run_dir), sources=("oanda",))) as batches, asyncio.timeout(30):
             async for batch in batches:
                 assert batch
                 got += batch
@@ -50,7 +50,7 @@ async def test_follow_goes_on_behind_a_cursor_and_begins_elsewhere_at_the_floor(
         await coinbase.append(5)
         got: list[Event] = []
         cursor = Cursor.parse(f"oanda@{oanda.epoch}:4")
-        async with aclosing(follow(settings(run_dir), cursor, sources=("oanda", "coinbase"))) as batches, asyncio.timeout(20):
+        async with aclosing(follow(settings(run_dir), cursor, sources=("oanda", "coinbase"))) as batches, asyncio.timeout(30):
             async for batch in batches:
                 got += [item for item in batch if isinstance(item, Event)]
                 if len(got) == 2 + 6:
@@ -62,7 +62,7 @@ async def test_follow_goes_on_behind_a_cursor_and_begins_elsewhere_at_the_floor(
 async def test_silence_is_said_and_its_end_too(run_dir: Path) -> None:
     clock = ManualClock()
     consumer = Consumer(f"ipc://{run_dir}/bus-sub.sock", {"oanda": NOW}, OwnerFetcher(run_dir), clock=clock)
-    async with LiveOwner("oanda", run_dir, beats=False) as owner, consumer, asyncio.timeout(20):
+    async with LiveOwner("oanda", run_dir, beats=False) as owner, consumer, asyncio.timeout(30):
         assert isinstance((await consumer.batch())[0], Synced)
         clock.advance(3)
         consumer.wake()
@@ -83,7 +83,7 @@ async def test_a_bug_in_a_fetcher_comes_out_of_the_batch(run_dir: Path) -> None:
 
     async with Consumer(f"ipc://{run_dir}/bus-sub.sock", {"oanda": FLOOR}, Broken()) as consumer:
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(consumer.batch(), 20)
+            await asyncio.wait_for(consumer.batch(), 30)
 
 
 async def test_heartbeats_of_programs_without_a_journal_are_kept_when_subscribed(run_dir: Path) -> None:
@@ -91,7 +91,7 @@ async def test_heartbeats_of_programs_without_a_journal_are_kept_when_subscribed
     consumer = Consumer(f"ipc://{run_dir}/bus-sub.sock", {}, OwnerFetcher(run_dir), also=[heartbeat_topic("gateway")])
     with Publisher(f"ipc://{run_dir}/bus-pub.sock") as publisher:
         task = HeartbeatTask("gateway", publisher, lambda: {"status": "ok"}, SystemClock())
-        async with consumer, asyncio.timeout(20):
+        async with consumer, asyncio.timeout(30):
             while not consumer.heartbeats:
                 task.beat()
                 consumer.poll()
@@ -103,7 +103,7 @@ async def test_a_flood_of_rubbish_is_one_line_of_log_a_second(run_dir: Path, cap
 
     consumer = Consumer(f"ipc://{run_dir}/bus-sub.sock", {"oanda": NOW}, OwnerFetcher(run_dir), clock=ManualClock())
     with Publisher(f"ipc://{run_dir}/bus-pub.sock") as publisher, caplog.at_level(logging.WARNING, "bus.consumer"):
-        async with consumer, asyncio.timeout(20):
+        async with consumer, asyncio.timeout(30):
             while consumer.malformed < 200:
                 publisher.publish(b"oanda.order_filled.", b"rubbish")
                 consumer.poll()
@@ -116,7 +116,7 @@ async def test_topics_of_strangers_cannot_grow_without_end(run_dir: Path, monkey
     monkeypatch.setattr(bus.consumer, "TOPICS_KNOWN_MAX", 10)
     consumer = Consumer(f"ipc://{run_dir}/bus-sub.sock", {"oanda": NOW}, OwnerFetcher(run_dir))
     with Publisher(f"ipc://{run_dir}/bus-pub.sock") as publisher:
-        async with consumer, asyncio.timeout(20):
+        async with consumer, asyncio.timeout(30):
             number = 0
             while consumer.malformed < 300:
                 number += 1

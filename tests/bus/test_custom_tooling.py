@@ -30,7 +30,7 @@ class Running:
 
     async def line(self) -> str:
         assert self.process.stdout is not None
-        text = (await asyncio.wait_for(self.process.stdout.readline(), 20)).decode()
+        text = (await asyncio.wait_for(self.process.stdout.readline(), 30)).decode()
         assert text, "the example ended"
         return text.rstrip("\n")
 
@@ -121,7 +121,7 @@ async def test_history(run_dir: Path, proxy: Proxy, tmp_path: Path) -> None:
         async with run("What happened earlier", run_dir, proxy, tmp_path, server.base) as example:
             lines = [await example.line() for _ in owner.events]
             assert lines == [f"{event.ts} oanda {event.seq} {event.type}" for event in owner.events]
-            assert await asyncio.wait_for(example.process.wait(), 20) == 0
+            assert await asyncio.wait_for(example.process.wait(), 30) == 0
 
 
 async def test_the_bare_bus(run_dir: Path, proxy: Proxy, tmp_path: Path) -> None:

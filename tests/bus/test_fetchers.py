@@ -25,7 +25,7 @@ def places(events: list[Event]) -> list[tuple[str, str | None, int | None, objec
 
 
 async def take(events: AsyncGenerator[Event, None], count: int) -> list[Event]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         return [await anext(events) for _ in range(count)]
 
 
@@ -40,7 +40,7 @@ async def test_what_was_lost_on_the_bus_is_healed_through_the_gateway(run_dir: P
         subscriber = Subscriber(f"tcp://127.0.0.1:{proxy.sub_port}", sources={"oanda"}, gateway=server.base)
         async with aclosing(subscriber.__aiter__()) as events:
             waiting = asyncio.ensure_future(anext(events))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while "oanda" not in subscriber.cursor:
                     await asyncio.sleep(0.005)
             await owner.append(2)

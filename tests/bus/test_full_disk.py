@@ -51,7 +51,7 @@ async def test_a_degraded_journal_that_nobody_writes_to_notices_that_there_is_ro
         await journal.read(lambda connection: connection.execute("PRAGMA max_page_count=60").fetchone())
         await fill(journal)
         await journal.read(lambda connection: connection.execute("PRAGMA max_page_count=100000").fetchone())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while journal.degraded:
                 await asyncio.sleep(0.05)  # the journal must be left alone, so there is nothing to wait on
 

@@ -57,7 +57,7 @@ async def test_it_beats_until_cancelled_and_then_says_that_it_stops() -> None:
     recorder = Recorder()
     running = asyncio.create_task(_task(recorder).run())
     for _ in range(3):
-        assert (await asyncio.wait_for(recorder.heard.get(), 5))[1].payload["status"] == "ok"
+        assert (await asyncio.wait_for(recorder.heard.get(), 30))[1].payload["status"] == "ok"
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     said = []

@@ -105,7 +105,7 @@ async def test_another_operation_or_an_array_is_refused_here(client: ReplayClien
 
 
 async def test_an_owner_that_is_not_there_is_unavailable_at_once(address: str) -> None:
-    async with ReplayClient(address) as client, asyncio.timeout(5):
+    async with ReplayClient(address) as client, asyncio.timeout(30):
         with pytest.raises(Unavailable) as down:
             await client.fetch(None, 0)
         assert down.value.code == "ADAPTER_DOWN"

@@ -132,7 +132,7 @@ async def test_a_journal_prunes_by_itself_and_says_its_new_floor(run_dir: Path) 
     async with await open_journal(run_dir, clock=clock, settings=settings) as journal:
         await journal.run(lambda txn: [txn.append("order_filled", {}) for _ in range(20)])
         clock.advance(2 * DAY_S)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while journal.first_seq == 1:
                 await journal.read(sqlite3.Connection.commit)
         assert journal.first_seq == 17

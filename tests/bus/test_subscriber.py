@@ -26,7 +26,7 @@ def sub(run_dir: Path, **options: object) -> Subscriber:
 
 async def take(events: AsyncGenerator[Event, None], count: int) -> list[Event]:
     taken = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while len(taken) < count:
             taken.append(await anext(events))
     return taken
@@ -35,7 +35,7 @@ async def take(events: AsyncGenerator[Event, None], count: int) -> list[Event]:
 async def following(events: AsyncGenerator[Event, None], subscriber: Subscriber, owner: LiveOwner) -> "asyncio.Task[Event]":
     """The task of the next event, once the subscriber has found its place at ``owner``."""
     waiting = asyncio.ensure_future(anext(events))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while owner.source not in subscriber.cursor:
             await asyncio.sleep(0.005)
     return waiting
@@ -94,7 +94,7 @@ async def test_all_journalled_sources_are_followed_when_none_is_named(run_dir: P
         subscriber = sub(run_dir, sources=None)
         async with aclosing(subscriber.__aiter__()) as events:
             waiting = asyncio.ensure_future(anext(events))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while len(subscriber.cursor) < 3:
                     await asyncio.sleep(0.005)
             for owner in (oanda, coinbase, rick):
@@ -114,7 +114,7 @@ async def test_types_filter_what_is_handed_out_and_the_cursor_moves_past_the_res
             await owner.append(3, "order_cancelled")
             assert await waiting == owner.events[-4]
             another = asyncio.ensure_future(anext(events))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while subscriber.cursor["oanda"].seq < owner.last_seq:
                     await asyncio.sleep(0.005)
             another.cancel()
@@ -209,7 +209,7 @@ async def test_quotes_come_when_they_are_named(run_dir: Path) -> None:
         body = encode_event("oanda", "quote", {"instrument": "EUR_USD", "bid": 1.1, "ask": 1.2}, 1_760_637_327_021_043_000)
         async with aclosing(sub(run_dir, types={"quote"}).__aiter__()) as events:
             waiting = asyncio.ensure_future(anext(events))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 while not waiting.done():
                     owner.publisher.publish(quote_topic("oanda", "EUR_USD"), body)
                     await asyncio.sleep(0.01)
@@ -234,7 +234,7 @@ async def test_garbage_on_the_bus_is_dropped_and_counted_and_the_events_go_on(ru
                 stranger.setsockopt(zmq.LINGER, 1000)
                 stranger.connect(f"ipc://{run_dir}/bus-pub.sock")
                 assert subscriber._consumer is not None
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(30):
                     while subscriber._consumer.malformed < 100:
                         for frames in (
                             [topic],
@@ -270,11 +270,11 @@ async def test_the_sync_loop_follows_in_a_thread_of_its_own(run_dir: Path, tmp_p
             return taken
 
         running = asyncio.create_task(asyncio.to_thread(loop))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while not subscriber.cursor or subscriber.cursor["oanda"].seq < 3:
                 await asyncio.sleep(0.005)
         await owner.append(10)
-        taken = await asyncio.wait_for(running, 20)
+        taken = await asyncio.wait_for(running, 30)
         assert taken == owner.events[:10]
         assert Cursor.parse((tmp_path / "cursor").read_text().strip())["oanda"].seq == 9
 

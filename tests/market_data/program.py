@@ -32,7 +32,7 @@ async def running(settings: Settings, environ: Mapping[str, str] | None = None) 
         yield there.url
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await program
 
 

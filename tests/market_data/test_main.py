@@ -30,11 +30,11 @@ async def test_an_empty_home_has_a_charts_history_and_live_quotes_on_the_bus_and
                 candles = await get(url + "/candles?instrument=EUR_USD&granularity=M1&count=2000")
                 assert len(candles["candles"]) >= 1440
                 heard: dict[bytes, Event] = {}
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while not {b"market_data.heartbeat.", b"quote.oanda.EUR_USD.", b"quote.coinbase.BTC-USD."} <= set(heard):
                         topic, body = await socket.recv_multipart()
                         heard[topic] = decode_event(body)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while (last := decode_event((await socket.recv_multipart())[1])).payload.get("status") != "stopping":
                     pass
     assert heard[b"quote.coinbase.BTC-USD."].payload["synthetic"] is True
