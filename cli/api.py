@@ -6,6 +6,7 @@ token or an API key), else from the session that ``arena login`` left in ``keys/
 
 import json
 import os
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +19,7 @@ from typing import Any
 
 from cli import exit_codes
 from cli.output import fail
+from runtime.own_servers import gateway_url, own_certificate
 from runtime.settings import Settings, SettingsError, load_settings
 
 # Longer than the gateway's own 10 s for a live order: its answer, even 202, is worth waiting for.
@@ -52,16 +54,23 @@ def settings_or_fail() -> Settings:
 class Api:
     """Calls to one gateway."""
 
-    def __init__(self, url: str, session_file: Path, token: str | None) -> None:
+    def __init__(self, url: str, session_file: Path, token: str | None, *, tls: ssl.SSLContext | None = None) -> None:
         self.url = url.rstrip("/")
+        self._tls = tls
         self._session_file = session_file
         self._token = token
 
     @classmethod
     def from_environment(cls) -> "Api":
         settings = settings_or_fail()
-        url = os.environ.get("ARENA_URL") or f"http://127.0.0.1:{settings.gateway.port}"
-        return cls(url, settings.keys_dir / "cli-session.json", os.environ.get("ARENA_TOKEN"))
+        elsewhere = os.environ.get("ARENA_URL")
+        tls = None if elsewhere else _own_tls(settings)
+        return cls(elsewhere or gateway_url(settings), settings.keys_dir / "cli-session.json", os.environ.get("ARENA_TOKEN"), tls=tls)
+
+    @classmethod
+    def of_server(cls, settings: Settings, url: str) -> "Api":
+        """One of this arena's own servers, asked by nobody in particular."""
+        return cls(url, settings.keys_dir / "none", None, tls=_own_tls(settings))
 
     def call(self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None, anonymous: bool = False) -> Answer:
         """The answer of ``method path``, whatever its status.
@@ -117,7 +126,7 @@ class Api:
         if token:
             request.add_header("Authorization", f"Bearer {token}")
         # No proxy from the environment: a trading command talks to the gateway it was told, and to nobody else.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._tls))
         response: HTTPResponse = opener.open(request, timeout=timeout_s)
         return response
 
@@ -156,6 +165,14 @@ class Api:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(session, file)
         draft.replace(self._session_file)
+
+
+def _own_tls(settings: Settings) -> ssl.SSLContext | None:
+    try:
+        tls = own_certificate(settings.http)
+    except OSError as error:
+        fail(f"ARENA_HTTP__TLS_CERT_FILE={settings.http.tls_cert_file} cannot be read: {error.strerror}", exit_codes.USAGE)
+    return tls if isinstance(tls, ssl.SSLContext) else None
 
 
 def _decode(raw: bytes) -> dict[str, Any]:

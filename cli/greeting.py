@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 
+from arena_gateway.registration import weak_allowed
 from brokers.credentials import NAMES
 from bus.curve import KeyRing
 from bus.doors import doors
 from bus.request_client import RequestClient
+from runtime.own_servers import dashboard_url, gateway_url, market_data_url
 from runtime.program import CannotStart
 from runtime.settings import Settings
 from trading.errors import ArenaError
@@ -19,16 +21,15 @@ UNKNOWN = "unknown"
 def greeting(settings: Settings) -> str:
     """The whole text; asks each adapter over its own socket what it trades."""
     live = live_accounts(settings)
-    scheme = "https" if settings.http.tls_cert_file else "http"
-    gateway = f"{scheme}://127.0.0.1:{settings.gateway.port}"
+    gateway = gateway_url(settings)
     return f"""
 RBOT Arena is up ({_mode(settings, live)}).
 
-  page          {scheme}://127.0.0.1:{settings.dashboard.port}
+  page          {dashboard_url(settings)}
   gateway       {gateway}        (what it can do: {gateway}/docs)
-  market data   {scheme}://127.0.0.1:{settings.market_data.port}
+  market data   {market_data_url(settings)}
   bus           {bus_line(settings)}
-{_foreign_prices(settings, live)}{_live_next(live) if live else _paper_next(gateway)}
+{_foreign_prices(settings, live)}{_next(settings, live, gateway)}
 Ctrl-C here stops everything.
 """
 
@@ -70,6 +71,21 @@ def _foreign_prices(settings: Settings, live: Mapping[str, str]) -> str:
     return f"""
 Prices come from {feed}, not from {" and ".join(missing)}: a live account ignores them, and the page shows them. Set
 ARENA_MARKET_DATA__FEED={",".join(live)}
+"""
+
+
+def _next(settings: Settings, live: Mapping[str, str], gateway: str) -> str:
+    if live:
+        return _live_next(live)
+    return _paper_next(gateway) if weak_allowed(settings) else _closed_next()
+
+
+def _closed_next() -> str:
+    return """
+Nobody can register over HTTP here. In another terminal:
+
+  arena user add YOU@HOST                                                  (a password of at least 12 characters)
+  arena login YOU@HOST
 """
 
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +23,7 @@ from cli import exit_codes
 from cli.greeting import greeting
 from cli.output import fail
 from cli.supervisor import ask_supervisor, last_reason, log_size, venue_refusal
+from runtime.own_servers import dashboard_url, gateway_url
 from runtime.program import CannotStart, prepare_home
 from runtime.settings import Settings
 
@@ -170,11 +172,12 @@ def _answers(settings: Settings) -> bool:
     from cli.api import Api, NoAnswer
 
     try:
-        ready = Api(f"http://127.0.0.1:{settings.gateway.port}", settings.keys_dir / "none", None).call("GET", "/health/ready", anonymous=True)
-        page = Api(f"http://127.0.0.1:{settings.dashboard.port}", settings.keys_dir / "none", None).call("GET", "/", anonymous=True)
+        ready = Api.of_server(settings, gateway_url(settings)).call("GET", "/health/ready", anonymous=True)
+        page = Api.of_server(settings, dashboard_url(settings)).call("GET", "/", anonymous=True)
     except NoAnswer:
         return False
-    return ready.ok and page.status == 200
+    # Off loopback readiness takes a token, which we have not got: that it asks for one is as much as we learn.
+    return (ready.ok or ready.status == HTTPStatus.UNAUTHORIZED) and page.status == HTTPStatus.OK
 
 
 def _watch(supervisord: "subprocess.Popen[bytes]", stopping: list[int]) -> int:

@@ -26,11 +26,12 @@ from dashboard.session_api import SessionApi
 from dashboard.sessions import Sessions, carrying_cookies, set_cookie
 from dashboard.static_files import StaticFiles, load_static_files
 from dashboard.status import Heard, StatusApi
-from dashboard.upstreams import Upstream, gateway_url, market_data_url, own_certificate
+from dashboard.upstreams import Upstream
 from runtime.clock import NS_PER_S, Clock, SystemClock
 from runtime.http import Route, build_app, json_answer, serve
 from runtime.http_guard import reads_are_open
 from runtime.introspection import Introspector
+from runtime.own_servers import gateway_url, market_data_url, own_certificate
 from runtime.routes import Handler
 from runtime.settings import Settings
 

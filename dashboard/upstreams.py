@@ -4,7 +4,6 @@ Reads share kept-alive connections. Changes get a connection of their own each, 
 once: aiohttp by itself repeats a DELETE whose connection broke (measured), and closing half a position twice closes three quarters of it.
 """
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,6 +15,7 @@ from yarl import URL
 
 from runtime.http import REQUEST_ID, ApiError, client_address
 from runtime.http_guard import is_loopback
+from runtime.own_servers import own_certificate
 from runtime.settings import HttpSettings, Settings
 
 ANSWER_BYTES_MAX = 2 * 1024 * 1024
@@ -153,29 +153,3 @@ def caller_headers(request: web.Request, settings: Settings) -> dict[str, str]:
     if address and not is_loopback(address):
         headers["X-Forwarded-For"] = address
     return headers
-
-
-def own_certificate(http: HttpSettings) -> ssl.SSLContext | bool:
-    """What to trust of our own servers: with TLS exactly the certificate we serve, under whatever name we call ourselves on loopback."""
-    if not http.tls_cert_file:
-        return True
-    context = ssl.create_default_context(cafile=http.tls_cert_file)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the leaf itself is the anchor
-    return context
-
-
-def gateway_url(settings: Settings) -> str:
-    return _url(settings.gateway.host, settings.gateway.port, settings.http)
-
-
-def market_data_url(settings: Settings) -> str:
-    return _url(settings.market_data.host, settings.market_data.port, settings.http)
-
-
-def _url(host: str, port: int, http: HttpSettings) -> str:
-    """Where one of our own servers is called: what is bound to every address answers on loopback."""
-    called = host if is_loopback(host) else "[::1]" if host == "::" else "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - compared, not bound
-    if ":" in called and not called.startswith("["):
-        called = f"[{called}]"
-    return f"{'https' if http.tls_cert_file else 'http'}://{called}:{port}"

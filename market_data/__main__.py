@@ -27,6 +27,7 @@ from market_data.stream import QuoteStream
 from runtime.clock import SystemClock
 from runtime.http import Listener, listening
 from runtime.introspection import Introspector
+from runtime.own_servers import gateway_url, own_certificate
 from runtime.program import CannotStart, run
 from runtime.settings import Settings
 from trading.instruments import InstrumentError, Instruments
@@ -60,7 +61,7 @@ async def main(
     with _owned(database), Publisher(settings.bus_pub_address) as facts, Publisher(settings.bus_pub_address) as quotes:
         async with (
             CandleStore(database, candles_key(settings.market_data), free_mb_min=settings.store.free_mb_min) as store,
-            Introspector(_gateway_url(settings)) as introspector,
+            Introspector(gateway_url(settings), tls=own_certificate(settings.http)) as introspector,
         ):
             book = QuoteBook(settings.paper.quote_stale_s)
             try:
@@ -111,10 +112,6 @@ def _owned(database: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _gateway_url(settings: Settings) -> str:
-    return f"{'https' if settings.http.tls_cert_file else 'http'}://{settings.gateway.host}:{settings.gateway.port}"
 
 
 if __name__ == "__main__":

@@ -61,7 +61,10 @@ def test_an_adapter_that_may_be_live_and_is_silent_is_not_called_paper(tmp_path:
 
 
 def test_the_switch_alone_is_paper_and_says_why(tmp_path: Path, accounts: dict[str, str | None]) -> None:
-    assert "PAPER, no real money moves; EXECUTION_ENABLED is true, but no broker has credentials" in greeting(arena(tmp_path, live=True))
+    said = greeting(arena(tmp_path, live=True))
+    assert "PAPER, no real money moves; EXECUTION_ENABLED is true, but no broker has credentials" in said
+    assert "/auth/register" not in said, "the switch closes it"
+    assert "arena user add" in said
 
 
 @pytest.mark.parametrize("settings", [{"live": True}, {"read": "token"}])

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dashboard.upstreams import NoAnswer, NothingSent, Upstream, gateway_url, market_data_url, own_certificate
+from dashboard.upstreams import NoAnswer, NothingSent, Upstream
 from runtime.introspection import Introspector
+from runtime.own_servers import gateway_url, market_data_url, own_certificate
 from runtime.settings import GatewaySettings, HttpSettings, MarketDataSettings, Settings
 
 
