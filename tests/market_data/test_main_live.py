@@ -130,3 +130,19 @@ def test_feeds_that_cannot_stand_together_are_refused_by_name(tmp_path: Path):
     for wrong in ("simulated,oanda", "replay,simulated", "oanda,oanda", "binance", ","):
         with pytest.raises(SettingsError, match="feed"):
             load(wrong)
+
+
+async def test_what_the_market_did_before_the_program_was_there_is_in_its_chart(settings: Settings):
+    """The venue saw 1.20 and our first quote is 1.10: today's candle has both, and the newest quote as its close."""
+    async with OandaVenue() as venue:
+        for bid in ("1.20000", "1.10000"):
+            venue.quotes.set("EUR_USD", bid=Decimal(bid), ask=Decimal(bid) + Decimal("0.00010"))
+        async with running(feeding(settings, feed=("oanda",)), venue.addresses()) as url:
+            async with asyncio.timeout(30):
+                while True:
+                    candles = (await get(url + "/candles?instrument=EUR_USD&granularity=D"))["candles"]
+                    if candles and max(candle["bid"]["high"] for candle in candles) == Decimal("1.2"):
+                        break
+                    await asyncio.sleep(0.02)
+            assert candles[-1]["bid"]["close"] == Decimal("1.1")
+        assert venue.hits.orders() == 0
