@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from trading.money import ZERO
 
+# A stop that is moved every few seconds is a new order each time.
+LEG_REFS_MAX = 40
+
 
 class Doubt(StrEnum):
     """Which question to the venue has had no answer, so that the bracket is UNKNOWN until it is looked up."""
@@ -39,9 +42,13 @@ class VenueRefs:
     ``client_id`` is ours, frozen before anything is sent; ``cursor_before`` is where the venue's log stood then, and ``sent_ns`` when that was.
     ``order_refs`` are the venue's ids of the entry, the newest last (a changed entry is a new order there); ``trade_refs`` those of the positions it
     opened. ``stop`` and ``target`` are the exits that stand now, None for one that does not. ``fill_ids`` are the fills that were counted.
-    ``stop_removed``: the stop stood and somebody took it off at the venue. ``asked`` is a change that was sent and not answered yet, ``doubt`` one
-    whose answer is being looked up, ``asked_ns`` when it was sent; ``cancel_reason`` is an asked-for cancel that still has to be made or confirmed.
-    ``memo`` is the adapter's own, text by name.
+    ``leg_refs`` are the newest exits there ever were: one that has ended does not stand again because it is told of again. ``stop_removed``: the stop
+    stood and somebody took it off at the venue.
+
+    ``asked`` is a change that was sent and not answered yet, ``doubt`` one whose answer is being looked up, ``asked_ns`` when it was sent,
+    ``released`` that it may have taken exits off. ``cancel_reason`` is an asked-for cancel that still has to be made or confirmed; ``entry_known``:
+    the venue's records were read after an entry ended unfilled, so that no fill of it is still on its way. ``memo`` is the adapter's own, text by
+    name.
     """
 
     client_id: str = ""
@@ -52,10 +59,13 @@ class VenueRefs:
     stop: StandingLeg | None = None
     target: StandingLeg | None = None
     fill_ids: tuple[str, ...] = ()
+    leg_refs: tuple[str, ...] = ()
     stop_removed: bool = False
     asked: Doubt = Doubt.NONE
     doubt: Doubt = Doubt.NONE
     asked_ns: int = 0
+    released: bool = False
+    entry_known: bool = False
     cancel_reason: str = ""
     memo: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,6 +75,9 @@ class VenueRefs:
 
     def with_trade(self, ref: str) -> "VenueRefs":
         return self if not ref or ref in self.trade_refs else replace(self, trade_refs=(*self.trade_refs, ref))
+
+    def with_leg(self, ref: str) -> "VenueRefs":
+        return self if not ref or ref in self.leg_refs else replace(self, leg_refs=(*self.leg_refs, ref)[-LEG_REFS_MAX:])
 
     def ids(self) -> tuple[str, ...]:
         """Every id under which the venue may speak of this bracket."""

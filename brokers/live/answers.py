@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from brokers.base import Verdict
 from brokers.live.account import LiveAccount
-from brokers.live.plan import is_conclusive
+from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, is_conclusive
 from brokers.live.reconcile import MISSED_S, differences, gone
 from brokers.live.venue import Fact, NotSent, Sighting, Standing, VenueMismatch, VenuePolicy, VenueRefused
 from runtime.clock import NS_PER_S
@@ -129,7 +129,8 @@ class Answers:
         if isinstance(answer, VenueMismatch):
             self._alarm(bracket, answer, now_ns)
         elif isinstance(answer, Exception) or not isinstance(answer, Sighting):
-            notes.failed(now_ns)
+            is_bare = bracket.position_units and bracket.protection is Protection.NONE
+            notes.failed(now_ns, BARE_RETRY_S if is_bare else RETRY_S_MAX)
         else:
             notes.answered()
             notes.cancel_taken = False
@@ -154,20 +155,34 @@ class Answers:
             current = book.arrived(current, Step.ACCEPTED, now_ns)
         elif doubt is Doubt.AMEND:
             current = self._adopt_prices(current, standing, now_ns)
+        notes.looked_for_stop = True
         if doubt is Doubt.CLOSE and not self._close_is_known(current, standing, now_ns):
+            self.compare(current, standing, now_ns)
             return
         notes.empty_looks_ns.clear()
-        notes.looked_for_stop = True
         current = self._account.state.brackets.get(current.n)
         if current is not None and doubt is not Doubt.NONE:
             current = book.resolve(current, now_ns)
         if current is None:
             return
+        if not standing.remaining_units and not current.remaining_units and current.filled_units and not current.venue.entry_known:
+            current = self._read_up(current, standing, now_ns)
+        if current.is_final:
+            return
         self.compare(current, standing, now_ns)
         self._still_working(current.n, now_ns)
 
+    def _read_up(self, bracket: Bracket, standing: Standing, now_ns: int) -> Bracket:
+        """All fills of an entry that has ended are in, so that it can be known whether its position is out."""
+        book = self._account.book
+        if standing.position_units == bracket.position_units:
+            return book.end_if_flat(bracket, now_ns)
+        known = book.put(replace(bracket, venue=replace(bracket.venue, entry_known=True)))
+        book.take_early(bracket.n, now_ns)
+        return book.get(bracket.n) or known
+
     def cancelled(self, n: int, answer: object, now_ns: int) -> None:
-        notes, bracket = self._account.notes_of(n), self._answered(n)
+        notes, bracket = self._account.notes_of(n), self._answered(n, answer)
         if bracket is None:
             return
         if not isinstance(answer, Exception):
@@ -185,7 +200,7 @@ class Answers:
             self._account.book.lose(bracket, Doubt.CANCEL, now_ns)
 
     def closed(self, n: int, answer: object, now_ns: int) -> None:
-        notes, bracket = self._account.notes_of(n), self._answered(n, keep=Doubt.CLOSE)
+        notes, bracket = self._account.notes_of(n), self._answered(n, answer, keep=Doubt.CLOSE)
         if bracket is None:
             return
         if not isinstance(answer, Exception):
@@ -203,6 +218,7 @@ class Answers:
             self._account.book.must_compare = True
         elif bracket.position_units:
             notes.failed(now_ns)
+            notes.not_before_ns, notes.looked_for_stop = now_ns, False
             self._account.book.lose(bracket, Doubt.CLOSE, now_ns)
 
     def amended(self, n: int, change: Callable[[Bracket, int], Bracket], verdict: Verdict, answer: object, now_ns: int) -> None:
@@ -210,7 +226,7 @@ class Answers:
             bracket = self._account.state.brackets.get(n)
             if bracket is not None:
                 self.take(_facts(answer), now_ns, bracket)
-        bracket = self._answered(n)
+        bracket = self._answered(n, answer)
         if isinstance(answer, VenueRefused):
             verdict.settle(OrderDenied(f"the venue would not change it: {answer.message}", code=answer.code))
         elif isinstance(answer, NotSent):
@@ -230,13 +246,13 @@ class Answers:
             bracket = self._account.state.brackets.get(n)
             if bracket is not None:
                 self.take(_facts(answer), now_ns, bracket)
-        bracket = self._answered(n)
+        bracket = self._answered(n, answer)
         if bracket is None or not bracket.position_units:
             return
         if isinstance(answer, VenueRefused):
             self._cannot_be_protected(bracket, answer, now_ns)
         elif bracket.protection is Protection.NONE:
-            notes.failed(now_ns)
+            notes.failed(now_ns, BARE_RETRY_S)
             notes.looked_for_stop = False
         else:
             notes.answered()
@@ -253,7 +269,7 @@ class Answers:
             if notes.trail_to == price:
                 notes.trail_to = None
             notes.answered()
-        self._answered(n)
+        self._answered(n, answer)
 
     def compare(self, bracket: Bracket, standing: Standing | None, now_ns: int) -> None:
         """Make the book agree with the venue; what is only missing must be missing for a while."""
@@ -273,12 +289,15 @@ class Answers:
 
     # ── inside ──
 
-    def _answered(self, n: int, keep: Doubt = Doubt.NONE) -> Bracket | None:
+    def _answered(self, n: int, answer: object, keep: Doubt = Doubt.NONE) -> Bracket | None:
         """The bracket, its mark of a call that is out taken off; ``keep`` stays while its fills are waited for."""
         bracket = self._account.state.brackets.get(n)
-        if bracket is None or bracket.venue.asked in {Doubt.NONE, keep}:
-            return bracket
-        return self._account.book.put(replace(bracket, venue=replace(bracket.venue, asked=Doubt.NONE)))
+        if bracket is None:
+            return None
+        refs = bracket.venue if bracket.venue.asked in {Doubt.NONE, keep} else replace(bracket.venue, asked=Doubt.NONE)
+        if isinstance(answer, Sequence):
+            refs = replace(refs, released=False)  # what it did to the exits is in its answer
+        return bracket if refs is bracket.venue else self._account.book.put(replace(bracket, venue=refs))
 
     def _found_nothing(self, bracket: Bracket, now_ns: int) -> None:
         notes = self._account.notes_of(bracket.n)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.live.fills import Execution, enter, leave
+from brokers.live.fills import Execution, enter, is_entry_known, leave
 from brokers.live.legs import leg_gone, leg_stands
 from brokers.live.venue import (
     EntryAccepted,
@@ -203,8 +203,7 @@ class Book:
             after = replace(after, venue=replace(after.venue, cancel_reason=""))
         after = self._still_in_doubt(after, now_ns)
         self._booked(after, lambda entered: events.order_filled(entered, fill, remaining_units=entered.remaining_units), fill)
-        for early in self._early.pop(bracket.n, []):
-            self.take(early, now_ns)
+        self.take_early(bracket.n, now_ns)
 
     def _entry_ended(self, bracket: Bracket, fact: EntryEnded, now_ns: int) -> None:
         newest = bracket.venue.order_refs[-1:]
@@ -220,21 +219,24 @@ class Book:
         """No more of the entry can trade; the bracket ends with it unless it holds something."""
         was_in_doubt = bracket.status is OrderStatus.UNKNOWN and bracket.venue.doubt is Doubt.CREATE
         refs = replace(bracket.venue, cancel_reason="", doubt=Doubt.NONE if was_in_doubt else bracket.venue.doubt)
-        if bracket.position_units:
-            step = Step.ENTRY_DONE
-        elif bracket.filled_units:
-            step = Step.CLOSED
-        else:
-            step = Step.EXPIRED if reason is CancelReason.TTL_EXPIRED else Step.CANCELLED
-        closed_ns = now_ns if step is Step.CLOSED else bracket.closed_ns
-        ended = apply(bracket, step, now_ns=now_ns, entry_cancelled=True, cancel_reason=str(reason), venue=refs, closed_ns=closed_ns)
+        step = Step.EXPIRED if reason is CancelReason.TTL_EXPIRED else Step.CANCELLED
+        if bracket.filled_units:
+            step = Step.ENTRY_DONE  # whether it is out of the market too is known when no fill can still be on its way
+        ended = apply(bracket, step, now_ns=now_ns, entry_cancelled=True, cancel_reason=str(reason), venue=refs)
         ended = self.put(self._still_in_doubt(ended, now_ns))
         self.state.tell(events.order_cancelled(ended, Leg.ENTRY, reason, now_ns))
         if was_in_doubt:
             self.state.tell(events.order_resolved(ended, now_ns))
-        if step is Step.CLOSED:
-            self._finish(ended)
         return ended
+
+    def end_if_flat(self, bracket: Bracket, now_ns: int) -> Bracket:
+        """The venue's records of an entry that has ended have been read: what has come and gone is closed."""
+        bracket = self.put(replace(bracket, venue=replace(bracket.venue, entry_known=True)))
+        if bracket.position_units or not bracket.filled_units:
+            return bracket
+        closed = self.put(apply(bracket, Step.CLOSED, now_ns=now_ns, closed_ns=now_ns))
+        self._finish(closed)
+        return closed
 
     def _entry_refused(self, bracket: Bracket, fact: EntryRefused, now_ns: int) -> None:
         if bracket.is_final or not bracket.remaining_units:
@@ -264,7 +266,7 @@ class Book:
     def _exit_filled(self, bracket: Bracket, fact: ExitFilled, now_ns: int) -> None:
         if fact.fill_id in bracket.venue.fill_ids:
             return
-        if bracket.is_final or (bracket.position_units < fact.units and bracket.remaining_units):
+        if bracket.is_final or (bracket.position_units < fact.units and not (is_entry_known(bracket) and not bracket.remaining_units)):
             # It left before it came: the fill of its entry is on its way, or the comparison finds what this was.
             waiting = self._early.setdefault(bracket.n, [])
             if not bracket.is_final and all(each.fill_id != fact.fill_id for each in waiting):
@@ -290,6 +292,11 @@ class Book:
         self._booked(after, lambda left: events.order_filled(left, fill, remaining_units=remaining), fill)
         if after.is_final:
             self._finish(after, leg)
+
+    def take_early(self, n: int, now_ns: int) -> None:
+        """Try again what left before it came."""
+        for early in self._early.pop(n, []):
+            self.take(early, now_ns)
 
     def _finish(self, bracket: Bracket, leg: Leg | None = None) -> None:
         reason = bracket.close_reason or CloseReason.EXTERNAL

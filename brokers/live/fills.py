@@ -50,20 +50,24 @@ def enter(bracket: Bracket, execution: Execution) -> tuple[Bracket, Fill]:
         risk_money=plain(bracket.risk_money + book(at_risk)),
         fill_count=bracket.fill_count + 1,
         opened_ns=bracket.opened_ns or execution.now_ns,
+        close_reason=None,
         entry_cancelled=is_done and bracket.filled_units + units != bracket.order.units,
     )
     return _counted(entered, execution), _fill(bracket, execution, Leg.ENTRY, realized_pnl=ZERO)
 
 
 def leave(bracket: Bracket, execution: Execution, leg: Leg, reason: CloseReason) -> tuple[Bracket, Fill]:
-    """``bracket`` after some or all of its position traded out. It is closed when nothing is held and nothing can come."""
+    """``bracket`` after some or all of its position traded out. It is closed when nothing is held and nothing can come.
+
+    After an entry that ended unfilled, fills may still be on their way: it is closed once the venue's records have been read.
+    """
     units, value, position = execution.units, execution.value, bracket.position_units
     is_out = units == position
     cost = bracket.open_cost if is_out else book(bracket.open_cost * units / position)
     realized_pnl = execution.realized_pnl
     if realized_pnl is None:
         realized_pnl = (value - cost) * bracket.side.sign * execution.rate
-    is_closed = is_out and not bracket.remaining_units
+    is_closed = is_out and not bracket.remaining_units and is_entry_known(bracket)
     asked = bracket.closing_units - units if leg is Leg.CLOSE else bracket.closing_units
     left = apply(
         bracket,
@@ -80,6 +84,11 @@ def leave(bracket: Bracket, execution: Execution, leg: Leg, reason: CloseReason)
         closing_units=max(ZERO, min(asked, position - units)),
     )
     return _counted(left, execution), _fill(bracket, execution, leg, realized_pnl=book(realized_pnl))
+
+
+def is_entry_known(bracket: Bracket) -> bool:
+    """Whether every fill of an entry that has ended is in the book."""
+    return bracket.filled_units >= bracket.order.units or bracket.venue.entry_known
 
 
 def _counted(bracket: Bracket, execution: Execution) -> Bracket:

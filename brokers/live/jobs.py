@@ -136,7 +136,7 @@ class Jobs:
 
     def amend(self, bracket: Bracket, change: Amendment, apply: Callable[[Bracket, int], Bracket], verdict: Verdict, now_ns: int) -> VenueCall:
         """Ask for ``change``; once the venue has agreed, ``apply`` makes it in the book."""
-        refs = replace(bracket.venue, asked=Doubt.AMEND, asked_ns=now_ns)
+        refs = replace(bracket.venue, asked=Doubt.AMEND, asked_ns=now_ns, released=True)
         marked = self._account.book.put(replace(bracket, venue=refs, updated_ns=now_ns))
         target = target_of(marked)
         return self._out_call(
@@ -148,7 +148,7 @@ class Jobs:
     def _call(self, bracket: Bracket, found: Next, now_ns: int) -> VenueCall:
         mark = _MARK.get(found.job)
         if mark is not None:
-            refs = replace(bracket.venue, asked=mark, asked_ns=now_ns)
+            refs = replace(bracket.venue, asked=mark, asked_ns=now_ns, released=bracket.venue.released or mark is not Doubt.CANCEL)
             bracket = self._account.book.put(replace(bracket, venue=refs))
         n, target, venue = bracket.n, target_of(bracket), self._venue
         delay_s = max(0, found.due_ns - now_ns) / NS_PER_S

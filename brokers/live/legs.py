@@ -16,8 +16,11 @@ Tell = Callable[[EventDraft], None]
 
 def leg_stands(bracket: Bracket, fact: LegStands, tell: Tell, now_ns: int) -> Bracket:
     """``bracket`` with an exit that works at the venue. One at another price than ours was moved there by somebody: theirs is in force."""
+    current = bracket.venue.stop if fact.leg is Leg.STOP_LOSS else bracket.venue.target
+    if fact.order_ref in bracket.venue.leg_refs and (current is None or current.ref != fact.order_ref):
+        return bracket  # an old story: it has ended or been replaced since
     leg = StandingLeg(ref=fact.order_ref, units=fact.units, price=fact.price)
-    refs = bracket.venue.with_trade(fact.trade_ref)
+    refs = bracket.venue.with_trade(fact.trade_ref).with_leg(fact.order_ref)
     refs = replace(refs, stop=leg, stop_removed=False) if fact.leg is Leg.STOP_LOSS else replace(refs, target=leg)
     return moved(replace(bracket, venue=refs), fact.leg, fact.price, tell, now_ns)
 
@@ -49,12 +52,13 @@ def with_exit(order: BracketOrder, leg: Leg, price: Decimal) -> BracketOrder:
 
 
 def leg_gone(bracket: Bracket, fact: LegGone, tell: Tell, now_ns: int) -> Bracket:
-    """``bracket`` without an exit. One that went while a call of ours is out was taken off by that call."""
+    """``bracket`` without an exit. One that a call of ours may have taken off was taken off by it, however late that is told."""
     refs = bracket.venue
     standing = refs.stop if fact.leg is Leg.STOP_LOSS else refs.target
     if standing is None or (fact.order_ref and standing.ref and fact.order_ref != standing.ref):
         return bracket
-    is_ours = refs.asked is not Doubt.NONE or refs.doubt is not Doubt.NONE or bool(bracket.closing_units)
+    is_out = refs.asked is not Doubt.NONE or refs.doubt is not Doubt.NONE or bool(bracket.closing_units)
+    is_ours = is_out or refs.released
     if fact.leg is Leg.STOP_LOSS:
         after = replace(bracket, venue=replace(refs, stop=None, stop_removed=bool(bracket.position_units) and not is_ours))
     else:

@@ -22,6 +22,8 @@ from trading.venue_refs import Doubt
 EXPIRY_GRACE_S = 10.0
 # After a call that came to nothing: a second, two, three, and every three from then on, so that what is open is known soon after the venue is back.
 RETRY_S_MAX = 3.0
+# What is held without a stop waits for nothing longer than this.
+BARE_RETRY_S = 0.5
 
 
 class Job(StrEnum):
@@ -61,10 +63,10 @@ class Notes:
     gone_since_ns: int = 0
     trail_to: Decimal | None = None
 
-    def failed(self, now_ns: int) -> None:
+    def failed(self, now_ns: int, wait_s_max: float = RETRY_S_MAX) -> None:
         """Wait a little longer than the last time."""
         self.tries += 1
-        self.not_before_ns = now_ns + round(min(float(self.tries), RETRY_S_MAX) * NS_PER_S)
+        self.not_before_ns = now_ns + round(min(float(self.tries), wait_s_max) * NS_PER_S)
 
     def answered(self) -> None:
         self.tries = 0
@@ -76,10 +78,13 @@ def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: Ven
     refs = bracket.venue
     if bracket.is_final or bracket.status is OrderStatus.SUBMITTING:
         return None  # what was sent is on its way, and its answer is waited for
+    if refs.doubt is Doubt.CLOSE and bracket.position_units and bracket.protection is Protection.NONE:
+        # The exits may have been released for a close that never came: see what there is, and guard it whatever becomes of the close.
+        return Next(Job.PROTECT if notes.looked_for_stop else Job.LOOK, notes.not_before_ns)
     if refs.doubt is not Doubt.NONE or refs.asked is Doubt.CLOSE:
         return Next(Job.LOOK, max(notes.not_before_ns, first_look_ns(bracket, notes, policy)))
     wanted = [each for each in (_end_entry(bracket, notes), _close(bracket, notes), _guard(bracket, notes, capability, policy, now_ns)) if each]
-    wanted += [each for each in (_expire(bracket, notes, capability, policy), _trail(bracket, notes)) if each]
+    wanted += [each for each in (_expire(bracket, notes, capability, policy), _trail(bracket, notes), _read_up(bracket, notes)) if each]
     return min(wanted, key=lambda each: each.due_ns, default=None)
 
 
@@ -127,6 +132,13 @@ def _guard(bracket: Bracket, notes: Notes, capability: Capability, policy: Venue
 def _trail(bracket: Bracket, notes: Notes) -> Next | None:
     stands = bracket.venue.stop is not None and bracket.position_units and not bracket.closing_units
     return Next(Job.TRAIL, notes.not_before_ns) if stands and notes.trail_to is not None else None
+
+
+def _read_up(bracket: Bracket, notes: Notes) -> Next | None:
+    """Something filled, the rest ended, and nothing is held: it is over, unless a fill is still on its way."""
+    if bracket.remaining_units or bracket.position_units or not bracket.filled_units:
+        return None
+    return Next(Job.LOOK, notes.not_before_ns)
 
 
 def _expire(bracket: Bracket, notes: Notes, capability: Capability, policy: VenuePolicy) -> Next | None:

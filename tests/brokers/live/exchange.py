@@ -157,7 +157,7 @@ class Exchange:
 
     def protect(self, target: Target) -> list[Fact]:
         held = self.held.get(target.client_id)
-        if held is None or not held.open_units:
+        if held is None or not held.open_units or self.exits is Exits.HELD:
             return []
         if self.refuses_stops:
             raise VenueRefused("STOP_LOSS_ON_FILL_LOSS")
@@ -214,6 +214,17 @@ class Exchange:
     def expire(self, client_id: str) -> None:
         """Its date has come."""
         self.end_entry(client_id, CancelReason.TTL_EXPIRED)
+
+    def release(self, client_id: str) -> None:
+        """Both exits are taken off."""
+        held = self.held.get(client_id)
+        if held is None:
+            return
+        legs = ((Leg.STOP_LOSS, held.stop), (Leg.TAKE_PROFIT, held.target))
+        held.stop = held.target = None
+        for leg, standing in legs:
+            if standing is not None:
+                self._tell(held, LegGone(client_id=client_id, order_ref=standing.ref, leg=leg))
 
     def remove_stop(self, client_id: str) -> None:
         """A hand at the venue takes the stop off."""
@@ -344,7 +355,14 @@ class ScriptedVenue:
         return await self._call("protect", lambda: self.exchange.protect(target))
 
     async def close(self, target: Target, units: Decimal) -> Sequence[Fact]:
-        return await self._call("close", lambda: self.exchange.close(target.client_id, units))
+        """Where an exit holds the units it is taken off first, whatever becomes of the close then."""
+        if self.exchange.exits is Exits.ATTACHED:
+            return await self._call("close", lambda: self.exchange.close(target.client_id, units))
+        if not self.is_down:
+            self.exchange.release(target.client_id)
+        facts = await self._call("close", lambda: self.exchange.close(target.client_id, units))
+        left = self.exchange.held.get(target.client_id)
+        return [*facts, *self.exchange.protect(target)] if left is not None and left.open_units and self.exchange.exits is not Exits.HELD else facts
 
     async def look_up(self, target: Target) -> Sighting:
         await self._reach("look_up")
