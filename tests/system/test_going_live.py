@@ -23,6 +23,7 @@ from tests.venues.coinbase.venue import CoinbaseVenue
 from tests.venues.oanda.venue import OandaVenue
 
 STRONG = "a long and odd sentence"
+COIN = {"instrument": "BTC-USD", "units": 0.001, "entry_price": 30000, "stop_loss_price": 29000, "take_profit_price": 70000}
 AT_MARKET = {"entry_type": "market", "entry_price": None, "stop_loss_price": 1.0, "take_profit_price": 1.4}
 # Root may not trade real money. In a user namespace of its own root is somebody else, and still reaches this interpreter and these files.
 AS_A_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
@@ -115,9 +116,7 @@ async def test_without_the_switch_nothing_reaches_a_venue(desk: Desk) -> None:
             await next_event(frames, filled_entry(filled["order_id"]), seconds=30)
         status, closed, _ = await stack.call("DELETE", f"{stack.gateway}/brokers/oanda/positions/EUR_USD?percent=100", token=desk.token)
         assert status == 200, closed
-        status, coin = await desk.order(
-            "coinbase", instrument="BTC-USD", units=0.001, entry_price=30000, stop_loss_price=29000, take_profit_price=70000
-        )
+        status, coin = await desk.order("coinbase", **COIN)
         assert (status, coin["mode"]) == (201, "paper"), coin
         assert desk.hits == {}, "a venue was asked"
 
@@ -173,6 +172,14 @@ async def test_real_orders_take_a_grant_and_stand_at_the_venue_with_their_exits(
     assert (status, third["code"], third["details"]["limit"]) == (422, "LIVE_NOTIONAL_PER_DAY_MAX", 300), third
     status, page, _ = await stack.call("POST", f"{stack.dashboard}/api/session", json=credentials)
     assert (status, page["mode"], page["modes"], page["live"]) == (200, "live", {"coinbase": "live", "oanda": "live"}, ["oanda"])
+
+    status, answer = await desk.order("coinbase", **COIN)
+    assert (status, answer["code"]) == (403, "LIVE_NOT_GRANTED"), "a grant is for one broker"
+    await desk.cli("user", "grant-live", "ann@desk", "coinbase", "--max-notional-per-day", "100")
+    await stack.eventually(lambda: is_granted(desk, "coinbase"), "the second grant to be in force")
+    status, coin = await desk.order("coinbase", **COIN)
+    assert (status, coin["mode"], coin["order_id"][:14]) == (201, "live", "live-coinbase-"), coin
+    assert desk.coinbase.hits.counts["POST /api/v3/brokerage/orders"] == 1
 
     await desk.cli("user", "revoke-live", "ann@desk", "oanda")
 
