@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from brokers.paper.market import Standing
 from tests.venues.common.clock import VenueClock
 from tests.venues.common.faults import FaultScript, Kind
 from tests.venues.common.quotes import QuoteBoard
@@ -61,6 +62,9 @@ class Account:
         self.realized = ZERO
         self.financing = ZERO
         self.realized_by_side: defaultdict[tuple[str, Side], Decimal] = defaultdict(Decimal)
+        self.sizes: defaultdict[tuple[str, Side], Decimal] = defaultdict(Decimal)
+        self._unrealized: Decimal | None = None
+        board.on_quote(self._forget_value)
         self._begin()
 
     # ── looking up ──
@@ -122,13 +126,25 @@ class Account:
 
     def margin_used(self) -> Decimal:
         """The larger side of each instrument counts."""
-        sizes: defaultdict[str, dict[Side, Decimal]] = defaultdict(lambda: {Side.BUY: ZERO, Side.SELL: ZERO})
-        for trade in self.open.values():
-            sizes[trade.instrument][trade.side] += abs(trade.units)
-        return sum((self.margin(name, max(sides.values())) for name, sides in sizes.items()), ZERO)
+        largest = {name: max(self.sizes[name, side] for side in Side) for name in self.specs}
+        return sum((self.margin(name, size) for name, size in largest.items() if size), ZERO)
 
     def nav(self) -> Decimal:
-        return self.balance + sum((self.unrealized(each) for each in self.open.values()), ZERO)
+        if self._unrealized is None:
+            self._unrealized = sum((self.unrealized(each) for each in self.open.values()), ZERO)
+        return self.balance + self._unrealized
+
+    def resize(self, trade: Trade, units: Decimal) -> None:
+        """Change what is left of ``trade`` by ``units`` signed, and the sums over all trades with it: they are asked for at every fill."""
+        before = self.unrealized(trade)
+        self.sizes[trade.instrument, trade.side] += units * trade.side.sign
+        trade.units += units
+        if self._unrealized is not None:
+            self._unrealized += self.unrealized(trade) - before
+
+    def _forget_value(self, _standing: Standing) -> None:
+        """A new quote: everything is worth something else, in other instruments too where it converts."""
+        self._unrealized = None
 
     # ── orders come and go ──
 

@@ -229,7 +229,7 @@ def _reduce(account: Account, reduction: Reduction, at: Decimal, fill_id: int, n
     """Take units off a trade; gives its part of the ORDER_FILL and what it made in the quote currency."""
     trade, units = reduction.trade, reduction.units
     in_quote, realized = account.profit(trade, units, at)
-    trade.units -= units * trade.side.sign
+    account.resize(trade, -units * trade.side.sign)
     trade.realized += realized
     trade.closed_value += units * at
     trade.closing_ids.append(fill_id)
@@ -261,11 +261,12 @@ def _open(account: Account, order: Order, at: Decimal, units: Decimal, fill_id: 
         price=at,
         opened_ns=now_ns,
         initial_units=units,
-        units=units,
+        units=ZERO,
         initial_margin=round_money(account.margin(order.instrument, units)),
         client=order.request.trade_client,
     )
     account.trades[trade.id] = account.open[trade.id] = trade
+    account.resize(trade, units)
     return trade
 
 

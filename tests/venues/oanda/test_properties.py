@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.venues.oanda import closing, placing
 from tests.venues.oanda.errors import Refusal
 from tests.venues.oanda.kit import Desk, bracket, desk, limit, market
+from trading.instruments import Side
 
 PIPS = st.integers(-300, 300)
 UNITS = st.integers(-3000, 3000)
@@ -61,6 +62,9 @@ def test_the_books_stay_whole(steps: list[tuple[str, int, int, int]], hedging: b
     fills = [each for each in log if each["type"] == "ORDER_FILL"]
     assert account.balance == account.config.balance + sum(Decimal(each["pl"]) for each in fills)
     assert account.realized == sum((trade.realized for trade in account.trades.values()), Decimal(0))
+    assert account.nav() == account.balance + sum((account.unrealized(trade) for trade in account.open.values()), Decimal(0))
+    for side in Side:
+        assert account.sizes["EUR_USD", side] == sum((abs(trade.units) for trade in account.open_in("EUR_USD", side)), Decimal(0))
     for trade in account.trades.values():
         assert (trade.id in account.open) == (trade.state == "OPEN") == bool(trade.units)
         assert abs(trade.units) <= abs(trade.initial_units)
