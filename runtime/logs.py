@@ -19,13 +19,18 @@ QUEUE_LINES_MAX = 10_000
 STOP_S_MAX = 2.0
 
 _SECRET_KEYS = re.compile(r"authorization|cookie|password|token|api_?key|secret|private", re.IGNORECASE)
-_SECRET_VALUES = re.compile(r"rba_[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?i:bearer)\s+\S+")
+# Our API keys, JWTs, whatever follows "Bearer", OANDA's tokens, and private keys in PEM, their line breaks real or written as \\n.
+_SECRET_VALUES = re.compile(
+    r"rba_[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*|(?i:bearer)\s+\S+|\b[0-9a-f]{32}-[0-9a-f]{32}\b"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
 _REDACTED = "[redacted]"
 _PLAIN_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def redact(text: str) -> str:
-    """``text`` with everything that looks like a bearer token, an API key or a JWT taken out."""
+    """``text`` with everything that looks like a bearer token, an API key, a JWT or a private key taken out."""
     return _SECRET_VALUES.sub(_REDACTED, text)
 
 

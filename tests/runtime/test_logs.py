@@ -47,6 +47,22 @@ def test_secrets_never_reach_a_line() -> None:
         assert secret not in text
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "0123456789abcdef0123456789abcdef-fedcba9876543210fedcba9876543210",
+        "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----\n",
+        "-----BEGIN EC PRIVATE KEY-----\\nMHcCAQEE\\n-----END EC PRIVATE KEY-----\\n",
+        "-----BEGIN PRIVATE KEY-----\nMHcCAQEE, and the rest was cut",
+    ],
+)
+def test_a_venues_credentials_are_known_by_their_shape(secret: str) -> None:
+    (line,) = lines_of(lambda log: log.error("the venue said: %s", f"no such key {secret}"))
+    assert "MHcCAQEE" not in str(line["message"])
+    assert "fedcba98" not in str(line["message"])
+    assert str(line["message"]).startswith("the venue said: no such key [redacted]")
+
+
 def test_a_record_stays_one_line_whatever_it_holds() -> None:
     (line,) = lines_of(lambda log: log.info("a\nb\x1b[31m\u2028c"))
     assert line["message"] == "a\nb\x1b[31m\u2028c"  # escaped on the wire: json.loads gives it back, and it was one line
