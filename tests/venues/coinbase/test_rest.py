@@ -1,5 +1,6 @@
 """The gate and the lists: tokens, permissions, faults of HTTP, filters, cursors."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,20 @@ async def test_an_order_that_was_accepted_is_there_whatever_happened_to_the_answ
     listed = (await client.get("/orders/historical/batch"))["orders"]
     assert [order["client_order_id"] for order in listed] == ["missing", "broken", "html", "dropped"]
     assert venue.hits.counts["POST /api/v3/brokerage/orders"] == 6
+
+
+async def test_an_order_that_is_late_is_placed_though_its_client_has_given_up(venue: CoinbaseVenue, client: Client, clock: DrivenClock) -> None:
+    venue.faults.add(Fault(kind=Kind.SLOW_BEFORE, method="POST", path="/orders$"))
+    async with asyncio.timeout(30):
+        waiting = asyncio.create_task(client.create("late", "BUY", LIMIT))
+        while not venue.faults.struck:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert not venue.account.orders
+        while not venue.account.orders:
+            await clock.advance(30)
+    assert [order.client_order_id for order in venue.account.orders.values()] == ["late"]
 
 
 async def test_pages_of_orders_and_fills_hold_each_row_once(venue: CoinbaseVenue, client: Client) -> None:

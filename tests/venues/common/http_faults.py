@@ -1,7 +1,8 @@
 """Faults of HTTP, as a middleware before everything else a venue does."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -10,6 +11,9 @@ from aiohttp.typedefs import Handler, Middleware
 from tests.venues.common.clock import VenueClock
 from tests.venues.common.control import CONTROL_PREFIX
 from tests.venues.common.faults import HTTP_KINDS, Fault, FaultScript, Kind
+
+# Requests that are late, so that their server can end with them.
+LATE: web.AppKey[set[asyncio.Task[web.StreamResponse]]] = web.AppKey("late", set)
 
 
 def http_faults(script: FaultScript, clock: VenueClock, *, rate_limited: Callable[[], web.Response]) -> Middleware:
@@ -35,7 +39,7 @@ def http_faults(script: FaultScript, clock: VenueClock, *, rate_limited: Callabl
                 return _server_error(fault)
             case Kind.SLOW_BEFORE:
                 await request.read()
-                await clock.sleep(fault.seconds)
+                return await _late(request, handler, clock.sleep(fault.seconds))
         answer = await handler(request)
         match fault.kind:
             case Kind.DROP_AFTER:
@@ -49,6 +53,19 @@ def http_faults(script: FaultScript, clock: VenueClock, *, rate_limited: Callabl
         return answer
 
     return middleware
+
+
+async def _late(request: web.Request, handler: Handler, delay: Awaitable[None]) -> web.StreamResponse:
+    """What was sent is done after ``delay``, whether or not the client still waits for it: a request that is on its way cannot be taken back."""
+
+    async def arrive() -> web.StreamResponse:
+        await delay
+        return await handler(request)
+
+    late = asyncio.create_task(arrive())
+    request.app[LATE].add(late)
+    late.add_done_callback(request.app[LATE].discard)
+    return await asyncio.shield(late)
 
 
 def drop(request: web.Request) -> web.Response:

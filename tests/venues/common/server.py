@@ -15,6 +15,7 @@ from aiohttp import web
 
 from tests.venues.common.clock import RealClock, VenueClock
 from tests.venues.common.faults import FaultScript
+from tests.venues.common.http_faults import LATE
 from tests.venues.common.quotes import QuoteBoard, play, walk
 
 LOOPBACK = "127.0.0.1"
@@ -34,6 +35,7 @@ class Venue(Protocol):
 @asynccontextmanager
 async def serve(app: web.Application, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Listen on loopback until the end of the block; gives the port, a free one for 0. Streams still open are cut at the end."""
+    late = app[LATE] = set()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     try:
@@ -42,6 +44,9 @@ async def serve(app: web.Application, *, port: int = 0, tls: ssl.SSLContext | No
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 @asynccontextmanager
