@@ -50,11 +50,21 @@ class Arena:
                         found[name.removeprefix("brokers ")] = int(entry.name)
         return found
 
+    def cpu_s(self) -> dict[str, float]:
+        """Processor seconds that each program has used so far."""
+        return {name: cpu_s(pid) for name, pid in self.processes.items()}
+
     def plan(self) -> str:
         """A file for benchmarks.http_load: the order and the token."""
         path = self.home / "plan.json"
         path.write_text(json.dumps({"bodies": [json.dumps(ORDER)], "tokens": [self.token]}))
         return str(path)
+
+
+def cpu_s(pid: int) -> float:
+    """Processor seconds of a process and its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def free_ports(count: int) -> list[int]:

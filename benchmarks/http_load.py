@@ -4,7 +4,7 @@
     python -m benchmarks.http_load open   127.0.0.1 8787 /path 500 5 HEADERS_AND_BODY_FILE    500 a second, latency from when each was due
 
 The file holds ``{"bodies": [...], "tokens": [...]}``; connection i uses token i modulo their number. Prints one JSON line: rate, p50_ms, p99_ms,
-refused (answers other than 2xx), unanswered.
+refused (answers other than 2xx), unanswered, answered, cpu_share (of a core, used by this program itself).
 """
 
 import asyncio
@@ -136,6 +136,8 @@ async def main(mode: str, host: str, port: int, path: str, amount: float, second
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
         "refused": sum(connection.refused for connection in connections),
         "unanswered": unanswered,
+        "answered": len(latencies) - unanswered,
+        "cpu_share": time.process_time() / took,  # near 1 it is this program that is measured
     }
     print(json.dumps(answer))
 

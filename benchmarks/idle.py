@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks.arena import Arena, running_arena
+from benchmarks.arena import Arena, cpu_s, running_arena
 from benchmarks.harness import PAIRS, Figure, write_results
 
 CLIENTS = 1_000
@@ -21,11 +21,6 @@ def memory_mb(pid: int) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError("no Pss in smaps_rollup")
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def reader_kib(arena: Arena) -> float:

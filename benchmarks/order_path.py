@@ -15,6 +15,8 @@ from benchmarks.harness import Figure, answer_of, helper, pairs, percentile, wri
 
 SECONDS = float(os.environ.get("ARENA_BENCH_SECONDS", "4"))
 PATH = "/brokers/oanda/orders"
+PROGRAMS = ("oanda", "arena_gateway", "dashboard.narrator", "dashboard", "bus")
+COMMENTARY_S = 1.0  # Rick and the streams may be behind when the last order is answered; what they do then is part of its price
 
 
 async def load(mode: str, port: int, amount: float, plan: str) -> dict[str, float]:
@@ -45,16 +47,29 @@ async def main() -> list[Figure]:
         for connections in (64, 16, 1):
             figure = Figure(name=f"orders, {connections} connections, closed loop", unit="/s", limit_is="bare aiohttp handler")
 
-            async def product(connections: int = connections) -> float:
-                return (await load("closed", arena.gateway_port, connections, plan))["rate"]
+            generator = Figure(name="the load generator there", unit="of a core", limit_is="the same, before the bare handler")
+            costs = {name: Figure(name=f"processor time an order, {name}", unit="µs") for name in PROGRAMS}
 
-            async def limit(connections: int = connections) -> float:
-                return (await load("closed", bare_port, connections, plan))["rate"]
+            async def product(connections: int = connections, generator: Figure = generator, costs: dict[str, Figure] = costs) -> float:
+                before = arena.cpu_s()
+                answer = await load("closed", arena.gateway_port, connections, plan)
+                await asyncio.sleep(COMMENTARY_S)
+                after = arena.cpu_s()
+                for name, cost in costs.items():
+                    cost.product.append((after[name] - before[name]) / answer["answered"] * 1e6)
+                generator.product.append(answer["cpu_share"])
+                return answer["rate"]
+
+            async def limit(connections: int = connections, generator: Figure = generator) -> float:
+                answer = await load("closed", bare_port, connections, plan)
+                generator.limit.append(answer["cpu_share"])
+                return answer["rate"]
 
             await pairs(figure, product, limit)
+            figures.append(figure)
             if connections == 64:
                 figure.reach, figure.reached = "≥ 0.75 of bare", (figure.ratio or 0) >= 0.75
-            figures.append(figure)
+                figures += [generator, *costs.values()]
 
         single = Figure(name="one connection, p50", unit="ms", limit_is="one fdatasync", reach="≤ fdatasync + 1 ms")
 
