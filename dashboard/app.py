@@ -22,7 +22,7 @@ from dashboard.narration import SOURCE as RICK
 from dashboard.narration import NarrationApi, Replay
 from dashboard.proxy import ARENA, MARKET, Proxy
 from dashboard.replays import PatientReplay
-from dashboard.session_api import SessionApi
+from dashboard.session_api import SessionApi, mode_of
 from dashboard.sessions import Sessions, carrying_cookies, set_cookie
 from dashboard.static_files import StaticFiles, load_static_files
 from dashboard.status import Heard, StatusApi
@@ -75,7 +75,7 @@ def dashboard_app(settings: Settings, parts: Parts) -> web.Application:
         *SessionApi(
             sessions,
             brokers=BROKERS,
-            heartbeats=lambda: {name: heard.payload for name, heard in parts.heard().items()},
+            heartbeats=lambda: _payloads(parts),
             build=parts.static.build,
             live_expected=settings.execution_enabled,
         ).routes(),
@@ -120,6 +120,14 @@ def heard_now(beats: Mapping[str, Heartbeat], clock: Clock) -> dict[str, Heard]:
     return {name: Heard(payload=beat.payload, age_ms=max(0, now_ns - beat.received_ns) * 1000 // NS_PER_S) for name, beat in beats.items()}
 
 
+def _payloads(parts: Parts) -> Mapping[str, Mapping[str, object]]:
+    return {name: heard.payload for name, heard in parts.heard().items()}
+
+
+def _mode(settings: Settings, parts: Parts) -> str:
+    return mode_of(BROKERS, _payloads(parts), live_expected=settings.execution_enabled)
+
+
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until ``stop``. What is not up yet (gateway, narrator, bus) is found when it is; the server starts without it."""
     offset_file = settings.test.clock_offset_file
@@ -149,7 +157,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         heartbeat = HeartbeatTask(
             "dashboard",
             publisher,
-            lambda: {"mode": "live" if settings.execution_enabled else "paper", "metrics": stream.metrics()},
+            lambda: {"mode": _mode(settings, parts), "metrics": stream.metrics()},
             clock,
             float(settings.bus.heartbeat_s),
         )

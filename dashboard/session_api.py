@@ -21,6 +21,12 @@ class LoginBody:
     password: str
 
 
+def mode_of(brokers: tuple[str, ...], heartbeats: Mapping[str, Mapping[str, object]], *, live_expected: bool) -> str:
+    """``live`` when money is real, or may be, at any broker; else ``paper``. ``live_expected``: one that was not heard yet must be taken for live."""
+    modes = [heartbeats.get(broker, {}).get("mode") for broker in brokers]
+    return "live" if "live" in modes or (live_expected and None in modes) else "paper"
+
+
 class SessionApi:
     """The three calls.
 
@@ -98,7 +104,7 @@ class SessionApi:
             "csrf_token": login.csrf_token if login is not None and known else None,
             "may": {"read": self._sessions.open_reads or known, "trade": rank >= ROLES["trader"], "admin": rank >= ROLES["admin"]},
             "live": sorted(str(broker) for broker in live) if isinstance(live, (list, dict)) else [],
-            "mode": "live" if "live" in modes.values() or (self._live_expected and len(modes) < len(self._brokers)) else "paper",
+            "mode": mode_of(self._brokers, beats, live_expected=self._live_expected),
             "modes": modes,
             "trading_states": {name: beat["trading_state"] for name, beat in sorted(beats.items()) if isinstance(beat.get("trading_state"), str)},
             "login_required": not (self._sessions.open_reads or known),
