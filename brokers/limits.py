@@ -168,8 +168,11 @@ class Limits:
         return self._day is not None and bool(self._day.tripped)
 
     def begin_first_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:
-        """An account's first day begins with its store, before anything can trade. A day that was begun goes on until prices say what it is worth."""
-        if self._day is None:
+        """An account's first day begins with its store, before anything can trade; a live one's when its venue has first said what there is.
+
+        A day that was begun goes on until prices say what it is worth.
+        """
+        if self._day is None and broker.is_reconciled:
             self.turn_day(db, broker, now_ns)
 
     def turn_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from brokers.base import Broker, Progress, Snapshot, VenueCall
+from brokers.base import Progress, Snapshot, VenueCall
 from brokers.live.broker import LiveBroker
 from brokers.records import RecordCodec
 from runtime.clock import NS_PER_S
@@ -108,6 +108,7 @@ class Service:
         self.crash_in: int | None = None
         self.crashes_before_commit = False
         self.is_dead = False
+        self.commits = 0
         self.bug: Exception | None = None
         broker.restore(store.snapshot(), self.now_ns())
         self._commit()
@@ -133,7 +134,7 @@ class Service:
 
     # ── commands ──
 
-    def ask(self, command: Callable[[Broker, int], Progress]) -> Progress | None:
+    def ask(self, command: Callable[[LiveBroker, int], Progress]) -> Progress | None:
         """One command of a user; None when it is refused, or the process dies over it."""
         try:
             progress = self._write(lambda now_ns: command(self.broker, now_ns))
@@ -162,6 +163,7 @@ class Service:
     def _write(self, change: Callable[[int], ResultT]) -> ResultT:
         self._live()
         result = change(self.now_ns())
+        self.commits += 1
         if self.crash_in is not None:
             self.crash_in -= 1
             if self.crash_in < 0:
