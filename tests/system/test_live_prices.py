@@ -28,6 +28,7 @@ async def desk() -> AsyncIterator[Desk]:
     async with OandaVenue(clock=OpenMarket(), heartbeat_s=1.0) as oanda, CoinbaseVenue() as coinbase:
         environ = {
             "ARENA_MARKET_DATA__FEED": "oanda,coinbase",
+            "ARENA_PAPER__QUOTE_STALE_S": "3",  # what must go stale here does so sooner
             "OANDA_BASE_URL": oanda.base_url,
             "OANDA_STREAM_URL": oanda.stream_url,
             "OANDA_ACCOUNT_ID": oanda.account_id,
