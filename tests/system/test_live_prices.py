@@ -97,7 +97,7 @@ def feed_event(kind: str) -> Any:
 
 async def test_a_mute_venue_is_journalled_as_stale_and_as_recovered_while_the_other_goes_on(desk: Desk) -> None:
     stack = desk.stack
-    async with stack.events() as frames:
+    async with stack.events(f"{stack.gateway}/events?replay=0") as frames:
         desk.oanda.faults.add(Fault(kind=Kind.STREAM_MUTE, times=None))
         stale = await next_event(frames, feed_event("feed_stale"), seconds=60)
         assert stale["data"]["payload"]["feed"] == "oanda"
