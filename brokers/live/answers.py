@@ -31,6 +31,8 @@ _ONCE = frozenset({str(CancelReason.USER)})
 # Between two looks for a cancel that the venue has taken and not confirmed, growing.
 _CONFIRM_S = 0.3
 _MISMATCH_S = 30.0
+# What one event tells of.
+TOLD_MAX = 20
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +80,15 @@ class Answers:
         for each in self._waiting.get(n, ()):
             if each.what is what:
                 each.verdict.settle(refusal)
+
+    def tell(self, now_ns: int, adopted: Sequence[str] = ()) -> None:
+        """Tell people in what the venue was other than the book; it is not any more."""
+        if not self.told:
+            return
+        details: dict[str, object] = {"differences": self.told[:TOLD_MAX], "found": len(self.told), "adopted": list(adopted[:TOLD_MAX])}
+        orders = len(self._account.state.brackets)
+        self._account.state.tell(events.reconciled(instrument=None, blind_s=ZERO, orders=orders, ts_ns=now_ns, details=details))
+        self.told.clear()
 
     # ── facts ──
 

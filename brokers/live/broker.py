@@ -87,12 +87,14 @@ class LiveBroker:
         self._now_ns = now_ns
         self._account.restore(snapshot, now_ns, self._jobs.in_flight)
         self._jobs.restart()
+        self._held.restart()
         self._publish()
 
     def drain(self) -> Changes:
         changes = self._account.drain()
         for bracket in changes.brackets:
             self._jobs.note(bracket.n)
+            self._held.note(bracket)
         self._publish()
         return changes
 
@@ -101,9 +103,9 @@ class LiveBroker:
         state = self._account.state
         self.next_due_ns = self._jobs.replan(self._now_ns) if self._account.is_open else None
         self.must_compare = self._account.book.must_compare
-        self._watched = self._held.watched()
+        self._watched = self._held.watched
         self._open_count = len(state.brackets)
-        self._position_count = sum(1 for bracket in state.brackets.values() if bracket.position_units)
+        self._position_count = sum(share.open_trades for share in state.books.shares.values())
 
     # ── Broker: the market ──
 
@@ -179,6 +181,7 @@ class LiveBroker:
         self._now_ns = now_ns
         self._account.opened(info, now_ns)
         self._jobs.restart()
+        self._held.restart()
         return ()
 
     def told(self, batch: Batch, now_ns: int) -> Sequence[VenueCall]:
@@ -197,7 +200,7 @@ class LiveBroker:
 
     def _due(self, now_ns: int) -> Sequence[VenueCall]:
         self._jobs.replan(now_ns)
-        self._comparing.tell_untold(now_ns)
+        self._jobs.answers.tell(now_ns)
         return self._jobs.due(now_ns)
 
     @property

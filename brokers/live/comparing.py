@@ -13,9 +13,6 @@ from trading.brackets import Bracket
 from trading.orders import OrderStatus
 from trading.venue_refs import Doubt
 
-# What one event tells of; the log has the rest.
-TOLD_MAX = 20
-
 
 class Comparing:
     """Of one account."""
@@ -51,12 +48,7 @@ class Comparing:
             self._jobs.note(n)
         ids = [self._adopt(stranger, now_ns) for stranger in snapshot.strangers]
         account.set_funds(snapshot.account, now_ns)
-        self._tell([order_id for order_id in ids if order_id], now_ns)
-
-    def tell_untold(self, now_ns: int) -> None:
-        """What was found between two comparisons."""
-        if self._answers.told:
-            self._tell([], now_ns)
+        self._answers.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
 
     def tell_first(self, blind_s: Decimal, now_ns: int) -> None:
         """The first comparison since the start is done."""
@@ -94,12 +86,3 @@ class Comparing:
         back = self._account.book.turned_up(known, now_ns)
         self._answers.compare(back, standing, now_ns)
         self._jobs.note(known.n)
-
-    def _tell(self, ids: Sequence[str], now_ns: int) -> None:
-        found = self._answers.told
-        if not found:
-            return
-        details: dict[str, object] = {"differences": found[:TOLD_MAX], "found": len(found), "adopted": list(ids[:TOLD_MAX])}
-        orders = len(self._account.state.brackets)
-        self._account.state.tell(events.reconciled(instrument=None, blind_s=Decimal(0), orders=orders, ts_ns=now_ns, details=details))
-        found.clear()

@@ -31,11 +31,26 @@ class HeldExits:
         self._account = account
         self._passed_ns: dict[int, int] = {}
         self._trailed_ns: dict[int, int] = {}
+        self._held: dict[int, str] = {}
+        self.watched: frozenset[str] = frozenset()
 
-    def watched(self) -> frozenset[str]:
-        """The instruments whose quotes matter here."""
-        held = (bracket for bracket in self._account.state.brackets.values() if bracket.position_units and not bracket.closing_units)
-        return frozenset(bracket.instrument for bracket in held if _is_watched(bracket, self._account.capability(bracket.instrument)))
+    def restart(self) -> None:
+        """The book was read anew, or what the venue can do is known only now."""
+        self._held.clear()
+        self.watched = frozenset()
+        for bracket in self._account.state.brackets.values():
+            self.note(bracket)
+
+    def note(self, bracket: Bracket) -> None:
+        """``bracket`` has changed: ``watched`` are the instruments whose quotes matter here."""
+        matters = bracket.position_units and not bracket.closing_units and _is_watched(bracket, self._account.capability(bracket.instrument))
+        if matters and bracket.n not in self._held:
+            self._held[bracket.n] = bracket.instrument
+        elif not matters and bracket.n in self._held:
+            del self._held[bracket.n]
+        else:
+            return
+        self.watched = frozenset(self._held.values())
 
     def on_quote(self, standing: Standing, now_ns: int) -> list[int]:
         """Let a quote decide; the brackets that something is to be done about."""

@@ -4,6 +4,7 @@
 made. Its ``settle`` judges the answer, or the lack of one, and goes on to the next thing. Called on the writer thread alone.
 """
 
+import heapq
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -44,7 +45,9 @@ class Jobs:
         self._venue = venue
         self._clock = clock
         self._out: dict[int, _Call] = {}
+        # When something is due about which bracket; the heap may hold times that the agenda has given up.
         self._agenda: dict[int, int] = {}
+        self._heap: list[tuple[int, int]] = []
         self._stale: set[int] = set()
         self.answers = Answers(account, venue.policy)
 
@@ -60,6 +63,7 @@ class Jobs:
     def restart(self) -> None:
         """The book has been read anew: look at all of it."""
         self._agenda.clear()
+        self._heap.clear()
         self._stale = set(self._account.state.brackets)
 
     # ── when ──
@@ -74,15 +78,32 @@ class Jobs:
             found = self._next(n, now_ns)
             if found is None:
                 self._agenda.pop(n, None)
-            else:
+            elif self._agenda.get(n) != found.due_ns:
                 self._agenda[n] = found.due_ns
+                heapq.heappush(self._heap, (found.due_ns, n))
         self._stale.clear()
-        return min((due_ns for n, due_ns in self._agenda.items() if not self.is_busy(n)), default=None)
+        self._drop_past()
+        return self._heap[0][0] if self._heap else None
 
     def due(self, now_ns: int) -> list[VenueCall]:
         """The calls that are due."""
-        calls = [self.begin(n, now_ns) for n, due_ns in sorted(self._agenda.items()) if due_ns <= now_ns]
-        return [call for call in calls if call is not None]
+        calls: list[VenueCall] = []
+        self._drop_past()
+        while self._heap and self._heap[0][0] <= now_ns:
+            n = heapq.heappop(self._heap)[1]
+            self._agenda.pop(n, None)
+            call = self.begin(n, now_ns)
+            if call is not None:
+                calls.append(call)
+            self._drop_past()
+        return calls
+
+    def _drop_past(self) -> None:
+        """Take what is not due any more off the top; what a call is out for is looked at again when it comes back."""
+        while self._heap and (self._agenda.get(self._heap[0][1]) != self._heap[0][0] or self.is_busy(self._heap[0][1])):
+            due_ns, n = heapq.heappop(self._heap)
+            if self._agenda.get(n) == due_ns:
+                del self._agenda[n]
 
     def _next(self, n: int, now_ns: int) -> Next | None:
         bracket = self._account.state.brackets.get(n)
@@ -179,6 +200,7 @@ class Jobs:
                 _log.info("the venue did not do as asked", extra={"n": n, "reason": f"{type(answer).__name__}: {answer}"})
             following = settle(answer, now_ns)
             self.answers.judge(n)
+            self.answers.tell(now_ns)
             return following or self.begin(n, now_ns, goes_on=True)
 
         return VenueCall(send=send, settle=settled, timeout_s=self._venue.policy.call_s_max, delay_s=delay_s)
