@@ -104,13 +104,9 @@ class Client:
         """
         fields = {name: value for name, value in json.loads(create.body).items() if name != "client_order_id"}
         try:
-            found = await self._rest.read_post("/orders/preview", fields)
+            return await self._rest.ask("/orders/preview", fields, lambda found: [str(error)[:100] for error in items(found, "errs")])
         except Missing:
             raise InDoubt("the venue has no previews") from None
-        errors = found.get("errs")
-        if not isinstance(errors, list):
-            raise InDoubt("a preview without errs says nothing")
-        return [str(error)[:100] for error in errors]
 
     async def cancel(self, order_ids: Sequence[str]) -> list[Cancelled]:
         """Ask for the end of up to ``CANCELS_MAX`` orders. One that is taken is gone only when its status says so.
@@ -122,7 +118,7 @@ class Client:
             found = await self._rest.post("/orders/batch_cancel", {"order_ids": list(order_ids)}, priority=Priority.CANCEL)
         except Missing:
             raise InDoubt("the venue answered a cancel with 404") from None
-        return read_or_doubt(lambda: [_cancelled(one) for one in items(found, "results")], "the answer to a cancel")
+        return read_or_doubt(lambda answer: [_cancelled(one) for one in items(answer, "results")], found, "the answer to a cancel")
 
     async def order(self, order_id: str, *, priority: Priority = Priority.READ) -> VenueOrder:
         """One order as it stands.
@@ -130,8 +126,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        found = await self._rest.get(f"/orders/historical/{in_path(order_id)}", priority=priority)
-        read = read_or_doubt(lambda: order(found.get("order")), "the order")
+        read = await self._rest.get(f"/orders/historical/{in_path(order_id)}", lambda found: order(found.get("order")), priority=priority)
         if read.order_id != order_id:
             raise InDoubt("the venue showed another order than it was asked for")
         return read
@@ -186,8 +181,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        found = await self._rest.get(f"/products/{in_path(product_id)}")
-        return read_or_doubt(lambda: (product(found), number_or_zero(found, "price") or None), product_id)
+        return await self._rest.get(f"/products/{in_path(product_id)}", lambda found: (product(found), number_or_zero(found, "price") or None))
 
     async def permissions(self) -> Json:
         """``can_view, can_trade, can_transfer, portfolio_uuid, …`` of the key.
@@ -195,7 +189,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        return await self._rest.get("/key_permissions")
+        return await self._rest.get("/key_permissions", lambda found: found)
 
     async def fee_tier(self) -> Json:
         """``maker_fee_rate``, ``taker_fee_rate`` and more.
@@ -203,8 +197,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        found = await self._rest.get("/transaction_summary")
-        return read_or_doubt(lambda: mapping(found.get("fee_tier"), "fee_tier"), "the fee tier")
+        return await self._rest.get("/transaction_summary", lambda found: mapping(found.get("fee_tier"), "fee_tier"))
 
     async def time_ns(self) -> int:
         """The venue's clock, nanoseconds since 1970.
@@ -212,8 +205,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        found = await self._rest.get("/time")
-        return read_or_doubt(lambda: int(number(found, "epochMillis")) * _NS_PER_MS, "the venue's time")
+        return await self._rest.get("/time", lambda found: int(number(found, "epochMillis")) * _NS_PER_MS)
 
     def stream_token(self) -> str:
         """What a websocket subscription is signed with."""

@@ -38,6 +38,7 @@ class Names:
 
     def __init__(self) -> None:
         self._by_family: OrderedDict[str, str] = OrderedDict()
+        self._entries: OrderedDict[str, str] = OrderedDict()
 
     def add(self, client_id: str) -> None:
         """Brackets of this name exist, or are about to."""
@@ -45,6 +46,16 @@ class Names:
         self._by_family.move_to_end(family_of(client_id))
         while len(self._by_family) > NAMES_MAX:
             self._by_family.popitem(last=False)
+
+    def note_entry(self, order_id: str, client_order_id: str) -> None:
+        """What an entry is called: the exits that are attached to it name only its venue id."""
+        self._entries[order_id] = client_order_id
+        while len(self._entries) > NAMES_MAX:
+            self._entries.popitem(last=False)
+
+    def name_of_entry(self, order_id: str) -> str | None:
+        """What the entry is called; None when that is not known here."""
+        return self._entries.get(order_id)
 
     def find(self, client_order_id: str) -> str | None:
         """The bracket that an order of this name belongs to; None for one that is not known, or somebody else's."""

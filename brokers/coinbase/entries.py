@@ -40,6 +40,7 @@ class Entries:
             VenueRefused, NotSent, VenueMismatch, InDoubt.
         """
         self._context.names.add(intent.client_id)
+        self._context.looking.created(intent.client_id)
         self._refuse(intent.order)
         create = self._create(intent.order, intent.client_id, intent.expires_ns)
         created = await self._context.client.create(create, deadline_boot_ns=intent.deadline_boot_ns, timeout_s=WRITE_S_MAX)
@@ -47,6 +48,7 @@ class Entries:
         wrong = differences(create, placed, sent_ns=intent.created_ns)
         if wrong:
             raise VenueMismatch(f"the venue answered with another order than was sent: {', '.join(wrong)} differ")
+        self._context.names.note_entry(placed.order_id, placed.client_order_id)
         target = _target_of(intent, placed)
         try:
             found = await self._context.looking.again(target, [placed.order_id])

@@ -21,6 +21,9 @@ from trading.orders import Leg
 from trading.venue_refs import StandingLeg, VenueRefs
 
 BRACKETS = frozenset({"trigger_bracket_gtc", "trigger_bracket_gtd"})
+# Ids of executions that the core made up for what no venue had a word for.
+RECONCILED = "reconciled."
+
 _AVERAGE_STEP = Decimal("0.0000000001")
 _STOPS = frozenset({"stop_limit_stop_limit_gtc", "stop_limit_stop_limit_gtd"})
 
@@ -69,6 +72,12 @@ class Family:
             return ZERO
         return max(plain(entry.configuration.base_size - entry.filled_size), ZERO)
 
+    def has_no_news(self, refs: VenueRefs) -> bool:
+        """Whether the book has counted as many executions as there are: then they need not be asked for."""
+        counted = sum(1 for fill_id in refs.fill_ids if not fill_id.startswith(RECONCILED))
+        there = [one.number_of_fills for one in self.orders]
+        return sum(there) == counted and all(bool(one.filled_size) == bool(one.number_of_fills) for one in self.orders)
+
     @property
     def not_whole(self) -> list[VenueOrder]:
         """The orders whose executions do not add up to their totals: one of the two lags."""
@@ -85,7 +94,7 @@ def sort_out(client_id: str, refs: VenueRefs, orders: Iterable[VenueOrder], fill
     exits: list[VenueOrder] = []
     closes: list[VenueOrder] = []
     rest: list[VenueOrder] = []
-    number, names = _remembered(refs)
+    number, names = highest_part(refs), dict[str, str]()
     for one in candidates:
         part = read_part(client_id, one.client_order_id)
         if part is not None:
@@ -275,10 +284,9 @@ def _waiting_legs(entry: VenueOrder) -> tuple[StandingLeg | None, StandingLeg | 
     return StandingLeg(ref=ref, price=has.stop_price), StandingLeg(ref=ref, price=has.limit_price)
 
 
-def _remembered(refs: VenueRefs) -> tuple[int, dict[str, str]]:
-    """The highest number and the order ids that the memo holds."""
-    numbers = [int(name[1:]) for name in refs.memo if name[1:].isdecimal()]
-    return max(numbers, default=0), {}
+def highest_part(refs: VenueRefs) -> int:
+    """The highest number of a part that the book knows of."""
+    return max((int(name[1:]) for name in refs.memo if name[1:].isdecimal()), default=0)
 
 
 def piece(client_id: str, order: VenueOrder, fills: Sequence[VenueFill]) -> Family:

@@ -1,29 +1,34 @@
 """Finding the orders of brackets at a venue that cannot be asked by our id.
 
 Three nets, each catching what the others let through: the orders whose venue ids are known are asked for by them; everything that works now is
-listed whole; and everything made in the last minutes, or since a doubt arose, is listed whatever became of it. Who belongs to whom is read from the
-names (``ids``). An order in doubt that no list shows may still have traded: then the executions name it, and it is fetched.
+listed whole; and everything made since a doubt arose is listed, whatever became of it. Who belongs to whom is read from the names (``ids``). The
+lists are left out where nothing is in doubt: every order that this process made for the bracket has come back in its book. A bracket that this
+process has not looked at yet is in doubt for the last minutes. An order in doubt that no list shows may have traded: then its executions name it.
 
 Reads only. A look that cannot be completed raises; half of one is never taken for the whole.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from brokers.coinbase.answers import VenueFill, VenueOrder
 from brokers.coinbase.client import Client
-from brokers.coinbase.family import Family, sort_out
+from brokers.coinbase.family import Family, highest_part, sort_out
 from brokers.coinbase.rest import Missing
 from brokers.live.venue import Target
 from runtime.clock import NS_PER_S
 from runtime.outbound import InDoubt
 from trading.venue_refs import Doubt
 
-# Orders made since then are listed at every look: an exit whose answer was lost is found here even when it has ended meanwhile.
+# What the process before this one may have sent and not written down was made within this time, or works, or has traded and is told by the stream.
 RECENT_NS = 10 * 60 * NS_PER_S
-# Our clock, the venue's, and the time a request may take to arrive.
-CLOCK_SLACK_NS = 120 * NS_PER_S
+# Our clock, what is left of its difference to the venue's, and the time a request may take to arrive.
+CLOCK_SLACK_NS = 15 * NS_PER_S
+
+# Brackets of which it is remembered what was sent for them; one that is forgotten is looked at with the lists.
+SENT_MAX = 50_000
 
 # Order ids in one request: its address stays below 4 KiB.
 IDS_PER_REQUEST = 50
@@ -43,6 +48,14 @@ class Look:
     others: Sequence[VenueOrder]
 
 
+@dataclass(slots=True)
+class _Sent:
+    """The highest part that was sent for a bracket, and when (wall clock)."""
+
+    number: int
+    since_ns: int
+
+
 class Looking:
     """Args:
     wall_ns: the wall clock.
@@ -51,33 +64,58 @@ class Looking:
     def __init__(self, client: Client, wall_ns: Callable[[], int]) -> None:
         self._client = client
         self._wall_ns = wall_ns
+        self._sent: OrderedDict[str, _Sent] = OrderedDict()
+        self.skew_ns = 0  # the venue's clock less ours, as ``open`` found it
+
+    def sending(self, client_id: str, number: int) -> None:
+        """Part ``number`` of the bracket is about to be sent: until the book knows of it, looks are made with the lists."""
+        before = self._sent.get(client_id)
+        since_ns = self._wall_ns() if before is None or before.number < number else before.since_ns
+        self._sent[client_id] = _Sent(number, since_ns)
+        self._sent.move_to_end(client_id)
+        while len(self._sent) > SENT_MAX:
+            self._sent.popitem(last=False)
+
+    def created(self, client_id: str) -> None:
+        """The bracket began in this process: there is nothing of it from before."""
+        self._sent.setdefault(client_id, _Sent(0, self._wall_ns()))
 
     async def look(self, targets: Sequence[Target]) -> Look:
-        """The families of ``targets`` with all three nets.
+        """The families of ``targets`` with all nets, and what else works.
 
         Raises:
             InDoubt, NotSent: the look could not be completed.
         """
-        orders = {one.order_id: one for one in await self._client.working()}
-        # In this order: what is made between the two requests is in the second, what ends between them is in the second as well.
-        since_ns = min([self._wall_ns() - RECENT_NS, *(_since_ns(target) for target in targets)])
-        orders |= {one.order_id: one for one in await self._client.orders(since_ns=since_ns)}
+        return await self._look(targets, with_lists=True)
+
+    async def one(self, target: Target) -> Family:
+        """The family of ``target``, with the nets that it needs.
+
+        Raises:
+            InDoubt, NotSent.
+        """
+        with_lists = self._since_ns(target) is not None
+        return (await self._look([target], with_lists=with_lists)).families[target.client_id]
+
+    async def _look(self, targets: Sequence[Target], *, with_lists: bool) -> Look:
+        orders: dict[str, VenueOrder] = {}
+        if with_lists:
+            orders = {one.order_id: one for one in await self._client.working()}
+            # In this order: what is made between the two requests is in the second, what ends between them is in the second as well.
+            since_ns = min((since for target in targets if (since := self._since_ns(target)) is not None), default=None)
+            if since_ns is not None:
+                orders |= {one.order_id: one for one in await self._client.orders(since_ns=since_ns)}
         await self._add_known(orders, targets)
         for target in targets:
             if target.refs.doubt is Doubt.CREATE and sort_out(target.client_id, target.refs, orders.values()).entry is None:
                 await self._add_unlisted(orders, target)
         families = await self._whole(targets, orders)
+        for target in targets:
+            if target.client_id not in self._sent:
+                self.sending(target.client_id, 0)
         mine = {one.order_id for found in families.values() for one in found.orders}
         others = [one for one in orders.values() if one.order_id not in mine and not one.status.is_final]
         return Look(families=families, others=others)
-
-    async def one(self, target: Target) -> Family:
-        """The family of ``target`` with all three nets.
-
-        Raises:
-            InDoubt, NotSent.
-        """
-        return (await self.look([target])).families[target.client_id]
 
     async def again(self, target: Target, order_ids: Iterable[str]) -> Family:
         """The family of ``target`` as far as ``order_ids`` and the known ids go.
@@ -88,6 +126,20 @@ class Looking:
         orders: dict[str, VenueOrder] = {}
         await self._add_known(orders, [target], order_ids)
         return (await self._whole([target], orders))[target.client_id]
+
+    def _since_ns(self, target: Target) -> int | None:
+        """Since when, by the venue's clock, an order of ``target`` may have been made that is not known yet; None when there is no such doubt."""
+        refs, sent = target.refs, self._sent.get(target.client_id)
+        moments: list[int] = []
+        if not refs.order_refs or refs.doubt is Doubt.CREATE:
+            moments.append(refs.sent_ns or target.created_ns)
+        if (refs.doubt is not Doubt.NONE or refs.asked is not Doubt.NONE) and refs.asked_ns:
+            moments.append(refs.asked_ns)
+        if sent is None:
+            moments.append(self._wall_ns() - RECENT_NS)
+        elif sent.number > highest_part(refs):
+            moments.append(sent.since_ns)
+        return min(moments) + self.skew_ns - CLOCK_SLACK_NS if moments else None
 
     async def _add_known(self, orders: dict[str, VenueOrder], targets: Sequence[Target], more: Iterable[str] = ()) -> None:
         """Fetch by id what is not in ``orders`` yet; then the exits that were attached to what was found."""
@@ -117,14 +169,14 @@ class Looking:
 
     async def _add_unlisted(self, orders: dict[str, VenueOrder], target: Target) -> None:
         """The order in doubt may have traded and not be listed yet: look at whose the executions since then are."""
-        fills = await self._client.fills(since_ns=_since_ns(target))
+        fills = await self._client.fills(since_ns=self._since_ns(target))
         unknown = [one.order_id for one in fills if one.order_id not in orders and one.product_id == target.order.instrument]
         await self._add(orders, list(dict.fromkeys(unknown))[-UNLISTED_MAX:])
 
     async def _whole(self, targets: Sequence[Target], orders: dict[str, VenueOrder]) -> dict[str, Family]:
         """The families with their executions, once totals and executions agree."""
         families = {target.client_id: sort_out(target.client_id, target.refs, orders.values()) for target in targets}
-        lacking = list(families.values())
+        lacking = [found for target in targets if not (found := families[target.client_id]).has_no_news(target.refs)]
         for pause_s in LAG_PAUSES_S:
             await asyncio.sleep(pause_s)
             wanted = [one.order_id for found in lacking for one in found.orders if one.filled_size or found.fills]
@@ -154,16 +206,6 @@ def _known_ids(target: Target) -> list[str]:
     legs = [leg.ref for leg in (refs.stop, refs.target) if leg is not None and leg.ref]
     parts = [order_id for name, order_id in refs.memo.items() if name[1:].isdecimal() and order_id]
     return [*refs.order_refs, *legs, *parts]
-
-
-def _since_ns(target: Target) -> int:
-    """Since when an order of ``target`` may have been made that is not known yet; far in the future when there is no such doubt."""
-    refs = target.refs
-    if not refs.order_refs:
-        return (refs.sent_ns or target.created_ns) - CLOCK_SLACK_NS
-    if (refs.doubt is not Doubt.NONE or refs.asked is not Doubt.NONE) and refs.asked_ns:
-        return refs.asked_ns - CLOCK_SLACK_NS
-    return 1 << 62
 
 
 def _refreshed(found: Family, fresh: Mapping[str, VenueOrder]) -> Family:

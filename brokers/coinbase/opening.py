@@ -43,6 +43,7 @@ class Opened:
     info: VenueInfo
     products: Mapping[str, Product]
     abilities: Mapping[tuple[str, Side], Ability]
+    skew_ns: int
 
 
 async def look_round(client: Client, clock: Clock, wanted: Iterable[Instrument], known: Mapping[tuple[str, Side], Ability]) -> Opened:
@@ -52,7 +53,8 @@ async def look_round(client: Client, clock: Clock, wanted: Iterable[Instrument],
         VenueRefused: the key is not taken, may not trade, or our clock is too far off. NotSent, InDoubt: the venue could not be asked.
     """
     try:
-        warnings = [*await _check_clock(client, clock), *_check_rights(await client.permissions())]
+        skew_ns = await _skew_ns(client, clock)
+        warnings = [*_check_clock(skew_ns), *_check_rights(await client.permissions())]
     except AnswerUnusable as error:
         if error.status in _UNAUTHORISED:
             raise VenueRefused(
@@ -86,7 +88,7 @@ async def look_round(client: Client, clock: Clock, wanted: Iterable[Instrument],
         capabilities={name: capability_of(abilities[name, Side.BUY]) for name in products},
         warnings=[*warnings, *_unproven(abilities)],
     )
-    return Opened(info=info, products=products, abilities=abilities)
+    return Opened(info=info, products=products, abilities=abilities, skew_ns=skew_ns)
 
 
 async def ability_of(client: Client, product: Product, side: Side, price: Decimal | None) -> Ability:
@@ -146,13 +148,18 @@ def _sample(product: Product, side: Side, price: Decimal) -> BracketOrder:
     )
 
 
-async def _check_clock(client: Client, clock: Clock) -> list[str]:
+async def _skew_ns(client: Client, clock: Clock) -> int:
+    """The venue's clock less ours, to half of what asking takes."""
     before_ns = clock.wall_ns()
     there_ns = await client.time_ns()
-    skew_s = (there_ns - (before_ns + clock.wall_ns()) // 2) / NS_PER_S
-    if abs(skew_s) > SKEW_S_MAX:
-        raise VenueRefused("CLOCK_SKEW", f"this machine's clock is {abs(skew_s):.0f} s {'behind' if skew_s > 0 else 'ahead of'} the venue's: set it")
-    return [f"this machine's clock is {abs(skew_s):.0f} s off the venue's"] if abs(skew_s) > SKEW_S_WARN else []
+    return there_ns - (before_ns + clock.wall_ns()) // 2
+
+
+def _check_clock(skew_ns: int) -> list[str]:
+    off_s = abs(skew_ns) / NS_PER_S
+    if off_s > SKEW_S_MAX:
+        raise VenueRefused("CLOCK_SKEW", f"this machine's clock is {off_s:.0f} s {'behind' if skew_ns > 0 else 'ahead of'} the venue's: set it")
+    return [f"this machine's clock is {off_s:.0f} s off the venue's"] if off_s > SKEW_S_WARN else []
 
 
 def _check_rights(rights: Json) -> Sequence[str]:

@@ -62,6 +62,7 @@ class Placing:
         """
         for number in range(found.number + 1, found.number + 1 + NUMBERS_TRIED):
             create = build(part_id(client_id, kind, number))
+            self._context.looking.sending(client_id, number)
             sent_ns = self._context.clock.wall_ns()
             placed = await self.seen((await self._insist(create)).order_id)
             wrong = differences(create, placed, sent_ns=sent_ns)

@@ -23,8 +23,8 @@ from runtime.outbound import AnswerUnusable, InDoubt, Outbound
 
 PREFIX = "/api/v3/brokerage"
 
-# After a 429 nobody asks for this long: the venue counts by the second.
-HOLD_S = 1.0
+# After a 429 nobody asks for this long. The venue counts by the second, and we stay below its rate ourselves.
+HOLD_S = 0.2
 
 # What changes something gets more time: its doubt costs a look-up.
 WRITE_S_MAX = 4.0
@@ -59,34 +59,18 @@ class Rest:
         self._base_path = url.path.rstrip("/")
 
     async def get(
-        self, path: str, query: Sequence[tuple[str, str]] = (), *, priority: Priority = Priority.READ, timeout_s: float = READ_S_MAX
-    ) -> Json:
-        """The object that a GET answers, asked for up to three times.
+        self, path: str, read: Callable[[Json], ValueT], query: Sequence[tuple[str, str]] = (), *, priority: Priority = Priority.READ
+    ) -> ValueT:
+        """What ``read`` makes of the object that a GET answers; asked for up to three times.
 
         Raises:
-            Missing, NotSent, InDoubt.
+            Missing, NotSent, InDoubt: no answer, or none that ``read`` could make sense of.
         """
-        return await self._repeat(lambda: self._send("GET", path, query=urlencode(query), priority=priority, timeout_s=timeout_s))
+        return await _repeat(lambda: self._send("GET", path, query=urlencode(query), priority=priority, timeout_s=READ_S_MAX), read, path)
 
-    async def read_post(self, path: str, fields: Mapping[str, object]) -> Json:
-        """The object that a POST answers which changes nothing, asked for up to three times.
-
-        Raises:
-            Missing, NotSent, InDoubt.
-        """
-        return await self._repeat(lambda: self.post(path, fields, priority=Priority.READ, timeout_s=READ_S_MAX))
-
-    @staticmethod
-    async def _repeat(ask: Callable[[], Awaitable[Json]]) -> Json:
-        trouble: Exception | None = None
-        for pause_s in READ_PAUSES_S:
-            await asyncio.sleep(pause_s)
-            try:
-                return await ask()
-            except (InDoubt, NotSent) as error:
-                trouble = error
-        assert trouble is not None
-        raise trouble
+    async def ask(self, path: str, fields: Mapping[str, object], read: Callable[[Json], ValueT]) -> ValueT:
+        """The same of a POST that changes nothing."""
+        return await _repeat(lambda: self.post(path, fields, priority=Priority.READ, timeout_s=READ_S_MAX), read, path)
 
     async def post(
         self,
@@ -105,33 +89,22 @@ class Rest:
         body = fields if isinstance(fields, bytes) else json.dumps(fields, separators=(",", ":")).encode()
         return await self._send("POST", path, body=body, priority=priority, deadline_boot_ns=deadline_boot_ns, timeout_s=timeout_s)
 
-    async def list(
-        self,
-        path: str,
-        name: str,
-        read: Callable[[object], ValueT],
-        query: Sequence[tuple[str, str]] = (),
-        *,
-        timeout_s: float = READ_S_MAX,
-    ) -> list[ValueT]:
-        """Every element of the list ``name``, of all its pages. ``timeout_s`` is for each page. Pages may overlap while things change.
+    async def list(self, path: str, name: str, read: Callable[[object], ValueT], query: Sequence[tuple[str, str]] = ()) -> list[ValueT]:
+        """Every element of the list ``name``, of all its pages. Pages may overlap while things change.
 
         Raises:
-            NotSent, InDoubt: one page or one element could not be read, and it may be the one that matters.
+            Missing, NotSent, InDoubt: one page or one element could not be read, and it may be the one that matters.
         """
         found: list[ValueT] = []
         cursor = ""
         for _ in range(PAGES_MAX):
             asked = [("limit", str(PAGE)), *query, *([("cursor", cursor)] if cursor else [])]
-            page = await self.get(path, asked, timeout_s=timeout_s)
-            with_doubt = f"{path} cannot be read"
-            found += read_or_doubt(lambda page=page: [read(one) for one in items(page, name)], with_doubt)  # type: ignore[misc]  # bound per page
-            following = optional_text(page, "cursor")
-            # Where ``has_next`` is absent (fills), the cursor alone says whether anything follows.
-            if page.get("has_next", bool(following)) is not True:
+            page, following = await self.get(path, lambda answer: ([read(one) for one in items(answer, name)], _following(answer, name)), asked)
+            found += page
+            if not following:
                 return found
-            if not following or following == cursor:
-                raise AnswerUnusable(f"{path} has a next page and does not say where", _OK)
+            if following == cursor:
+                raise AnswerUnusable(f"{path} leads back to the same page", _OK)
             cursor = following
         raise AnswerUnusable(f"{path} does not end", _OK)
 
@@ -169,16 +142,38 @@ class Rest:
         raise AnswerUnusable(f"the venue answered {method} {path} with status {answer.status}", answer.status)
 
 
-def read_or_doubt(read: Callable[[], ValueT], what: str) -> ValueT:
+async def _repeat(ask: Callable[[], Awaitable[Json]], read: Callable[[Json], ValueT], what: str) -> ValueT:
+    trouble: Exception | None = None
+    for pause_s in READ_PAUSES_S:
+        await asyncio.sleep(pause_s)
+        try:
+            return read_or_doubt(read, await ask(), what)
+        except (InDoubt, NotSent) as error:
+            trouble = error
+    assert trouble is not None
+    raise trouble
+
+
+def read_or_doubt(read: Callable[[Json], ValueT], answer: Json, what: str) -> ValueT:
     """What ``read`` makes of an answer; one that it cannot make sense of is doubt.
 
     Raises:
         AnswerUnusable
     """
     try:
-        return read()
+        return read(answer)
     except Malformed as error:
-        raise AnswerUnusable(f"{what}: {error}", _OK) from error
+        raise AnswerUnusable(f"{what} cannot be read: {error}", _OK) from error
+
+
+def _following(page: Json, name: str) -> str:
+    """The cursor of the next page, empty after the last. Where ``has_next`` is absent (fills), the cursor alone says whether anything follows."""
+    cursor = optional_text(page, "cursor")
+    if page.get("has_next", bool(cursor)) is not True:
+        return ""
+    if not cursor:
+        raise Malformed(f"{name} has a next page and does not say where")
+    return cursor
 
 
 def in_path(name: str) -> str:

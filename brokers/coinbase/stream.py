@@ -9,15 +9,17 @@ position without its stop.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 from brokers.coinbase.context import Context
-from brokers.coinbase.messages import Message, Numbers, StreamBroken, read
+from brokers.coinbase.messages import Numbers, StreamBroken, read
 from brokers.coinbase.telling import Telling
-from brokers.live.venue import Batch, Unplaced
+from brokers.live.venue import Batch, NotSent, Unplaced
 from runtime.clock import NS_PER_S
-from runtime.outbound import Outbound, WebSocket
+from runtime.outbound import InDoubt, Outbound, WebSocket
 
 # Heartbeats come every second. The venue's own limit for a quiet channel is a minute.
 SILENCE_S_MAX = 5.0
@@ -25,6 +27,10 @@ SILENCE_S_MAX = 5.0
 SUBSCRIBED_S_MAX = 10.0
 # How often executions are asked for without a word from the channel.
 POLL_S = 3.0
+# What has happened and cannot be read for so long ends the stream: then the core looks at everything.
+UNTOLD_S_MAX = 15.0
+# What is to be told waits at most this long for something to wake it.
+TURN_S_MAX = 0.5
 # The core hears of us at least this often; it takes three times as long for a dead stream.
 LIFE_S = 4.0
 
@@ -62,30 +68,64 @@ class Stream:
             await self._subscribe(socket, numbers, telling)
             read_ns = self._clock.wall_ns()
             telling.due_fills(await self._client.fills(since_ns=since_ns - SEAM_NS if cursor else since_ns))
-            facts = [*await telling.standing(await self._client.working()), *await telling.tell()]
+            telling.polled_ns = read_ns
+            told = await telling.standing(await self._client.working())
             if cursor:
-                facts.append(Unplaced(text="the stream was opened again: what ended meanwhile without a trade is seen by comparing"))
-            if telling.is_done:
-                since_ns = read_ns
-            yield Batch(facts=facts, cursor=str(since_ns), is_live=True)
-            told_ns = polled_ns = self._clock.boot_ns()
+                told.append(Unplaced(text="the stream was opened again: what ended meanwhile without a trade is seen by comparing"))
+            is_live = telling.is_done
+            yield Batch(facts=told, cursor=str(since_ns), is_live=is_live)
+            wake = asyncio.Event()
+            wake.set()
+            hearing = asyncio.create_task(self._hear(socket, numbers, telling, wake))
+            polling = asyncio.create_task(self._poll(telling, wake))
+            try:
+                whole_ns = told_ns = self._clock.boot_ns()
+                while True:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(TURN_S_MAX):
+                            await wake.wait()
+                    wake.clear()
+                    for task in (hearing, polling):
+                        if task.done():
+                            task.result()  # they end in nothing but an exception
+                    telling.begin(wake.set)
+                    facts = telling.told()
+                    while self._context.aside:
+                        facts.append(self._context.aside.popleft())
+                    now_ns = self._clock.boot_ns()
+                    if telling.is_done:
+                        whole_ns, since_ns = now_ns, telling.polled_ns
+                    elif now_ns - whole_ns >= UNTOLD_S_MAX * NS_PER_S:
+                        raise StreamBroken("the venue tells that something has happened, and not what")
+                    if facts or now_ns - told_ns >= LIFE_S * NS_PER_S or is_live != (is_live or telling.is_done):
+                        told_ns, is_live = now_ns, is_live or telling.is_done
+                        yield Batch(facts=facts, cursor=str(since_ns), is_live=is_live)
+            finally:
+                telling.cancel()
+                hearing.cancel()
+                polling.cancel()
+                await asyncio.gather(hearing, polling, return_exceptions=True)
+
+    async def _hear(self, socket: WebSocket, numbers: Numbers, telling: Telling, wake: asyncio.Event) -> NoReturn:
+        """Take what the channel says. Ends in an exception."""
+        try:
             while True:
                 if self._context.must_reopen:
                     raise StreamBroken("the venue takes other exits than it had promised: what can be done there is asked anew")
-                self._note(read(await socket.receive(SILENCE_S_MAX), numbers), telling)
-                now_ns = self._clock.boot_ns()
-                has_polled = now_ns - polled_ns >= POLL_S * NS_PER_S
-                if has_polled:
-                    read_ns, polled_ns = self._clock.wall_ns(), now_ns
-                    telling.due_fills(await self._client.fills(since_ns=min(since_ns, read_ns - POLL_BACK_NS)))
-                facts = await telling.tell()
-                while self._context.aside:
-                    facts.append(self._context.aside.popleft())
-                if has_polled and telling.is_done:
-                    since_ns = read_ns
-                if facts or now_ns - told_ns >= LIFE_S * NS_PER_S:
-                    told_ns = now_ns
-                    yield Batch(facts=facts, cursor=str(since_ns), is_live=True)
+                telling.due_news(read(await socket.receive(SILENCE_S_MAX), numbers).orders)
+                wake.set()
+        finally:
+            wake.set()
+
+    async def _poll(self, telling: Telling, wake: asyncio.Event) -> NoReturn:
+        """Ask for executions without a word from the channel, again and again."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            read_ns = self._clock.wall_ns()
+            with contextlib.suppress(InDoubt, NotSent):  # the next try is soon; what lacks all the while ends the stream
+                telling.due_fills(await self._client.fills(since_ns=min(telling.polled_ns, read_ns - POLL_BACK_NS)))
+                telling.polled_ns = read_ns
+                wake.set()
 
     async def _subscribe(self, socket: WebSocket, numbers: Numbers, telling: Telling) -> None:
         """Return once the venue says that both channels are subscribed to."""
@@ -96,11 +136,7 @@ class Stream:
             async with asyncio.timeout(SUBSCRIBED_S_MAX):
                 while wanted:
                     message = read(await socket.receive(SILENCE_S_MAX), numbers)
-                    self._note(message, telling)
+                    telling.due_news(message.orders)
                     wanted -= {message.channel, *message.subscribed}
         except TimeoutError:
             raise StreamBroken("the subscription was not acknowledged") from None
-
-    @staticmethod
-    def _note(message: Message, telling: Telling) -> None:
-        telling.due_news(message.orders)

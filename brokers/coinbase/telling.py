@@ -7,7 +7,7 @@ what it traded. One whose bracket is not known here is told by the venue's id, w
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -16,13 +16,14 @@ from brokers.coinbase.context import Context
 from brokers.coinbase.family import fill_facts, piece, piece_facts
 from brokers.coinbase.messages import OrderNews
 from brokers.coinbase.rest import Missing
-from brokers.live.venue import EntryAccepted, EntryFilled, ExitFilled, Fact, Unplaced
+from brokers.live.venue import EntryAccepted, EntryFilled, ExitFilled, Fact, NotSent, Unplaced
+from runtime.outbound import InDoubt
 from trading.money import ZERO
 
 # Orders and executions of which it is remembered that they were told; one that is forgotten is told again.
 KEPT_MAX = 20_000
-# Orders read side by side: as many as the way out has connections, less one for commands.
-AT_ONCE = 6
+# Orders read side by side; the way out has connections enough to leave commands theirs.
+AT_ONCE = 8
 
 ValueT = TypeVar("ValueT")
 _State = tuple[VenueStatus, Decimal, bool]
@@ -35,9 +36,11 @@ class Telling:
         self._context = context
         self._client = context.client
         self._due: OrderedDict[str, None] = OrderedDict()
+        self.polled_ns = 0  # when executions were last asked for without a word from the channel
+        self._reading: dict[str, asyncio.Task[list[Fact]]] = {}
         self._states: OrderedDict[str, _State] = OrderedDict()
+        self._hints: OrderedDict[str, _State] = OrderedDict()
         self._told: OrderedDict[str, None] = OrderedDict()
-        self._parents: OrderedDict[str, str] = OrderedDict()  # client order ids of entries that have exits attached
 
     @property
     def is_done(self) -> bool:
@@ -48,6 +51,7 @@ class Telling:
         """The channel told of these; what is as it was last told is passed over."""
         for one in orders:
             if self._states.get(one.order_id) != (one.status, one.filled_size, one.is_triggered):
+                _put(self._hints, one.order_id, (one.status, one.filled_size, one.is_triggered))
                 self._due[one.order_id] = None
 
     def due_fills(self, fills: Iterable[VenueFill]) -> None:
@@ -57,41 +61,55 @@ class Telling:
                 self._due[one.order_id] = None
 
     async def standing(self, orders: Sequence[VenueOrder]) -> list[Fact]:
-        """What works now, for orders of which nothing has traded; the others are due."""
+        """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now."""
         told: list[Fact] = []
         for one in orders:
-            if one.filled_size:
-                self._due[one.order_id] = None
-            elif one.order_id not in self._due or self._states.get(one.order_id) is None:
+            self._due[one.order_id] = None
+            knows = not one.originating_order_id or self._context.names.name_of_entry(one.originating_order_id) is not None
+            if knows and not one.filled_size:
                 told += self._facts(one, [], await self._whose(one))
                 self._due.pop(one.order_id, None)
         return told
 
-    async def tell(self) -> list[Fact]:
-        """The facts of everything that is due and could be read whole.
+    def begin(self, wake: Callable[[], None]) -> None:
+        """Begin to read what is due, as much side by side as may be; ``wake`` is called when one of them has been read."""
+        for order_id in [order_id for order_id in self._due if order_id not in self._reading][: max(AT_ONCE - len(self._reading), 0)]:
+            task = asyncio.create_task(self._read(order_id))
+            task.add_done_callback(lambda _: wake())
+            self._reading[order_id] = task
 
-        Raises:
-            NotSent, InDoubt: the venue could not be asked; what was not read stays due.
-        """
-        told: list[Fact] = []
-        waiting = list(self._due)
-        for start in range(0, len(waiting), AT_ONCE):
-            for found in await asyncio.gather(*(self._read(order_id) for order_id in waiting[start : start + AT_ONCE])):
-                told += found
-        return sorted(told, key=_rank)
+    def told(self) -> list[Fact]:
+        """The facts of what has been read by now; what could not be read stays due."""
+        facts: list[Fact] = []
+        for order_id in [order_id for order_id, task in self._reading.items() if task.done()]:
+            facts += self._reading.pop(order_id).result()
+        return sorted(facts, key=_rank)
+
+    def cancel(self) -> None:
+        """Stop reading: the stream is over."""
+        for task in self._reading.values():
+            task.cancel()
 
     async def _read(self, order_id: str) -> list[Fact]:
         try:
             order = await self._client.order(order_id)
+            fills = await self._client.fills(order_ids=[order_id]) if order.filled_size else []
+            client_id = await self._whose(order)
         except Missing:
             self._due.pop(order_id, None)
             return [Unplaced(order_ref=order_id, text="the venue told of an order that it does not show")]
-        fills = await self._client.fills(order_ids=[order_id]) if order.filled_size else []
-        client_id = await self._whose(order)
+        except (InDoubt, NotSent):
+            return []  # it stays due, and is read again with the next message
         if sum((one.size for one in fills), ZERO) != order.filled_size:
             return fill_facts(piece(client_id, order, fills))  # one of the two lags: what traded is told, the rest is read again
-        self._due.pop(order_id, None)
+        if not self._is_older(order):
+            self._due.pop(order_id, None)
         return self._facts(order, fills, client_id)
+
+    def _is_older(self, order: VenueOrder) -> bool:
+        """Whether the channel has told something newer meanwhile than what was read."""
+        hinted = self._hints.get(order.order_id)
+        return hinted is not None and not order.status.is_final and (order.filled_size < hinted[1] or hinted[0].is_final)
 
     def _facts(self, order: VenueOrder, fills: Sequence[VenueFill], client_id: str) -> list[Fact]:
         _put(self._states, order.order_id, (order.status, order.filled_size, order.is_triggered))
@@ -101,16 +119,18 @@ class Telling:
 
     async def _whose(self, order: VenueOrder) -> str:
         """The bracket of an order, or of the entry that it was attached to; empty when it is not known here."""
-        parent_id = order.originating_order_id
+        parent_id, names = order.originating_order_id, self._context.names
         if not parent_id:
-            return self._context.names.find(order.client_order_id) or ""
-        if parent_id not in self._parents:
+            names.note_entry(order.order_id, order.client_order_id)
+            return names.find(order.client_order_id) or ""
+        name = names.name_of_entry(parent_id)
+        if name is None:
             try:
-                parent = await self._client.order(parent_id)
+                name = (await self._client.order(parent_id)).client_order_id
             except Missing:
                 return ""
-            _put(self._parents, parent_id, parent.client_order_id)
-        return self._context.names.find(self._parents[parent_id]) or ""
+            names.note_entry(parent_id, name)
+        return names.find(name) or ""
 
 
 def _rank(fact: Fact) -> tuple[int, int]:

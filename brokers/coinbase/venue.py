@@ -51,9 +51,13 @@ STREAM_URL = "wss://advanced-trade-ws-user.coinbase.com"
 
 # The venue allows an account 30 requests a second.
 RATE_PER_S, BURST = 25.0, 25
+# A slow answer must not keep a cancel from leaving.
+CONNECTIONS = 32
 
 # What a preview said holds so long: a stream that is cut often must not cost a dozen previews each time.
 ABILITIES_KEPT_NS = 3600 * NS_PER_S
+# After a stream that was cut, what was found so lately is not asked again: being back soon matters more.
+INFO_KEPT_NS = 60 * NS_PER_S
 
 UUID_CHARS = 36
 _ENTRY_TYPES = {"market": EntryType.MARKET, "stop": EntryType.STOP}
@@ -71,7 +75,7 @@ class CoinbaseVenue:
 
     name = "coinbase"
     protection = Protection.VENUE
-    policy = VenuePolicy(resends=True)
+    policy = VenuePolicy(resends=True, attach_s_max=0.5)
 
     def __init__(
         self,
@@ -87,7 +91,7 @@ class CoinbaseVenue:
         self.account_id = account_id_of(key.name)
         self._instruments = instruments.for_venue(self.name)
         self._clock = clock
-        self._rest_out, self._stream_out = Outbound(rest_url), Outbound(stream_url, connections_max=2)
+        self._rest_out, self._stream_out = Outbound(rest_url, connections_max=CONNECTIONS), Outbound(stream_url, connections_max=2)
         client = Client(Rest(self._rest_out, key, clock, Throttle(rate_per_s, BURST, clock)))
         self._context = Context(client=client, looking=Looking(client, clock.wall_ns), clock=clock)
         placing = Placing(self._context)
@@ -96,7 +100,9 @@ class CoinbaseVenue:
         self._stream = Stream(self._context, self._stream_out, is_strict=is_strict)
         self._stack = AsyncExitStack()
         self._is_open = False
-        self._asked_ns = -ABILITIES_KEPT_NS
+        self._proven_ns = -ABILITIES_KEPT_NS
+        self._found_ns = 0
+        self._info: VenueInfo | None = None
         self._gone: dict[str, Decimal] = {}
 
     async def open(self) -> VenueInfo:
@@ -105,14 +111,18 @@ class CoinbaseVenue:
             await self._stack.enter_async_context(self._rest_out)
             await self._stack.enter_async_context(self._stream_out)
             self._is_open = True
-        self._context.must_reopen = False
         now_ns = self._clock.boot_ns()
-        if now_ns - self._asked_ns > ABILITIES_KEPT_NS:
+        if self._info is not None and now_ns - self._found_ns < INFO_KEPT_NS and not self._context.must_reopen:
+            return replace(self._info, account=account_of(await self._context.client.holdings()))
+        if now_ns - self._proven_ns > ABILITIES_KEPT_NS:
             self._context.abilities = {}
-            self._asked_ns = now_ns
+            self._proven_ns = now_ns
         opened = await look_round(self._context.client, self._clock, self._instruments.values(), self._context.abilities)
         self._context.products = dict(opened.products)
         self._context.abilities = dict(opened.abilities)
+        self._context.looking.skew_ns = opened.skew_ns
+        self._context.must_reopen = False
+        self._info, self._found_ns = opened.info, now_ns
         return opened.info
 
     async def aclose(self) -> None:
@@ -198,8 +208,8 @@ def strangers_of(orders: Sequence[VenueOrder], names: Names) -> list[Stranger]:
     children = {one.originating_order_id: one for one in orders if one.originating_order_id in parents}
     found: list[Stranger] = []
     for one in orders:
-        if one.originating_order_id in parents or not one.configuration.base_size:
-            continue
+        if one.originating_order_id or not one.configuration.base_size:
+            continue  # an exit that hangs on an entry is never an order of its own: whose it is, its entry says
         exits = [children[one.order_id]] if one.order_id in children else []
         family = replace(piece("", one, []), entries=[one], exits=exits)
         stands = standing(family)

@@ -222,7 +222,7 @@ class Ear:
 
     async def __aenter__(self) -> "Ear":
         self._task = asyncio.create_task(self._hear())
-        await self.until(lambda: bool(self.batches))
+        await self.until(lambda: any(batch.is_live for batch in self.batches))
         return self
 
     async def __aexit__(self, *_: object) -> None:
