@@ -4,13 +4,14 @@ An answer without the transaction that must be in it is no yes: it is raised as 
 requests (a bracket whose entry filled in parts has several trades) is a refusal only when the first of them was refused; after that it is in doubt.
 """
 
+import asyncio
 import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from brokers.live.throttle import Priority
-from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, Fact, Intent, Target, VenueMismatch, VenueRefused
+from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, EntryFilled, Fact, Intent, NotSent, Target, VenueMismatch, VenueRefused
 from brokers.oanda import orders, wire
 from brokers.oanda.log_reader import LogReader
 from brokers.oanda.looking import Looker
@@ -20,7 +21,11 @@ from brokers.oanda.orders import Body, trade_client_id
 from brokers.oanda.rest import NotThere, Rest, Unclear
 from brokers.oanda.transactions import client_id_of, legs_of
 from brokers.oanda.wire import Json, Malformed
+from runtime.outbound import OutboundError
 from trading.money import ZERO
+
+# With the request itself this stays below VenuePolicy.call_s_max: a yes must not be lost to a look.
+EXITS_S_MAX = 0.8
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +56,23 @@ class Changer:
         facts = await self._told(answer)
         if not any(isinstance(fact, EntryAccepted) for fact in facts):
             raise Malformed("the answer to a create tells of no order")
-        return facts
+        return facts + await self._exits_of(facts)
+
+    async def _exits_of(self, facts: Sequence[Fact]) -> list[Fact]:
+        """The exits of what filled at once, which the answer names by numbers only: seen to stand before anybody is told that it is guarded.
+
+        The order is a yes whatever becomes of this look; the stream tells the same.
+        """
+        found: list[Fact] = []
+        try:
+            async with asyncio.timeout(EXITS_S_MAX):
+                for fact in facts:
+                    if isinstance(fact, EntryFilled):
+                        trade, as_of = await self._looker.trade(fact.trade_ref)
+                        found += legs_of(trade.known(as_of), 0)
+        except (NotSent, VenueRefused, OutboundError, Unclear, Malformed, TimeoutError) as error:
+            _log.info("the exits of a fill were not seen with it", extra={"reason": f"{type(error).__name__}: {error}"[:200]})
+        return found
 
     async def cancel(self, target: Target) -> Sequence[Fact]:
         """See ``Venue.cancel``."""

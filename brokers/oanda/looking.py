@@ -5,6 +5,7 @@ is searched in the log from where it stood before the order was sent; only a log
 sends anything but reads.
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from brokers.oanda.objects import AccountState, VenueOrder, VenueTrade, read_ord
 from brokers.oanda.orders import trade_client_id
 from brokers.oanda.rest import NotThere, Rest
 from brokers.oanda.sightings import accepted, facts_standing, plain_sightings, standing_of, strangers_of
-from brokers.oanda.transactions import client_id_of
+from brokers.oanda.transactions import client_id_of, exit_fill_id
 from brokers.oanda.wire import Json, Malformed
 from trading.money import ZERO
 
@@ -26,8 +27,9 @@ _FOLLOWED_MAX = 200
 
 @dataclass(slots=True)
 class _Found:
-    """What a look has come across so far."""
+    """What a look has come across so far; ``counted`` are the fills that the book has."""
 
+    counted: frozenset[str]
     entries: dict[str, VenueOrder] = field(default_factory=dict)
     trades: dict[str, VenueTrade] = field(default_factory=dict)
     transactions: dict[int, Json] = field(default_factory=dict)
@@ -44,16 +46,19 @@ class Looker:
         self._account_id = account_id
 
     async def look_up(self, target: Target) -> Sighting:
-        """See ``Venue.look_up``."""
-        order_ids, trade_ids = list(target.refs.order_refs), list(target.refs.trade_refs)
+        """See ``Venue.look_up``. What the book has counted already is not read again."""
+        order_ids, trade_ids = list(target.refs.order_refs[-1:]), list(target.refs.trade_refs)
         if not order_ids and not trade_ids:
             order_ids, refusals = await self._search(target)
             if not order_ids:
                 return Sighting(facts=refusals, standing=Standing(remaining_units=ZERO, position_units=ZERO)) if refusals else Sighting()
-        found = _Found()
-        await self._follow_entries(target, order_ids, found)
-        trade_ids += [order.trade_opened for order in found.entries.values() if order.trade_opened and order.trade_opened not in trade_ids]
-        await self._follow_trades(target, trade_ids, found)
+        found = _Found(counted=frozenset(target.refs.fill_ids))
+        if target.remaining_units or not trade_ids:
+            for order_id in order_ids:
+                await self._follow_entry(order_id, found)
+        for trade_id in dict.fromkeys([*trade_ids, *(order.trade_opened for order in found.entries.values() if order.trade_opened)]):
+            await self._follow_trade(trade_id, found)
+        await self._find_by_name(target, found)
         return await self._tell(target, found)
 
     async def snapshot(self, targets: Sequence[Target]) -> VenueSnapshot:
@@ -99,46 +104,41 @@ class Looker:
             raise Malformed("the log came with holes: the order may be in one of them")
         return orders, refusals
 
-    async def _follow_entries(self, target: Target, order_ids: list[str], found: _Found) -> None:
-        """Read the entries by id, what they were replaced with, and the one that waits under the client id now."""
-        waiting = [*order_ids, f"@{target.client_id}"]
-        while waiting and len(found.entries) < _FOLLOWED_MAX:
-            spec = waiting.pop(0)
-            if spec in found.entries:
-                continue
-            try:
-                order = await self._rest.read(f"/orders/{spec}", parse=lambda answer: read_order(wire.part(answer, "order")))
-            except NotThere:
-                if not spec.startswith("@"):
-                    raise Malformed(f"order {spec} was told of and is not there") from None
-                continue  # nothing waits under it: what became of the order is told by its number
+    async def _follow_entry(self, spec: str, found: _Found) -> None:
+        """Read an entry, and what it was replaced with, and that."""
+        while spec and spec not in found.entries and len(found.entries) < _FOLLOWED_MAX:
+            order = await self._rest.read(f"/orders/{spec}", parse=lambda answer: read_order(wire.part(answer, "order")))
             if order.role is not Role.ENTRY:
                 raise Malformed(f"order {spec} is no entry")
             found.entries[order.order_id] = order
             self._memory.keep_order(order.known)
-            waiting += [order.replaced_by] if order.replaced_by else []
             await self._collect(found, order.filling_id)
             if not order.replaced_by:
                 await self._collect(found, order.cancelling_id)
+            spec = order.replaced_by
 
-    async def _follow_trades(self, target: Target, trade_ids: list[str], found: _Found) -> None:
-        """Read the trades by id, and the one that is open under the bracket's name."""
-        for spec in (*trade_ids, f"@{trade_client_id(target.client_id)}"):
-            if spec in found.trades:
-                continue
-            try:
-                trade, found.as_of = await self.trade(spec)
-            except NotThere:
-                if not spec.startswith("@"):
-                    raise Malformed(f"trade {spec} was told of and is not there") from None
-                continue
-            found.trades[trade.trade_id] = trade
-            await self._collect(found, trade.trade_id)  # a trade has the number of the fill that opened it
-            for number in trade.closing_ids:
-                await self._collect(found, number)
+    async def _follow_trade(self, spec: str, found: _Found) -> None:
+        """Read a trade and the fills that made it what it is; a trade has the number of the fill that opened it."""
+        trade, found.as_of = await self.trade(spec)
+        found.trades[trade.trade_id] = trade
+        await self._collect(found, trade.trade_id)
+        for number in trade.closing_ids:
+            await self._collect(found, number, trade.trade_id)
 
-    async def _collect(self, found: _Found, number: str) -> None:
-        if number and int(number) not in found.transactions:
+    async def _find_by_name(self, target: Target, found: _Found) -> None:
+        """What filled in parts rests on under another number, and a trade may have come of an entry that does not say so: both have our name."""
+        filled = [order for order in found.entries.values() if order.state == "FILLED"]
+        opened = sum((abs(trade.initial_units) for trade in found.trades.values()), ZERO)
+        if not filled or opened >= abs(filled[0].units) or any(order.is_working for order in found.entries.values()):
+            return
+        with contextlib.suppress(NotThere):
+            await self._follow_entry(f"@{target.client_id}", found)
+        with contextlib.suppress(NotThere):
+            await self._follow_trade(f"@{trade_client_id(target.client_id)}", found)
+
+    async def _collect(self, found: _Found, number: str, trade_id: str = "") -> None:
+        """Read a transaction, unless its fill has been counted."""
+        if number and int(number) not in found.transactions and found.counted.isdisjoint({number, exit_fill_id(number, trade_id)}):
             found.transactions[int(number)] = await self._log.transaction(number)
 
     async def _tell(self, target: Target, found: _Found) -> Sighting:

@@ -29,10 +29,10 @@ from runtime.outbound import Answer, Outbound, OutboundError
 from runtime.secret_files import Secret
 
 # Below VenuePolicy.call_s_max, so that a doubt has a name before the call is cancelled.
-CHANGE_S_MAX = 7.5
+CHANGE_S_MAX = 7.0
 READ_S_MAX = 3.0  # all tries together stay below VenuePolicy.silence_s_max
 READ_TRIES = 4
-READ_PAUSE_S = 0.25  # before the second try; doubles, with jitter
+READ_PAUSE_S = 0.1  # before the second try; doubles, with jitter
 
 # A venue may ask for a long rest; longer than this nobody waits without asking again.
 PAUSE_S_MAX = 30.0

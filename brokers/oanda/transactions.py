@@ -96,6 +96,11 @@ def client_id_of(extensions: Json | None) -> str:
     return "" if extensions is None else wire.text_or(extensions, "id")
 
 
+def exit_fill_id(transaction_id: str, trade_id: str) -> str:
+    """What the fill of an exit is called: one transaction may close several trades."""
+    return f"{transaction_id}.{trade_id}"
+
+
 def _entry_made(transaction: Json, memory: Memory) -> Sequence[Fact]:
     order_id = wire.identity(transaction, "id")
     kind = wire.text(transaction, "type")
@@ -166,7 +171,7 @@ def _traded_out(transaction: Json, closed: Json, fee: Decimal) -> Fact:
     return ExitFilled(
         trade_ref=trade_id,
         leg=exit_leg(reason),
-        fill_id=f"{wire.identity(transaction, 'id')}.{trade_id}",
+        fill_id=exit_fill_id(wire.identity(transaction, "id"), trade_id),
         units=abs(wire.number(closed, "units")),
         price=wire.number(closed if closed.get("price") is not None else transaction, "price"),
         fee=fee,

@@ -1,0 +1,419 @@
+"""The fault campaign: thousands of orders through a whole live adapter while its venue misbehaves, and a count of what went wrong with the money.
+
+    python -m tests.venues.campaign oanda --orders 10000 --faults 0.3 --seed 7
+
+Bots place, change, cancel and close; the market moves; requests are lost before and after they were carried out, answered with rubbish, with half of
+it, late, or not at all; streams stutter, are cut and fall silent; the market halts, the venue goes away, the adapter is stopped and started. Then
+everything goes right again, and the venue's own books are held against the arena's. Nobody here decides what is right: the venue's books do.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import logging
+import shutil
+import sys
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from brokers.live.broker import LiveBroker
+from brokers.live.venue import Venue, client_id_of
+from runtime.clock import NS_PER_S, SystemClock
+from runtime.program import prepare_home
+from runtime.settings import Settings, load_settings
+from runtime.timestamps import from_text
+from tests.brokers.conftest import running
+from tests.brokers.desk_kit import GRANTED, Bus, Caller, events_of
+from tests.venues.common.conf import instruments_of
+from tests.venues.common.faults import Fault, FaultScript, Kind
+from trading.errors import ArenaError, DeadlinePassed, OrderDenied, OutcomeUnknown, StateConflict, Unavailable
+
+# RULES R10 and issue 6: how long a position may be without its stop, and an order in doubt after the venue answers again.
+NAKED_S_MAX = 5.0
+UNKNOWN_S_MAX = 30.0
+
+# How the share of faults is divided; slow answers hold a connection for long and are kept few.
+_MIX: Mapping[Kind, float] = {
+    Kind.DROP_BEFORE: 5,
+    Kind.DROP_AFTER: 5,
+    Kind.ERROR_BEFORE: 4,
+    Kind.ERROR_AFTER: 5,
+    Kind.BROKEN_JSON: 5,
+    Kind.MISSING_FIELDS: 5,
+    Kind.SLOW_AFTER: 0.5,
+    Kind.SLOW_BEFORE: 0.3,
+    Kind.RATE_LIMIT: 0.2,
+}
+_STREAM_MIX: Mapping[Kind, float] = {
+    Kind.STREAM_CUT: 0.002,
+    Kind.STREAM_CUT_MID_LINE: 0.002,
+    Kind.STREAM_TWICE: 0.05,
+    Kind.STREAM_SWAP: 0.03,
+}
+_IN_DOUBT = frozenset({"UNKNOWN", "SUBMITTING"})
+_NEVER_THERE = frozenset({"REJECTED", "VOID"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How large and how bad. ``faults`` is the share of requests that go wrong, ``stops`` how often the adapter is stopped and started again."""
+
+    orders: int = 200
+    faults: float = 0.3
+    seed: int = 1
+    bots: int = 20
+    stops: int = 1
+    slow_s: float = 10.0
+
+
+class Side(ABC):
+    """One venue: the simulator's side of it, and our adapter for it."""
+
+    source: str
+
+    @property
+    @abstractmethod
+    def faults(self) -> FaultScript:
+        """The simulator's script."""
+
+    @abstractmethod
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """The simulator, serving."""
+
+    @abstractmethod
+    def adapter(self) -> Venue:
+        """Our adapter for it, new at each call."""
+
+    @abstractmethod
+    def move(self, dice: Random) -> None:
+        """Let the market move a little."""
+
+    @abstractmethod
+    def ticket(self, dice: Random) -> dict[str, object]:
+        """An order that may rest, fill, be stopped or reach its target before long; without an id."""
+
+    @abstractmethod
+    def created(self) -> Mapping[str, int]:
+        """How many orders were ever accepted there under each client id, what was changed counted once."""
+
+    @abstractmethod
+    def held(self) -> Mapping[str, Decimal]:
+        """Units open there by client id."""
+
+    @abstractmethod
+    def resting(self) -> Mapping[str, Decimal]:
+        """Units of entries that wait there by client id."""
+
+    @abstractmethod
+    def requests(self) -> int:
+        """How many requests it had."""
+
+    @abstractmethod
+    def naked(self) -> frozenset[str]:
+        """The positions there for which no stop stands."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What came of it. The first group must all be zero."""
+
+    doubled: int = 0
+    unasked: int = 0
+    refused_but_there: int = 0
+    naked: int = 0
+    unknown_at_the_end: int = 0
+    disagreeing: list[str] = field(default_factory=list)
+
+    orders: int = 0
+    seconds: float = 0.0
+    answers: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    struck: Mapping[str, int] = field(default_factory=dict)
+    requests: int = 0
+    in_doubt: int = 0
+    unknown_s: Sequence[float] = ()
+    definite_after_calm_s: float = 0.0
+    alarms: int = 0
+    adopted: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        bad = self.doubled + self.unasked + self.refused_but_there + self.naked + self.unknown_at_the_end + len(self.disagreeing)
+        return not bad and self.definite_after_calm_s <= UNKNOWN_S_MAX
+
+    def lines(self) -> list[str]:
+        spans = sorted(self.unknown_s)
+        middle, longest = (spans[len(spans) // 2], spans[-1]) if spans else (0.0, 0.0)
+        return [
+            f"{self.orders} orders in {self.seconds:.0f} s; {self.requests} requests, {sum(self.struck.values())} faults: {self.struck}",
+            f"answers {dict(self.answers)}; in the end {dict(self.statuses)}",
+            f"doubled {self.doubled}, there without having been asked for {self.unasked}, REJECTED or VOID and there {self.refused_but_there}",
+            f"positions without a stop for {NAKED_S_MAX:g} s {self.naked}, alarms {self.alarms}, taken up late {self.adopted}",
+            f"in doubt {self.in_doubt}: for {middle:.1f} s in the middle, {longest:.1f} s at most; "
+            f"all definite {self.definite_after_calm_s:.1f} s after the last fault, {self.unknown_at_the_end} open",
+            f"books that disagree {len(self.disagreeing)}: {self.disagreeing[:5]}",
+        ]
+
+
+async def run(side: Side, plan: Plan) -> Report:
+    """Do what ``plan`` says to ``side``, and count."""
+    home = Path(tempfile.mkdtemp(prefix="camp", dir="/tmp"))
+    try:
+        settings = load_settings({"ARENA_HOME": str(home / "var"), "ARENA_STORE__FREE_MB_MIN": "1"})
+        prepare_home(settings)
+        with Bus(settings):
+            async with side.running():
+                return await _Campaign(side, plan, settings).run()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+class _Campaign:
+    def __init__(self, side: Side, plan: Plan, settings: Settings) -> None:
+        self.side = side
+        self.plan = plan
+        self.settings = settings
+        self.report = Report(orders=plan.orders)
+        self.dice = Random(plan.seed)
+        self.placed: list[str] = []
+        self.instance = ""
+        self._naked_since: dict[str, float] = {}
+        self._todo = iter(range(plan.orders))
+
+    async def run(self) -> Report:
+        began = time.monotonic()
+        parts = self.plan.stops + 1
+        per_part = -(-self.plan.orders // parts)
+        for part in range(parts):
+            async with self._opened() as ask, self._beside(self._market(), self._weather(), self._watch()):
+                self._strike()
+                await asyncio.gather(*(self._bot(ask, per_part, Random(f"{self.plan.seed}-{part}-{bot}")) for bot in range(self.plan.bots)))
+            self.side.faults.clear()  # a start is made in fair weather, with whatever was left in the middle
+        self.report.seconds = time.monotonic() - began
+        async with self._opened() as ask, self._beside(self._watch()):
+            await self._settle(ask)
+            await self._judge(ask)
+        return self.report
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Caller]:
+        clock, instruments = SystemClock(), instruments_of(self.side.source)
+        broker = LiveBroker(self.side.adapter(), instruments=instruments, clock=clock)
+        async with running(self.settings, broker, instruments, clock, self.side.source) as (_, ask):
+            async with asyncio.timeout(60):
+                while not broker.is_reconciled:
+                    await asyncio.sleep(0.01)
+            self.instance = broker._account.instance
+            yield ask
+
+    @asynccontextmanager
+    async def _beside(self, *wanted: Any) -> AsyncIterator[None]:
+        running_tasks = [asyncio.create_task(each) for each in wanted]
+        try:
+            yield
+        finally:
+            for task in running_tasks:
+                task.cancel()
+            for outcome in await asyncio.gather(*running_tasks, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    raise outcome
+
+    # ── what goes wrong ──
+
+    def _strike(self) -> None:
+        """The usual faults, at random."""
+        whole = sum(_MIX.values())
+        for kind, weight in _MIX.items():
+            self.side.faults.add(Fault(kind=kind, times=None, share=self.plan.faults * weight / whole, seconds=self.plan.slow_s))
+        for kind, share in _STREAM_MIX.items():
+            self.side.faults.add(Fault(kind=kind, times=None, share=share))
+
+    async def _weather(self) -> None:
+        """Now and then something worse, for a few seconds."""
+        while True:
+            await asyncio.sleep(self.dice.uniform(2, 6))
+            worse = self.dice.choice((Kind.STREAM_MUTE, Kind.MARKET_HALTED, Kind.DROP_BEFORE, Kind.LEG_REFUSED, Kind.PARTIAL_FILL))
+            self.side.faults.clear()
+            self.side.faults.add(Fault(kind=worse, times=3 if worse is Kind.PARTIAL_FILL else None))
+            self._strike()
+            await asyncio.sleep(self.dice.uniform(0.5, 2))
+            self.side.faults.clear()
+            self._strike()
+
+    async def _market(self) -> None:
+        while True:
+            self.side.move(self.dice)
+            await asyncio.sleep(0.05)
+
+    async def _watch(self) -> None:
+        """Look at the venue's own books for positions without a stop."""
+        while True:
+            now, naked = time.monotonic(), self.side.naked()
+            self._naked_since = {ref: self._naked_since.get(ref, now) for ref in naked}
+            for ref in [ref for ref, since in self._naked_since.items() if now - since > NAKED_S_MAX]:
+                self.report.naked += 1
+                self._naked_since[ref] = now + 1e9  # counted once
+            await asyncio.sleep(0.1)
+
+    # ── who trades ──
+
+    async def _bot(self, ask: Caller, orders: int, dice: Random) -> None:
+        mine: list[str] = []
+        for _ in range(-(-orders // self.plan.bots)):
+            number = next(self._todo, None)
+            if number is None:
+                return
+            await self._place(ask, f"c{self.plan.seed}-{number}", dice, mine)
+            if mine and dice.random() < 0.5:
+                await self._change(ask, dice.choice(mine), dice)
+
+    async def _place(self, ask: Caller, client_order_id: str, dice: Random, mine: list[str]) -> None:
+        ticket = {**self.side.ticket(dice), "client_order_id": client_order_id}
+        self.placed.append(client_order_id)
+        while True:
+            try:
+                placed = await ask("order.place", ticket, GRANTED, ttl_ms=10_000)
+            except Unavailable as error:
+                if error.code == "STREAM_RECONCILING":
+                    await asyncio.sleep(0.1)  # nothing was written: the id is free
+                    continue
+                self.report.answers[error.code] += 1
+            except (OutcomeUnknown, OrderDenied, StateConflict, DeadlinePassed) as error:
+                self.report.answers[error.code] += 1
+            else:
+                self.report.answers["replayed" if placed.get("replayed") else "placed"] += 1
+                mine.append(placed["order_id"])
+            if dice.random() >= 0.2:
+                return  # else the same again: it must be the same order
+
+    async def _change(self, ask: Caller, order_id: str, dice: Random) -> None:
+        with contextlib.suppress(ArenaError):  # refused, unknown or too late: the books tell in the end
+            order = (await ask("order.get", {"order_id": order_id}, GRANTED))["order"]
+            match dice.randrange(4):
+                case 0:
+                    await ask("order.cancel", {"order_id": order_id}, GRANTED, ttl_ms=10_000)
+                case 1 if order["entry_price"] is not None:
+                    between = (Decimal(str(order["entry_price"])) * 3 + Decimal(str(order["stop_loss_price"]))) / 4
+                    tick = Decimal(str(order["entry_price"])).as_tuple().exponent
+                    price = between.quantize(Decimal(1).scaleb(int(tick)))
+                    await ask("order.modify", {"order_id": order_id, "stop_loss_price": float(price)}, GRANTED, ttl_ms=10_000)
+                case 2:
+                    await ask("position.close", {"instrument": order["instrument"], "side": order["side"], "percent": 10}, GRANTED, ttl_ms=10_000)
+                case 3:
+                    await ask("order.modify", {"order_id": order_id, "ttl_min": dice.randint(1, 90)}, GRANTED, ttl_ms=10_000)
+
+    # ── what came of it ──
+
+    async def _orders(self, ask: Caller) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"next": None}
+        while True:
+            args: dict[str, object] = {"limit": 200} if page["next"] is None else {"limit": 200, "after": page["next"]}
+            page = await ask("order.list", args, GRANTED)
+            found += page["orders"]
+            if page["next"] is None:
+                return found
+
+    async def _settle(self, ask: Caller) -> None:
+        """Wait until nothing is in doubt and the books agree; what still is or does not after a while is the judgement's."""
+        began = time.monotonic()
+        while time.monotonic() - began < 2 * UNKNOWN_S_MAX:
+            orders = await self._orders(ask)
+            if not any(order["status"] in _IN_DOUBT for order in orders):
+                self.report.definite_after_calm_s = self.report.definite_after_calm_s or time.monotonic() - began
+                if not self._differences(orders):
+                    return
+            await asyncio.sleep(0.2)
+        self.report.definite_after_calm_s = self.report.definite_after_calm_s or time.monotonic() - began
+
+    def _differences(self, orders: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Where the arena's books are not the venue's."""
+        held, resting = self.side.held(), self.side.resting()
+        found = []
+        for order in orders:
+            if order["origin"] != "arena":
+                continue
+            client_id = self._client_id(order["client_order_id"])
+            open_here = Decimal(str(order["position_units"]))
+            rests_here = order["status"] in {"PENDING", "PARTIALLY_FILLED", "CANCEL_PENDING"}
+            if open_here != held.get(client_id, 0):
+                found.append(f"{order['order_id']} {order['status']} holds {open_here}, there {held.get(client_id, 0)}")
+            if rests_here is not (client_id in resting):
+                found.append(f"{order['order_id']} {order['status']} rests {rests_here}, there {resting.get(client_id)}")
+        return found
+
+    def _client_id(self, client_order_id: str) -> str:
+        return client_id_of(self.instance, str(GRANTED["user"]), client_order_id)
+
+    async def _judge(self, ask: Caller) -> None:
+        report, orders = self.report, await self._orders(ask)
+        created = self.side.created()
+        asked = {self._client_id(client_order_id) for client_order_id in self.placed}
+        report.doubled = sum(1 for times in created.values() if times > 1)
+        report.unasked = sum(1 for client_id in created if client_id not in asked)
+        report.refused_but_there = sum(
+            1 for order in orders if order["status"] in _NEVER_THERE and created.get(self._client_id(order["client_order_id"]), 0)
+        )
+        report.unknown_at_the_end = sum(1 for order in orders if order["status"] in _IN_DOUBT)
+        report.disagreeing = self._differences(orders)
+        report.statuses = Counter(order["status"] for order in orders)
+        report.adopted = sum(1 for order in orders if order["origin"] != "arena")
+        report.struck = {str(kind): times for kind, times in self.side.faults.struck.items()}
+        report.requests = self.side.requests()
+        await self._read_journal()
+
+    async def _read_journal(self) -> None:
+        since: dict[str, int] = {}
+        spans: list[float] = []
+        for event in await events_of(self.settings, self.side.source):
+            order_id = str(event.payload.get("order_id"))
+            if event.type == "order_unknown":
+                since[order_id] = from_text(event.ts)
+            elif event.type in {"order_resolved", "order_rejected", "order_cancelled", "bracket_closed"} and order_id in since:
+                spans.append((from_text(event.ts) - since.pop(order_id)) / NS_PER_S)
+            elif event.type == "protection_lost":
+                self.report.alarms += 1
+        self.report.unknown_s = spans
+        self.report.in_doubt = len(spans) + len(since)
+
+
+# Where each venue's side is; a venue joins with a line here.
+SIDES: Mapping[str, str] = {"oanda": "tests.brokers.oanda.campaign:OandaSide"}
+
+
+def side_of(source: str) -> Side:
+    """The side of ``source``, loaded when it is wanted: each leans on its own simulator and adapter."""
+    module, _, name = SIDES[source].partition(":")
+    made: Side = getattr(importlib.import_module(module), name)()
+    return made
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one campaign and print its figures; 1 when money went wrong."""
+    options = argparse.ArgumentParser(prog="python -m tests.venues.campaign", description=(__doc__ or "").splitlines()[0])
+    options.add_argument("source", choices=sorted(SIDES))
+    options.add_argument("--orders", type=int, default=10_000)
+    options.add_argument("--faults", type=float, default=0.3)
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--bots", type=int, default=60)
+    options.add_argument("--stops", type=int, default=4)
+    wanted = options.parse_args(argv)
+    logging.disable(logging.ERROR)  # a venue in trouble is the point, and told of in figures
+    plan = Plan(orders=wanted.orders, faults=wanted.faults, seed=wanted.seed, bots=wanted.bots, stops=wanted.stops)
+    report = asyncio.run(run(side_of(wanted.source), plan))
+    print("\n".join(report.lines()))
+    return 0 if report.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
