@@ -159,6 +159,7 @@ class Matching:
             size=units,
             fee=units * price * rate,
             is_maker=order.rests,
+            in_quote=order.terms.quote_size is not None,
             time_ns=self._clock.now_ns(),
         )
         account.settle(order, fill)

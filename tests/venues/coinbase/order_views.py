@@ -58,20 +58,20 @@ def rest_order(order: Order, account: Account) -> dict[str, object]:
 
 
 def rest_fill(fill: Fill, account: Account) -> dict[str, object]:
-    """A row of the fills list."""
+    """A row of the fills list; of an order sized by its value, ``size`` is in the quote currency. Recorded: trade times end with milliseconds."""
     return {
         "entry_id": fill.entry_id,
         "trade_id": fill.trade_id,
         "order_id": fill.order_id,
-        "trade_time": rfc3339(fill.time_ns),
+        "trade_time": rfc3339(fill.time_ns - fill.time_ns % 1_000_000),
         "trade_type": "FILL",
         "price": text(fill.price),
-        "size": text(fill.size),
+        "size": text(fill.size * fill.price if fill.in_quote else fill.size),
         "commission": text(fill.fee),
         "product_id": fill.product_id,
         "sequence_timestamp": rfc3339(fill.time_ns),
         "liquidity_indicator": "MAKER" if fill.is_maker else "TAKER",
-        "size_in_quote": False,
+        "size_in_quote": fill.in_quote,
         "user_id": account.user_id,
         "side": fill.side,
         "retail_portfolio_id": account.portfolio_id,

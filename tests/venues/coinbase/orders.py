@@ -33,7 +33,10 @@ ON_BOOK = frozenset({Status.OPEN, Status.CANCEL_QUEUED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One trade of one order. ``price`` times ``size`` is what changed hands, ``fee`` comes on top, in the quote currency."""
+    """One trade of one order. ``price`` times ``size`` is what changed hands, ``fee`` comes on top, in the quote currency.
+
+    ``in_quote`` is whether the order was sized by its value: the venue then lists the fill's size in the quote currency too.
+    """
 
     entry_id: str
     trade_id: str
@@ -44,6 +47,7 @@ class Fill:
     size: Decimal
     fee: Decimal
     is_maker: bool
+    in_quote: bool
     time_ns: int
 
 

@@ -15,6 +15,8 @@ from tests.venues.common.clock import VenueClock
 from trading.instruments import Side
 
 CANCELS_MAX = 100
+# The fillers beside a reason, and in its place where there is none.
+UNKNOWN_EDIT, UNKNOWN_PREVIEW = "UNKNOWN_EDIT_ORDER_FAILURE_REASON", "UNKNOWN_PREVIEW_FAILURE_REASON"
 ORDERS_DEFAULT, FILLS_DEFAULT = 1000, 100
 
 
@@ -117,9 +119,14 @@ class OrderRoutes:
         try:
             self._exchange.edit(order_id, price=price, size=size)
         except Refused as refused:
-            error = _edit_error(refused)
-            return reply({"success": False, "errors": error if self._account.options.edit_errors == "object" else [error]})
-        return reply({"success": True, "errors": []})
+            return reply({"success": False, "errors": self._edit_errors([_edit_error(refused)])})
+        return reply({"success": True, "errors": self._edit_errors([])})
+
+    def _edit_errors(self, errors: list[dict[str, str]]) -> object:
+        """A list as documented; as recorded one object, which names the unknown reasons where nothing was wrong."""
+        if self._account.options.edit_errors == "list":
+            return errors
+        return errors[0] if errors else {"edit_failure_reason": UNKNOWN_EDIT, "preview_failure_reason": UNKNOWN_PREVIEW}
 
     async def edit_preview(self, request: web.Request) -> web.Response:
         order_id, price, size = await _read_edit(request)
@@ -204,8 +211,8 @@ async def _read_edit(request: web.Request) -> tuple[str, Decimal, Decimal]:
 
 def _edit_error(refused: Refused) -> dict[str, str]:
     if refused.reason == "INSUFFICIENT_FUND":
-        return {"edit_failure_reason": "UNKNOWN_EDIT_ORDER_FAILURE_REASON", "preview_failure_reason": refused.preview_reason}
-    return {"edit_failure_reason": refused.reason, "preview_failure_reason": "UNKNOWN_PREVIEW_FAILURE_REASON"}
+        return {"edit_failure_reason": UNKNOWN_EDIT, "preview_failure_reason": refused.preview_reason}
+    return {"edit_failure_reason": refused.reason, "preview_failure_reason": UNKNOWN_PREVIEW}
 
 
 def _rounded(value: Decimal) -> str:

@@ -190,6 +190,8 @@ async def test_a_market_buy_by_value_spends_no_more_than_that_fees_included(clie
     order = await client.order(order_id)
     assert order["status"] == "FILLED"
     assert Decimal("99.99") < Decimal(order["total_value_after_fees"]) <= 100
+    fill = (await client.get("/orders/historical/fills"))["fills"][0]
+    assert (fill["size_in_quote"], fill["size"]) == (True, order["filled_value"])
 
 
 async def test_a_stop_limit_waits_outside_the_book_until_its_price_is_reached(venue: CoinbaseVenue, client: Client) -> None:
@@ -245,6 +247,9 @@ async def test_an_edit_needs_both_numbers_and_is_refused_for_what_it_cannot_chan
     venue.quote("BTC-USD", "57990", "58000", ask_size="0.015")
     refused = await client.post("/orders/edit", {"order_id": order_id, "price": "58000.00", "size": "0.01"})
     assert refused["errors"][0]["edit_failure_reason"] == "CANNOT_EDIT_TO_BELOW_FILLED_SIZE"
+    set_options(venue, edit_errors="object")
+    done = await client.post("/orders/edit", {"order_id": order_id, "price": "57000.00", "size": "0.03"})
+    assert (done["success"], done["errors"]["edit_failure_reason"]) == (True, "UNKNOWN_EDIT_ORDER_FAILURE_REASON")
 
 
 async def test_a_halted_market_takes_nothing_trades_nothing_and_lets_cancel(venue: CoinbaseVenue, client: Client) -> None:

@@ -19,6 +19,13 @@ def a_market_buy_by_value_spends_no_more_than_that(desk: Desk) -> None:
 
 
 @check
+def a_fill_of_a_buy_by_value_is_sized_in_money(desk: Desk) -> None:
+    order_id = desk.rest.market_order_buy(new_id(), BTC, quote_size="100").success_response["order_id"]
+    fill = desk.rest.get_fills(order_ids=[order_id]).fills[0]
+    same((fill.size_in_quote, fill.size), (True, desk.order(order_id).filled_value))
+
+
+@check
 def a_taker_pays_its_fee_on_every_fill(desk: Desk) -> None:
     fill = desk.rest.get_fills(order_ids=[desk.bought()]).fills[0]
     same((fill.price, fill.size, fill.commission, fill.liquidity_indicator), ("60010", "0.01", "3.6006", "TAKER"))
