@@ -326,6 +326,7 @@ class ScriptedVenue:
         self.is_mute = False
         self.tells = 1  # how often the stream tells each fact
         self.answers_are_empty = False
+        self.capability: Capability | None = None
         self._late: set[asyncio.TimerHandle] = set()
 
     def next(self, call: str, *scripts: Script) -> None:
@@ -334,7 +335,7 @@ class ScriptedVenue:
 
     async def open(self) -> VenueInfo:
         await self._reach("open")
-        capability = Capability(exits=self.exchange.exits)
+        capability = self.capability or Capability(exits=self.exchange.exits)
         names = self.instruments.for_venue(self.name)
         return VenueInfo(account=self._account(), instruments=list(names.values()), capabilities=dict.fromkeys(names, capability))
 

@@ -1,0 +1,91 @@
+"""The token bucket: no more than the venue allows, cancels first, and nothing late."""
+
+import asyncio
+
+import pytest
+
+from brokers.live.throttle import Priority, Throttle
+from brokers.live.venue import NotSent
+from runtime.clock import NS_PER_S
+from tests.brokers.live.virtual import VirtualClock, run_virtually
+
+
+def test_a_burst_goes_at_once_and_the_rest_at_the_rate() -> None:
+    async def story() -> None:
+        throttle, loop = Throttle(10, 3, VirtualClock()), asyncio.get_running_loop()
+        begun, at = loop.time(), []
+        for _ in range(8):
+            await throttle.take(Priority.ORDER)
+            at.append(round(loop.time() - begun, 2))
+        assert at == [0, 0, 0, 0.1, 0.2, 0.3, 0.4, 0.5]
+
+    run_virtually(story)
+
+
+def test_a_cancel_goes_before_everything_that_waits() -> None:
+    async def story() -> None:
+        throttle, done = Throttle(10, 1, VirtualClock()), []
+
+        async def ask(name: str, priority: Priority) -> None:
+            await throttle.take(priority)
+            done.append(name)
+
+        await throttle.take(Priority.READ)
+        waiting = [asyncio.create_task(ask(f"read{n}", Priority.READ)) for n in range(2)]
+        waiting += [asyncio.create_task(ask("order", Priority.ORDER))]
+        await asyncio.sleep(0.01)
+        waiting += [asyncio.create_task(ask("cancel", Priority.CANCEL))]
+        await asyncio.gather(*waiting)
+        assert done == ["cancel", "order", "read0", "read1"]
+
+    run_virtually(story)
+
+
+def test_what_waited_past_its_deadline_is_not_sent() -> None:
+    async def story() -> None:
+        clock = VirtualClock()
+        throttle = Throttle(1, 1, clock)
+        await throttle.take(Priority.ORDER)
+        with pytest.raises(NotSent) as refusal:
+            await throttle.take(Priority.ORDER, deadline_boot_ns=clock.boot_ns() + NS_PER_S // 2)
+        assert refusal.value.code == "EXPIRED"
+
+    run_virtually(story)
+
+
+def test_too_many_that_wait_are_refused_at_once() -> None:
+    async def story() -> None:
+        throttle = Throttle(1, 1, VirtualClock(), waiting_max=2)
+        await throttle.take(Priority.ORDER)
+        waiting = [asyncio.create_task(throttle.take(Priority.ORDER)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(NotSent):
+            await throttle.take(Priority.CANCEL)
+        await asyncio.gather(*waiting)
+
+    run_virtually(story)
+
+
+def test_who_gives_up_waiting_takes_no_turn() -> None:
+    async def story() -> None:
+        throttle, loop = Throttle(10, 1, VirtualClock()), asyncio.get_running_loop()
+        await throttle.take(Priority.ORDER)
+        quitter = asyncio.create_task(throttle.take(Priority.ORDER))
+        await asyncio.sleep(0.01)
+        quitter.cancel()
+        begun = loop.time()
+        await throttle.take(Priority.ORDER)
+        assert loop.time() - begun < 0.1
+
+    run_virtually(story)
+
+
+def test_a_venue_that_says_too_much_is_left_alone_for_a_while() -> None:
+    async def story() -> None:
+        throttle, loop = Throttle(10, 5, VirtualClock()), asyncio.get_running_loop()
+        throttle.pause(3)
+        begun = loop.time()
+        await throttle.take(Priority.CANCEL)
+        assert loop.time() - begun == pytest.approx(3, abs=0.2)
+
+    run_virtually(story)
