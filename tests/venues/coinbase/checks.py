@@ -76,6 +76,8 @@ def check_attached(product: Product, side: Side, terms: Terms, attached: Attache
 def _check_shape(product: Product, side: Side, terms: Terms, options: Options) -> None:
     if terms.order_type is OrderType.BRACKET and not options.brackets_supported:
         raise Refused("BRACKET_ORDER_NOT_SUPPORTED", f"{product.product_id} takes no bracket orders")
+    if terms.order_type is OrderType.STOP_LIMIT and not options.stop_limits_supported:
+        raise Refused("UNSUPPORTED_ORDER_CONFIGURATION", f"{product.product_id} takes no stop orders")
     if terms.order_type is OrderType.MARKET:
         if terms.time_in_force is TimeInForce.FOK:
             raise Refused("UNSUPPORTED_ORDER_CONFIGURATION", "market_market_fok is for perpetuals")

@@ -16,7 +16,8 @@ class Options:
     Args:
         maker_fee_rate, taker_fee_rate: share of the traded value.
         brackets_supported: whether ``trigger_bracket`` orders are taken; if not, preview and create say BRACKET_ORDER_NOT_SUPPORTED.
-        attached_supported: the same for ``attached_order_configuration``.
+        stop_limits_supported: whether stop-limit orders are taken; one maintained adapter says that spot has none of either kind.
+        attached_supported: whether ``attached_order_configuration`` is, where brackets are.
         attached_follows: an attached exit opens with the parent's first fill and grows with it ("fill"), or only when the parent is at its end
             ("completion").
         bracket_turns_after_partial: whether a bracket whose take-profit is partly filled still turns into its stop.
@@ -38,6 +39,7 @@ class Options:
     maker_fee_rate: Decimal = Decimal("0.004")
     taker_fee_rate: Decimal = Decimal("0.006")
     brackets_supported: bool = True
+    stop_limits_supported: bool = True
     attached_supported: bool = True
     attached_follows: Literal["fill", "completion"] = "fill"
     bracket_turns_after_partial: bool = False

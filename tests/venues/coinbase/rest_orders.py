@@ -206,7 +206,8 @@ async def _read_edit(request: web.Request) -> tuple[str, Decimal, Decimal]:
         if name not in {"order_id", "price", "size"}:
             raise BadRequest(f'unknown field "{name}"')
     order_id = read_text(body.get("order_id"), "order_id")
-    return order_id, read_number(body.get("price"), "price"), read_number(body.get("size"), "size")
+    # What is left out is read as nothing, and refused as such.
+    return order_id, read_number(body.get("price", "0"), "price"), read_number(body.get("size", "0"), "size")
 
 
 def _edit_error(refused: Refused) -> dict[str, str]:

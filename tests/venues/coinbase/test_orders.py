@@ -169,11 +169,15 @@ async def test_exits_that_cannot_be_attached_are_refused_by_name(client: Client,
     assert answer["error_response"]["preview_failure_reason"] == f"PREVIEW_{reason}"
 
 
-async def test_where_brackets_are_not_supported_the_preview_says_so(venue: CoinbaseVenue, client: Client) -> None:
+async def test_where_brackets_or_stops_are_not_supported_the_venue_says_so(venue: CoinbaseVenue, client: Client) -> None:
     set_options(venue, attached_supported=False)
     body = {"product_id": "BTC-USD", "side": "BUY", "order_configuration": LIMIT, "attached_order_configuration": EXITS}
     assert (await client.post("/orders/preview", body))["errs"] == ["PREVIEW_BRACKET_ORDER_NOT_SUPPORTED"]
     assert (await client.create("entry", "BUY", LIMIT))["success"]
+    set_options(venue, stop_limits_supported=False)
+    stop = {"base_size": "0.01", "limit_price": "61100", "stop_price": "61000", "stop_direction": "STOP_DIRECTION_STOP_UP"}
+    refused = await client.create("stop", "BUY", {"stop_limit_stop_limit_gtc": stop})
+    assert refused["error_response"]["preview_failure_reason"] == "PREVIEW_UNSUPPORTED_ORDER_CONFIGURATION"
 
 
 async def test_a_market_order_ends_cancelled_with_what_it_found(venue: CoinbaseVenue, client: Client) -> None:
@@ -241,7 +245,9 @@ async def test_a_gtd_order_expires_at_its_time(client: Client, clock: DrivenCloc
 
 async def test_an_edit_needs_both_numbers_and_is_refused_for_what_it_cannot_change(venue: CoinbaseVenue, client: Client) -> None:
     order_id = (await client.create("e", "BUY", LIMIT))["success_response"]["order_id"]
-    assert (await client.ask("POST", "/orders/edit", {"order_id": order_id, "price": "58000"}))[0] == 400
+    halves = ({"price": "58000"}, {"size": "0.02"})
+    reasons = [(await client.post("/orders/edit", {"order_id": order_id, **half}))["errors"][0]["edit_failure_reason"] for half in halves]
+    assert reasons == ["INVALID_EDITED_SIZE", "INVALID_EDITED_PRICE"]
     assert (await client.post("/orders/edit", {"order_id": order_id, "price": "58000.00", "size": "0.02"}))["success"]
     assert (await client.order(order_id))["order_configuration"]["limit_limit_gtc"] == {"base_size": "0.02", "limit_price": "58000"}
     venue.quote("BTC-USD", "57990", "58000", ask_size="0.015")
