@@ -37,8 +37,8 @@ def read_access(source: str, environ: Mapping[str, str]) -> Access:
         CannotStart: one is missing or cannot be trusted.
     """
     if source == "coinbase":
-        return CoinbaseAccess(key_name=read_secret(environ, "COINBASE_API_KEY"), key_secret=read_secret(environ, "COINBASE_API_SECRET"))
-    account_id = read_secret(environ, "OANDA_ACCOUNT_ID").reveal()  # no secret: it is in every order's id at the venue and on the page
+        return CoinbaseAccess(key_name=read_secret(environ, "COINBASE_API_KEY", warn=False), key_secret=read_secret(environ, "COINBASE_API_SECRET"))
+    account_id = read_secret(environ, "OANDA_ACCOUNT_ID", warn=False).reveal()  # no secret: the page shows it
     if not _ACCOUNT_ID.fullmatch(account_id):
         raise CannotStart("OANDA_ACCOUNT_ID must look like 101-001-1234567-001")
     return OandaAccess(token=read_secret(environ, "OANDA_API_TOKEN"), account_id=account_id)

@@ -19,6 +19,10 @@ from runtime.clock import NS_PER_S, Clock
 from runtime.outbound import Outbound, OutboundError
 from runtime.program import CannotStart
 from trading.instruments import Instruments
+from trading.money import plain
+
+# Of the credentials, those that must not be read by others; an account's number and a key's name may.
+SECRETS = ("OANDA_API_TOKEN", "COINBASE_API_SECRET")
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 
@@ -48,7 +52,7 @@ async def examine(source: str, *, instruments: Instruments, clock: Clock, enviro
     except CannotStart as error:
         return [Finding(source=source, check="credentials", level=FAIL, say=str(error))]
     said = _Said(source)
-    in_environment = [name for name in NAMES[source] if environ.get(name)]
+    in_environment = [name for name in SECRETS if name in NAMES[source] and environ.get(name)]
     said.add(
         "credentials",
         WARN if in_environment else OK,
@@ -95,7 +99,11 @@ async def _opened(venue: Venue, said: _Said) -> VenueInfo | None:
         said.add("venue", WARN, warning)
     free = money.balance if money.margin_available is None else money.margin_available
     word = "cash" if money.margin_available is None else "margin"
-    said.add("funds", OK if free > 0 else FAIL, f"{free} {money.currency} of {word} free" + ("" if free > 0 else ": nothing can be bought with that"))
+    said.add(
+        "funds",
+        OK if free > 0 else FAIL,
+        f"{plain(free)} {money.currency} of {word} free" + ("" if free > 0 else ": nothing can be bought with that"),
+    )
     return info
 
 

@@ -1,5 +1,6 @@
 """``arena status`` and ``arena doctor``: is it running, and is anything weak?"""
 
+import logging
 import os
 import shutil
 import socket
@@ -96,6 +97,7 @@ def _doctor_live(settings: Settings, *, as_json: bool) -> None:
     from brokers.live_doctor import FAIL
     from cli.doctor_live import findings
 
+    logging.getLogger().addHandler(logging.NullHandler())  # what would be logged on the way is among the findings
     found = findings(settings, os.environ)
     is_green = all(each.level != FAIL for each in found)
     if as_json:

@@ -46,9 +46,11 @@ def is_given(environ: Mapping[str, str], name: str) -> bool:
     return bool(environ.get(name) or environ.get(f"{name}_FILE"))
 
 
-def read_secret(environ: Mapping[str, str], name: str) -> Secret:
+def read_secret(environ: Mapping[str, str], name: str, *, warn: bool = True) -> Secret:
     """The secret called ``name``, without the white space around it.
 
+    Args:
+        warn: whether it is one that should not stand in the environment; an account's number may.
     Raises:
         CannotStart: not set, set twice, or a file that cannot be trusted; the message says what to do and never what the file holds.
     """
@@ -60,7 +62,10 @@ def read_secret(environ: Mapping[str, str], name: str) -> Secret:
         return Secret(_read(f"{name}_FILE", Path(file)))
     if not value.strip():
         raise CannotStart(f"{name} is not set: write it to a file with mode 0600 and name that file in {name}_FILE")
-    log.warning("a secret is in the environment, where every child and the owner's other programs can read it", extra={"name_file": f"{name}_FILE"})
+    if warn:
+        log.warning(
+            "a secret is in the environment, where every child and the owner's other programs can read it", extra={"name_file": f"{name}_FILE"}
+        )
     return Secret(value.strip())
 
 

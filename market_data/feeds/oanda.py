@@ -67,7 +67,7 @@ def read_access(environ: Mapping[str, str]) -> OandaAccess:
     return OandaAccess(
         rest_url=rest_url,
         stream_url=stream_url,
-        account=read_secret(environ, ACCOUNT).reveal(),
+        account=read_secret(environ, ACCOUNT, warn=False).reveal(),
         token=read_secret(environ, TOKEN),
     )
 
