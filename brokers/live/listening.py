@@ -86,12 +86,13 @@ class Listening:
         while True:
             begun_ns = self._clock.boot_ns()
             trouble = await self._hear_out(port)
-            self._is_live = False
+            was_live, self._is_live = self._is_live, False
             if isinstance(trouble, VenueRefused):
                 _log.error("the venue refuses this account", extra={"venue": self._venue.name, "reason": str(trouble)})
                 pause_s = REFUSED_S
             else:
-                was_good = self._clock.boot_ns() - begun_ns > PAUSE_S_MAX * NS_PER_S
+                # A stream that had caught up was no failure, however soon it was cut: fills must not wait out a pause that grew before it.
+                was_good = was_live or self._clock.boot_ns() - begun_ns > PAUSE_S_MAX * NS_PER_S
                 pause_s = PAUSE_S_MIN if was_good else min(pause_s * 2, PAUSE_S_MAX)
                 _log.warning("the venue's stream ended", extra={"venue": self._venue.name, "reason": f"{type(trouble).__name__}: {trouble}"})
             await asyncio.sleep(pause_s * self._jitter.uniform(0.5, 1.0))
