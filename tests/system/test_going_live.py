@@ -170,6 +170,15 @@ async def test_real_orders_take_a_grant_and_stand_at_the_venue_with_their_exits(
     assert status == 201, second
     status, third = await desk.order(client_order_id="third")
     assert (status, third["code"], third["details"]["limit"]) == (422, "LIVE_NOTIONAL_PER_DAY_MAX", 300), third
+    status, bought = await desk.order(**AT_MARKET, units=10)
+    assert status == 201, bought
+    await stack.eventually(lambda: is_guarded(desk, bought["order_id"]), "the market entry to be filled and guarded by the venue", seconds=30)
+    (trade,) = desk.oanda.state()["trades"]
+    assert (trade["currentUnits"], trade["stopLossOrder"]["price"], trade["takeProfitOrder"]["price"]) == ("10", "1.00000", "1.40000")
+    status, closed, _ = await stack.call("DELETE", f"{stack.gateway}/brokers/oanda/positions/EUR_USD?percent=100", token=desk.token)
+    assert status == 200, closed
+    assert desk.oanda.state()["account"]["openTradeCount"] == 0
+
     status, page, _ = await stack.call("POST", f"{stack.dashboard}/api/session", json=credentials)
     assert (status, page["mode"], page["modes"], page["live"]) == (200, "live", {"coinbase": "live", "oanda": "live"}, ["oanda"])
 
@@ -232,6 +241,11 @@ async def reconciled(desk: Desk) -> bool:
     """Whether the adapter takes orders: without a grant it would say so only then."""
     status, answer, _ = await desk.stack.call("GET", f"{desk.stack.gateway}/brokers/oanda/account", token=desk.token)
     return status == 200 and not answer["account"]["stale"]
+
+
+async def is_guarded(desk: Desk, order_id: str) -> bool:
+    _, answer, _ = await desk.stack.call("GET", f"{desk.stack.gateway}/brokers/oanda/orders/{order_id}", token=desk.token)
+    return bool(answer["order"]["status"] == "OPEN" and answer["order"]["protection"] == "venue")
 
 
 async def is_granted(desk: Desk, broker: str) -> bool:
