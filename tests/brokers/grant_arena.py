@@ -13,7 +13,6 @@ from brokers.actors import Actor
 from brokers.arguments import Modification
 from brokers.base import VenueCall
 from brokers.desk import Desk
-from brokers.fake import FakeBroker, FakeVenue
 from brokers.placing import Placed, PlaceRequest, place
 from brokers.schema import MIGRATIONS
 from bus.epoch import SCHEMA, load_state
@@ -23,6 +22,7 @@ from bus.store import migrate
 from bus.txn import Group
 from runtime.clock import ManualClock
 from runtime.settings import load_settings
+from tests.brokers.fake import FakeBroker, FakeVenue
 from trading.brackets import Bracket
 from trading.errors import ArenaError, OrderDenied
 from trading.instruments import Instruments, Side

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brokers.fake import VenueRejected
+from tests.brokers.fake import VenueRejected
 from tests.brokers.grant_arena import LIMIT, USERS, Arena
 from trading.orders import OrderStatus
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from brokers.actors import Actor, actor_of
-from brokers.fake import FakeBroker, FakeVenue
 from brokers.host import Adapter
-from runtime.clock import ManualClock
+from brokers.live.broker import LiveBroker
+from runtime.clock import ManualClock, SystemClock
 from runtime.settings import Settings
 from tests.brokers.conftest import running
 from tests.brokers.desk_kit import Bus, Caller, events_of, ticket, until
+from tests.brokers.live.exchange import Exchange, ScriptedVenue
 from tests.security.rights import operations
 from trading.errors import ArenaError
 from trading.instruments import Instruments
@@ -51,8 +52,11 @@ def expected(row: tuple[str, str, str], actor: Actor, *, own: bool, live: bool) 
 
 
 @asynccontextmanager
-async def live_desk(settings: Settings, instruments: Instruments, clock: ManualClock) -> AsyncIterator[tuple[Adapter, Caller]]:
-    async with running(settings, FakeBroker(FakeVenue()), instruments, clock) as opened:
+async def live_desk(settings: Settings, instruments: Instruments) -> AsyncIterator[tuple[Adapter, Caller]]:
+    clock = SystemClock()
+    broker = LiveBroker(ScriptedVenue(Exchange(), instruments), instruments=instruments, clock=clock)
+    async with running(settings, broker, instruments, clock) as opened:
+        await until(lambda: broker.is_reconciled)
         yield opened
 
 
@@ -76,9 +80,10 @@ async def test_each_actor_may_what_the_table_says_and_a_refusal_changes_nothing(
     paper: Callable[[], AbstractAsyncContextManager[tuple[Adapter, Caller]]],
 ) -> None:
     """7 actors x 22 rows x own and another's order."""
-    cases, deviations = 0, []
+    cases = 0
+    deviations: list[tuple[object, ...]] = []
     ids = count()
-    async with live_desk(settings, instruments, clock) if live else paper() as (_, ask):
+    async with live_desk(settings, instruments) if live else paper() as (_, ask):
         for name, actor in ACTORS.items():
             for operation, row in operations().items():
                 if operation == "events.since":

@@ -1,7 +1,6 @@
-"""A live Broker without a venue: for tests of the service, and the shortest example of the protocol.
+"""The least live Broker there is, for tests of the service around one: orders that rest and never fill, and a venue that is a set of ids.
 
-``FakeVenue`` is the other side: it takes, refuses, loses or swallows what it is sent, as its script says, and remembers what it has. ``FakeBroker``
-does what every live adapter must: write the intent, send once, believe no silence, look it up afterwards.
+What a live account really does is in ``brokers.live``; its venue for tests is ``tests.brokers.live.exchange``.
 """
 
 import asyncio
@@ -105,7 +104,7 @@ class FakeBroker:
                 self._step(bracket, Step.LOST, events.order_unknown, now_ns)
         self._in_doubt_at_start = [order_id for order_id, bracket in self._open.items() if bracket.status is OrderStatus.UNKNOWN]
 
-    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int, deadline_ns: int | None = None) -> Progress:  # noqa: ARG002  (at once)
+    def place(self, order: BracketOrder, *, placed_by: str, now_ns: int, deadline_ns: int | None = None) -> Progress:
         order_id = f"{self.mode}-{self._source}-{self._next_n}"
         bracket = Bracket(
             order_id=order_id,
@@ -154,7 +153,7 @@ class FakeBroker:
     def next_expiry_ns(self) -> int | None:
         return None
 
-    def wants(self, quote: Quote) -> bool:  # noqa: ARG002 (no quote matters here)
+    def wants(self, quote: Quote) -> bool:
         return False
 
     def on_quote(self, quote: Quote, *, now_ns: int, fresh: bool) -> None:
@@ -191,7 +190,7 @@ class FakeBroker:
             stale=False,
         )  # fmt: skip
 
-    def exposure(self, instrument: str) -> Exposure:  # noqa: ARG002 (nothing is held)
+    def exposure(self, instrument: str) -> Exposure:
         zero = Decimal(0)
         return Exposure(
             currency="USD", equity=Decimal(1_000_000), rate=Decimal(1), open_orders=len(self._open), instrument_units=zero, instrument_notional=zero,
