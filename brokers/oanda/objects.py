@@ -29,7 +29,10 @@ _GUARANTEED_KEY = "guaranteedStopLossOrder"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueOrder:
-    """An order. ``price`` is its trigger, of a trailing stop where it stands now, 0 where the venue does not say; an absent id is empty."""
+    """An order. ``price`` is its trigger, of a trailing stop where it stands now, 0 where the venue does not say; an absent id is empty.
+
+    ``stop_on_fill`` and ``target_on_fill`` are the prices at which a waiting entry will get its exits, 0 for none.
+    """
 
     order_id: str
     role: Role
@@ -40,6 +43,8 @@ class VenueOrder:
     price: Decimal = ZERO
     entry_type: EntryType = EntryType.LIMIT
     expires_ns: int | None = None
+    stop_on_fill: Decimal = ZERO
+    target_on_fill: Decimal = ZERO
     trade_id: str = ""
     filling_id: str = ""
     cancelling_id: str = ""
@@ -117,6 +122,8 @@ def read_order(data: Json) -> VenueOrder:
         price=wire.number_or(data, "trailingStopValue" if trailing else "price", ZERO),
         entry_type=_ENTRIES.get(kind, EntryType.LIMIT),
         expires_ns=wire.time_ns(data, "gtdTime") if data.get("gtdTime") is not None else None,
+        stop_on_fill=_price_on_fill(data, "stopLossOnFill"),
+        target_on_fill=_price_on_fill(data, "takeProfitOnFill"),
         trade_id="" if is_entry else wire.identity(data, "tradeID"),
         filling_id=wire.identity_or_none(data, "fillingTransactionID") or "",
         cancelling_id=wire.identity_or_none(data, "cancellingTransactionID") or "",
@@ -145,6 +152,12 @@ def read_trade(data: Json, orders: Mapping[str, VenueOrder] | None = None) -> Ve
         closing_ids=tuple(closing),
         exits=_embedded_exits(data) if orders is None else _named_exits(trade_id, orders),
     )
+
+
+def _price_on_fill(data: Json, key: str) -> Decimal:
+    """Of an exit that a hand at the venue asked for by its distance, 0: where it will stand is not known."""
+    details = wire.part_or_none(data, key)
+    return ZERO if details is None else wire.number_or(details, "price", ZERO)
 
 
 def _embedded_exits(data: Json) -> dict[Role, VenueOrder]:

@@ -41,6 +41,7 @@ def trades_of(target: Target, trades: Iterable[VenueTrade]) -> list[VenueTrade]:
 def standing_of(entries: Sequence[VenueOrder], trades: Sequence[VenueTrade], ended: CancelReason | None = None) -> Standing:
     """What is left of ``entries`` and ``trades`` together."""
     working = [order for order in entries if order.is_working]
+    waiting = working[-1] if working and not trades else None
     opened = sum((abs(trade.initial_units) for trade in trades), ZERO)
     value = sum((abs(trade.initial_units) * trade.price for trade in trades), ZERO)
     return Standing(
@@ -49,8 +50,8 @@ def standing_of(entries: Sequence[VenueOrder], trades: Sequence[VenueTrade], end
         average_price=plain((value / opened).quantize(_AVERAGE_QUANTUM)) if opened else None,
         entry_price=working[-1].price or None if working else None,
         expires_ns=working[-1].expires_ns if working else None,
-        stop=_leg((trade, trade.stop) for trade in trades),
-        target=_leg((trade, trade.target) for trade in trades),
+        stop=_leg((trade, trade.stop) for trade in trades) or _waiting_leg(waiting.stop_on_fill if waiting else ZERO),
+        target=_leg((trade, trade.target) for trade in trades) or _waiting_leg(waiting.target_on_fill if waiting else ZERO),
         ended=ended,
     )
 
@@ -94,10 +95,10 @@ def strangers_of(targets: Sequence[Target], state: AccountState, account_id: str
     claimed_trades = {trade.trade_id for target in targets for trade in trades_of(target, state.trades.values())}
     entries = [order for order in state.orders.values() if order.role is Role.ENTRY and order.order_id not in claimed_orders]
     trades = [trade for trade in state.trades.values() if trade.trade_id not in claimed_trades]
-    return [_waiting(order, account_id) for order in entries] + [_open(trade, account_id) for trade in trades]
+    return [_waiting_entry(order, account_id) for order in entries] + [_open(trade, account_id) for trade in trades]
 
 
-def _waiting(order: VenueOrder, account_id: str) -> Stranger:
+def _waiting_entry(order: VenueOrder, account_id: str) -> Stranger:
     return Stranger(
         refs=VenueRefs(client_id=order.client_id or derived_id("oanda", account_id, "order", order.order_id), order_refs=(order.order_id,)),
         instrument=order.instrument,
@@ -141,3 +142,8 @@ def _leg(legs: Iterable[tuple[VenueTrade, VenueOrder | None]]) -> StandingLeg | 
         return None
     first = having[0][1]
     return StandingLeg(ref=first.order_id, units=sum((abs(trade.units) for trade, _ in having), ZERO), price=first.price)
+
+
+def _waiting_leg(price: Decimal) -> StandingLeg | None:
+    """An exit that waits for its entry: for no units yet."""
+    return StandingLeg(ref="", price=price) if price else None

@@ -185,6 +185,16 @@ async def test_a_cancel_and_a_close_end_well_although_their_answer_is_lost(live:
         assert bool(sim.account.open) is not was_closed
 
 
+async def test_a_changed_stop_of_a_waiting_entry_is_known_although_the_answer_was_lost(live: Live, sim: SimulatedVenue) -> None:
+    async with live() as (_, ask):
+        placed = await ask("order.place", ticket("a1"), GRANTED)
+        sim.faults.add(Fault(kind=Kind.DROP_AFTER, method="PUT"))
+        with suppress(OutcomeUnknown):
+            await ask("order.modify", {"order_id": placed["order_id"], "stop_loss_price": 1.159, "take_profit_price": 1.18}, GRANTED)
+        order = await until(ask, placed["order_id"], lambda found: found["status"] == "PENDING")
+        assert (order["stop_loss_price"], order["take_profit_price"]) == (1.159, 1.18)
+
+
 async def test_what_was_placed_by_hand_is_adopted_and_followed_to_its_end(live: Live, sim: SimulatedVenue, settings: Settings) -> None:
     async with live() as (_, ask):
         by_hand: dict[str, Any] = {"type": "LIMIT", "instrument": "EUR_USD", "units": "-5", "price": "1.18000"}
