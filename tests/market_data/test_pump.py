@@ -154,3 +154,17 @@ async def test_a_feed_that_never_waits_lets_others_run(instruments: Instruments,
     await rig.pump.run()
     beside.cancel()
     assert turns >= 49
+
+
+async def test_a_quote_given_again_goes_out_again_and_is_no_second_quote_in_a_candle(
+    instruments: Instruments, clock: ManualClock, publisher: Publisher, subscriber: zmq.asyncio.Socket
+):
+    """A live feed says so that the price still stands: fresh for who trades on it, nothing new for the chart."""
+    standing, equal = quote(0), quote(0)
+    rig = Rig(ScriptedFeed([[standing], [standing], [equal]]), instruments, publisher, clock)
+    await rig.pump.run()
+    assert rig.book.latest["EUR_USD"].number == 3
+    assert {one.count for one in rig.candles.drain()} == {2}
+    async with asyncio.timeout(30):
+        times = [decode_event((await subscriber.recv_multipart())[1]).payload["time_ns"] for _ in range(3)]
+    assert set(times) == {MONDAY_NS}
