@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+import requests
 from coinbase.rest import RESTClient
 
 from tests.venues.judges.coinbase_sdk import brackets, placing, reading, refusals, streams, trading
@@ -49,7 +50,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)  # the SDK writes every error it raises besides
     keys = json.loads(wanted.keys.read_text())
     rest = RESTClient(api_key=keys[0]["name"], api_secret=keys[0]["privateKey"], base_url=wanted.host, timeout=WAIT_S_MAX)
-    desk = Desk(rest=rest, host=wanted.host, keys=keys)
+    desk = Desk(rest=rest, control_session=requests.Session(), host=wanted.host, keys=keys)
     failed = 0
     for name, run in in_order():
         if wanted.names and not any(word in name for word in wanted.names):

@@ -33,13 +33,14 @@ class Desk:
     """Where a check stands: the SDK's clients, and the simulator's control routes. ``keys`` are ES256, EdDSA, and one the venue does not know."""
 
     rest: RESTClient
+    control_session: requests.Session
     host: str
     keys: list[dict[str, str]]
 
     def control(self, name: str, body: Any = None) -> Any:
         """Read, or with ``body`` steer, the simulator."""
         url = f"https://{self.host}/_sim/{name}"
-        answer = requests.get(url, timeout=WAIT_S_MAX) if body is None else requests.post(url, json=body, timeout=WAIT_S_MAX)
+        answer = self.control_session.request("GET" if body is None else "POST", url, json=body, timeout=WAIT_S_MAX)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
