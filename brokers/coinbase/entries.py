@@ -11,7 +11,7 @@ from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.context import Ability, Context
 from brokers.coinbase.family import Family, facts_of
 from brokers.coinbase.ids import Part
-from brokers.coinbase.orders import Create, differences, entry
+from brokers.coinbase.orders import ATTACHABLE, Create, differences, entry
 from brokers.coinbase.placing import Placing, no_way_back
 from brokers.coinbase.products import refuse
 from brokers.coinbase.refusals import CANCEL_TOO_LATE
@@ -22,8 +22,6 @@ from runtime.outbound import InDoubt
 from trading.events import CancelReason
 from trading.orders import BracketOrder, EntryType
 from trading.venue_refs import VenueRefs
-
-_ATTACHABLE = frozenset({EntryType.LIMIT, EntryType.MARKET})
 
 
 class Entries:
@@ -138,7 +136,7 @@ class Entries:
         return entry(order, client_order_id=name, tick=tick, end_ns=expires_ns, attach_exits=self._attaches(order))
 
     def _attaches(self, order: BracketOrder) -> bool:
-        return order.entry_type in _ATTACHABLE and self._context.ability(order.instrument, order.side) is Ability.ATTACHED
+        return order.entry_type in ATTACHABLE and self._context.ability(order.instrument, order.side) is Ability.ATTACHED
 
     def _refuse(self, order: BracketOrder) -> None:
         """Raise VenueRefused for what the venue could not take: nothing is sent then."""

@@ -39,6 +39,7 @@ class Family:
     fills: Sequence[VenueFill] = ()
     number: int = 0
     names: dict[str, str] = field(default_factory=dict)  # the adapter's memo: order ids by part, "b3"
+    bought: Decimal | None = None  # what is held, where the orders were not looked at
 
     @property
     def entry(self) -> VenueOrder | None:
@@ -61,6 +62,8 @@ class Family:
     @property
     def position_units(self) -> Decimal:
         """What the bracket holds, by the orders' own totals. Never negative: the venue cannot sell for it more than it bought."""
+        if self.bought is not None:
+            return self.bought
         out = sum((one.filled_size for one in (*self.exits, *self.closes)), ZERO)
         return max(plain(self.filled_units - out), ZERO)
 
@@ -318,6 +321,14 @@ def piece_facts(found: Family, *, is_replaced: bool) -> list[Fact]:
             if stands is not None
         ]
     return told
+
+
+def facts_of_exit(client_id: str, placed: VenueOrder) -> list[Fact]:
+    """That an exit stands which was placed this moment, and what it is called. What it traded at once is told when it is read."""
+    part = read_part(client_id, placed.client_order_id)
+    assert part is not None, "it goes by a name that was made for it"
+    told: list[Fact] = piece_facts(piece(client_id, placed, []), is_replaced=False)
+    return [*told, Remembered(client_id=client_id, memo={f"{part[0]}{part[1]}": placed.order_id})]
 
 
 def _new_memo(found: Family, refs: VenueRefs) -> dict[str, str]:

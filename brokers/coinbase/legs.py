@@ -10,14 +10,15 @@ its prices is not: the market has passed them, and what then is to be done the c
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.coins import held
 from brokers.coinbase.context import Ability, Context
-from brokers.coinbase.family import Family, entry_end, facts_of, fill_facts, standing_legs
+from brokers.coinbase.family import Family, entry_end, facts_of, facts_of_exit, fill_facts, sort_out, standing_legs
 from brokers.coinbase.ids import Part
-from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
+from brokers.coinbase.orders import ATTACHABLE, Create, bracket_exit, market, stop_exit
 from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back
 from brokers.coinbase.refusals import family as refusal_family
 from brokers.live.venue import EntryEnded, Fact, LegStands, Target, Unplaced, VenueRefused
@@ -41,6 +42,8 @@ class Legs:
         Raises:
             VenueRefused: the stop cannot stand, and nothing guards the position at the venue.
         """
+        if self._has_no_exit(target):
+            return await self._place_first(target)
         found = await self._context.looking.one(target)
         told: list[Fact] = []
         if held(found, target) and _waits_for_its_entry(found):
@@ -60,14 +63,30 @@ class Legs:
             return [*told, *facts_of(found, target.refs)]
         return [*told, *await self._place_exit(target, found)]
 
+    def _has_no_exit(self, target: Target) -> bool:
+        """Whether it is certain, without asking, that no exit of the bracket works: none was attached, and none was placed that is not known."""
+        refs, order = target.refs, target.order
+        may_be_attached = order.entry_type in ATTACHABLE and self._context.ability(order.instrument, order.side) is Ability.ATTACHED
+        return refs.stop is None and refs.target is None and not may_be_attached and self._context.looking.knows_all(target)
+
+    async def _place_first(self, target: Target) -> list[Fact]:
+        """The first exit, without a look before and after: a position that has just opened must not wait for answers that say nothing new."""
+        if not target.position_units:
+            return []
+        with no_way_back():
+            placed = await self._exit_order(target, _unseen(target), target.stop_price, target.order.take_profit_price)
+        return facts_of_exit(target.client_id, placed)
+
     async def close(self, target: Target, units: Decimal) -> list[Fact]:
         """Close ``units`` at the market; exits are released first and stand again for what is left.
 
         Raises:
             VenueRefused: the venue would not close, and the exits stand again, under other ids.
         """
-        found = await self._context.looking.one(target)
-        found = await self._release(target, found)
+        if self._has_no_exit(target):
+            found = _unseen(target)
+        else:
+            found = await self._release(target, await self._context.looking.one(target))
         size = min(units, held(found, target))
         if not size:
             return facts_of(found, target.refs)
@@ -252,6 +271,11 @@ class Legs:
             await self._place_exit(target, found)
         except VenueRefused as refusal:
             raise InDoubt(f"the exits were taken off and the venue would not have them again: {refusal.code}") from refusal
+
+
+def _unseen(target: Target) -> Family:
+    """What the book says of a bracket whose orders need not be looked at."""
+    return replace(sort_out(target.client_id, target.refs, []), bought=target.position_units)
 
 
 def _ids(found: Family) -> list[str]:

@@ -117,6 +117,10 @@ class Looking:
         others = [one for one in orders.values() if one.order_id not in mine and not one.status.is_final]
         return Look(families=families, others=others)
 
+    def knows_all(self, target: Target) -> bool:
+        """Whether every order that was ever made for ``target`` is in the book: nothing is in doubt."""
+        return self._since_ns(target) is None
+
     async def again(self, target: Target, order_ids: Iterable[str]) -> Family:
         """The family of ``target`` as far as ``order_ids`` and the known ids go.
 

@@ -27,8 +27,8 @@ LOOK_PAUSES_S = (0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0)
 SEE_PAUSES_S = LOOK_PAUSES_S[:5]
 
 # The pauses before each try of an exit or a close, and how long one may take.
-CREATE_PAUSES_S = (0.0, 0.1, 0.3, 0.6, 1.0)
-CREATE_S_MAX = 2.0
+CREATE_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)
+CREATE_S_MAX = (1.0, 1.5, 2.0, 2.0, 2.0)
 # The same for the reading between two steps.
 AGAIN_PAUSES_S = (0.1, 0.3, 0.6)
 
@@ -77,10 +77,10 @@ class Placing:
 
     async def _insist(self, create: Create) -> Created:
         trouble: Exception | None = None
-        for pause_s in CREATE_PAUSES_S:
+        for pause_s, seconds in zip(CREATE_PAUSES_S, CREATE_S_MAX, strict=True):
             await asyncio.sleep(pause_s)
             try:
-                return await self._client.create(create, priority=Priority.CANCEL, timeout_s=CREATE_S_MAX)
+                return await self._client.create(create, priority=Priority.CANCEL, timeout_s=seconds)
             except VenueRefused as refusal:
                 if trouble is None or isinstance(trouble, NotSent):
                     raise

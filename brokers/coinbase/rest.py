@@ -28,10 +28,10 @@ HOLD_S = 0.2
 
 # What changes something gets more time: its doubt costs a look-up.
 WRITE_S_MAX = 4.0
-# A read that has had no answer by then is asked again; reads are quick, and a command that waits for several has eight seconds in all.
-READ_S_MAX = 2.0
+# A read that has had no answer by then is asked again, with more patience each time; a command that waits for several has eight seconds in all.
+READ_S_MAX = (1.0, 1.5, 2.0)
 # The pauses before each try of a read.
-READ_PAUSES_S = (0.0, 0.1, 0.4)
+READ_PAUSES_S = (0.0, 0.1, 0.3)
 
 PAGE = 250
 # A list that has not ended after so many pages is not believed; 50,000 orders is more than an account keeps.
@@ -66,11 +66,12 @@ class Rest:
         Raises:
             Missing, NotSent, InDoubt: no answer, or none that ``read`` could make sense of.
         """
-        return await _repeat(lambda: self._send("GET", path, query=urlencode(query), priority=priority, timeout_s=READ_S_MAX), read, path)
+        encoded = urlencode(query)
+        return await _repeat(lambda seconds: self._send("GET", path, query=encoded, priority=priority, timeout_s=seconds), read, path)
 
     async def ask(self, path: str, fields: Mapping[str, object], read: Callable[[Json], ValueT]) -> ValueT:
         """The same of a POST that changes nothing."""
-        return await _repeat(lambda: self.post(path, fields, priority=Priority.READ, timeout_s=READ_S_MAX), read, path)
+        return await _repeat(lambda seconds: self.post(path, fields, priority=Priority.READ, timeout_s=seconds), read, path)
 
     async def post(
         self,
@@ -142,12 +143,12 @@ class Rest:
         raise AnswerUnusable(f"the venue answered {method} {path} with status {answer.status}", answer.status)
 
 
-async def _repeat(ask: Callable[[], Awaitable[Json]], read: Callable[[Json], ValueT], what: str) -> ValueT:
+async def _repeat(ask: Callable[[float], Awaitable[Json]], read: Callable[[Json], ValueT], what: str) -> ValueT:
     trouble: Exception | None = None
-    for pause_s in READ_PAUSES_S:
+    for pause_s, seconds in zip(READ_PAUSES_S, READ_S_MAX, strict=True):
         await asyncio.sleep(pause_s)
         try:
-            return read_or_doubt(read, await ask(), what)
+            return read_or_doubt(read, await ask(seconds), what)
         except (InDoubt, NotSent) as error:
             trouble = error
     assert trouble is not None

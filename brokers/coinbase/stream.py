@@ -67,9 +67,10 @@ class Stream:
             numbers = Numbers(is_strict=self._is_strict)
             await self._subscribe(socket, numbers, telling)
             read_ns = self._clock.wall_ns()
-            telling.due_fills(await self._client.fills(since_ns=since_ns - SEAM_NS if cursor else since_ns))
+            fills, working = await asyncio.gather(self._client.fills(since_ns=since_ns - SEAM_NS if cursor else since_ns), self._client.working())
+            telling.due_fills(fills)
             telling.polled_ns = read_ns
-            told = await telling.standing(await self._client.working())
+            told = await telling.standing(working)
             if cursor:
                 told.append(Unplaced(text="the stream was opened again: what ended meanwhile without a trade is seen by comparing"))
             is_live = telling.is_done

@@ -113,7 +113,7 @@ class CoinbaseVenue:
             self._is_open = True
         now_ns = self._clock.boot_ns()
         if self._info is not None and now_ns - self._found_ns < INFO_KEPT_NS and not self._context.must_reopen:
-            return replace(self._info, account=account_of(await self._context.client.holdings()))
+            return self._info
         if now_ns - self._proven_ns > ABILITIES_KEPT_NS:
             self._context.abilities = {}
             self._proven_ns = now_ns
@@ -170,11 +170,14 @@ class CoinbaseVenue:
         cursor = str(self._clock.wall_ns())
         look = await self._context.looking.look(targets)
         holdings = await self._context.client.holdings()
+        account = account_of(holdings)
+        if self._info is not None:
+            self._info = replace(self._info, account=account)
         self._gone = gone = missing(look.families, targets, self._context.products, holdings)
         return VenueSnapshot(
             sightings={target.client_id: self._sighting(look.families[target.client_id], target, gone.get(target.client_id)) for target in targets},
             strangers=strangers_of(look.others, self._context.names),
-            account=account_of(holdings),
+            account=account,
             cursor=cursor,
         )
 
