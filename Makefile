@@ -83,8 +83,8 @@ FUZZ ?= hostile or generated or login
 fuzz: install-dev
 	@ARENA_FUZZ=full ARENA_FUZZ_SHARE=$(SHARE) $(BIN)/python -m pytest -q -s --durations 15 -k "$(FUZZ)" tests/security
 
-# Every figure of docs/performance.md beside its limit, about half an hour; on a machine that does nothing else. With uvloop, the extra "fast", where it
-# can be had. make bench BENCH=order_path runs one; growth, a quarter of an hour by itself, runs only by name.
+# Every figure of docs/performance.md beside its limit, in at most 25 minutes; on a machine that does nothing else. With uvloop, the extra "fast", where
+# it can be had. make bench BENCH=order_path runs one; growth, ten minutes by itself, runs only by name.
 BENCH ?=
 bench: install-dev
 	@$(PIP) install "uvloop>=0.22" || echo "no uvloop for this machine: measured on asyncio"
