@@ -2,7 +2,7 @@
 
 What is wrong with this machine or its settings ends the program with a sentence: root, a secret others can read, an address without TLS, two
 addresses that do not belong together. What the venue refuses (a token, the account, the right to trade, a clock that is off) does not: the adapter
-stays up, takes no order until the venue agrees, and says why (docs/decisions/030). ``arena doctor --live`` asks the same questions beforehand.
+stays up, takes no order until the venue agrees, and says why (docs/decisions/031). ``arena doctor --live`` asks the same questions beforehand.
 """
 
 import logging
