@@ -8,20 +8,17 @@ stays up, takes no order until the venue agrees, and says why (docs/decisions/03
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from yarl import URL
 
 from brokers.access import CoinbaseAccess, OandaAccess, read_access, refuse_root
 from brokers.live.broker import LiveBroker
+from brokers.live.venue import Venue
 from runtime.clock import Clock
 from runtime.http_guard import is_loopback
 from runtime.outbound import venue_url
 from runtime.program import CannotStart
 from trading.instruments import Instruments
-
-if TYPE_CHECKING:
-    from brokers.live.venue import Venue
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +44,7 @@ def live_broker(source: str, *, instruments: Instruments, clock: Clock, environ:
     return LiveBroker(venue, instruments=instruments, clock=clock)
 
 
-def open_venue(source: str, *, instruments: Instruments, clock: Clock, environ: Mapping[str, str]) -> "tuple[Venue, Route]":
+def open_venue(source: str, *, instruments: Instruments, clock: Clock, environ: Mapping[str, str]) -> tuple[Venue, Route]:
     """The venue of ``source`` for the credentials in ``environ``, and the way there. ``Venue.open`` is still to be called.
 
     Raises:
@@ -59,18 +56,19 @@ def open_venue(source: str, *, instruments: Instruments, clock: Clock, environ: 
     return _coinbase(access, instruments, clock, environ)
 
 
-def _oanda(access: OandaAccess, instruments: Instruments, clock: Clock, environ: Mapping[str, str]) -> "tuple[Venue, Route]":
+def _oanda(access: OandaAccess, instruments: Instruments, clock: Clock, environ: Mapping[str, str]) -> tuple[Venue, Route]:
     from brokers.oanda.hosts import read_hosts  # noqa: PLC0415 - one venue's code is loaded, not all of them
     from brokers.oanda.venue import OandaVenue  # noqa: PLC0415 - as above
 
     hosts = read_hosts(environ)
+    _refuse_two_places("OANDA_BASE_URL", hosts.rest, "OANDA_STREAM_URL", hosts.stream)
     ours = instruments.for_venue("oanda")
     venue = OandaVenue(account_id=access.account_id, token=access.token, hosts=hosts, instruments=ours, clock=clock)
     stakes = {"live": "real money", "practice": "play money of an OANDA practice account"}.get(hosts.kind) or _elsewhere(hosts.rest)
     return venue, Route(rest=hosts.rest, stream=hosts.stream, stakes=stakes)
 
 
-def _coinbase(access: CoinbaseAccess, instruments: Instruments, clock: Clock, environ: Mapping[str, str]) -> "tuple[Venue, Route]":
+def _coinbase(access: CoinbaseAccess, instruments: Instruments, clock: Clock, environ: Mapping[str, str]) -> tuple[Venue, Route]:
     from brokers.coinbase.auth import ApiKey, KeyUnusable  # noqa: PLC0415 - one venue's code is loaded, not all of them
     from brokers.coinbase.venue import REST_URL, STREAM_URL, CoinbaseVenue  # noqa: PLC0415 - as above
 
@@ -92,9 +90,13 @@ def coinbase_route(environ: Mapping[str, str], *, rest_url: str, stream_url: str
     stream = venue_url(environ, "COINBASE_WS_URL", stream_url)
     if (rest == rest_url) is not (stream == stream_url):
         raise CannotStart("COINBASE_BASE_URL and COINBASE_WS_URL must be set together, or neither: one key goes to one place")
-    if _is_here(rest) is not _is_here(stream):
-        raise CannotStart("COINBASE_BASE_URL and COINBASE_WS_URL must both be on this machine, or neither: one key goes to one place")
+    _refuse_two_places("COINBASE_BASE_URL", rest, "COINBASE_WS_URL", stream)
     return Route(rest=rest, stream=stream, stakes="real money" if rest == rest_url else _elsewhere(rest))
+
+
+def _refuse_two_places(first: str, rest: str, second: str, stream: str) -> None:
+    if _is_here(rest) is not _is_here(stream):
+        raise CannotStart(f"{first} and {second} must both be on this machine, or neither: one key goes to one place")
 
 
 def _is_here(url: str) -> bool:

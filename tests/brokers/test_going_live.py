@@ -67,6 +67,13 @@ def test_half_an_address_is_refused(environ: Mapping[str, str]) -> None:
     assert coinbase_route({}, rest_url=REST, stream_url=STREAM).stakes == "real money"
 
 
+@pytest.mark.parametrize(("rest", "stream"), [("http://127.0.0.1:1", "https://example.com"), ("https://example.com", "http://127.0.0.1:1")])
+def test_a_token_does_not_go_to_two_places(instruments: Instruments, rest: str, stream: str) -> None:
+    environ = {"OANDA_API_TOKEN": "t", "OANDA_ACCOUNT_ID": "101-001-1-001", "OANDA_BASE_URL": rest, "OANDA_STREAM_URL": stream}
+    with pytest.raises(CannotStart, match="OANDA_STREAM_URL"):
+        open_venue("oanda", instruments=instruments, clock=SystemClock(), environ=environ)
+
+
 def test_a_key_that_is_none_is_refused_without_being_told(instruments: Instruments, tmp_path: Path) -> None:
     environ = {"COINBASE_API_KEY": "organizations/1/apiKeys/2", "COINBASE_API_SECRET": PEM}
     with pytest.raises(CannotStart, match="COINBASE_API_SECRET") as refusal:
