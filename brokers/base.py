@@ -77,7 +77,7 @@ class Snapshot:
     """What the store holds about an account: all brackets that are not final in ascending n, the account's own record, and the next n to take.
 
     For a live account besides: ``finished``, the last brackets that ended, so that what a venue tells twice or too late is recognised; and
-    ``instance``, the store's own id, which is part of what orders are called at the venue.
+    ``instance``, the store's own id, which is part of what orders are called at the venue. Live brackets below ``first_n`` are of another account.
     """
 
     brackets: Sequence[Bracket] = ()
@@ -85,6 +85,7 @@ class Snapshot:
     next_n: int = 1
     finished: Sequence[Bracket] = ()
     instance: str = ""
+    first_n: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ in the transaction at hand, so that the book and the journal cannot disagree. No
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from brokers import grant_ledger, ledger, performance
+from brokers import grant_ledger, ledger, performance, tenancy
 from brokers.base import Broker, Mark, Snapshot
 from brokers.limits import Limits
 from brokers.trading_state import Brake, TradingState, refuse_by_state
@@ -46,7 +46,7 @@ class Desk:
         self.source = source
         self.broker = broker
         self.instruments = instruments
-        self.limits = Limits(limits, instruments, mode=broker.mode, others=others)
+        self.limits = Limits(limits, instruments, mode=broker.mode, account_id=broker.account_id, others=others)
         self.brake = Brake()
         # Read by the event loop, written here; each is one word.
         self.equity_is_due = False
@@ -57,10 +57,12 @@ class Desk:
         self.unprotected: set[str] = set()  # order ids whose lost protection has been told
         self._last_n = 0
         # The money of a paper account is still there when the same store has been live in between.
-        self._account_key = "account" if broker.mode == "paper" else f"account.{broker.mode}"
+        self._account_key = "account" if broker.mode == "paper" else f"account.{broker.mode}.{broker.account_id}"
 
     def boot(self, txn: Txn, now_ns: int) -> None:
         """Take up what the store holds; what that changed (SUBMITTING became UNKNOWN) is written in the same transaction."""
+        if self.broker.mode == "live":
+            tenancy.take_over(txn, self.broker.account_id, max(txn.counter(ORDER_COUNTER), ledger.last_n(txn)) + 1)
         self._load(txn, txn.counter(ORDER_COUNTER), now_ns)
         performance.catch_up(txn)
         self.record(txn)
@@ -101,6 +103,7 @@ class Desk:
             next_n=self._last_n + 1,
             finished=ledger.last_finished(db, FINISHED_MAX) if is_live else (),
             instance=ledger.instance_id(db) if is_live else "",
+            first_n=tenancy.first_n(db) if is_live else 1,
         )
         self.broker.restore(snapshot, now_ns)
         self.limits.restore(db, now_ns)
@@ -124,7 +127,7 @@ class Desk:
             if self.broker.mode == "live":
                 grant_ledger.recount(txn, bracket)
         for fill in changes.fills:
-            ledger.add_fill(txn, fill, _n(fill.order_id))
+            ledger.add_fill(txn, fill, _n(fill.order_id), self.broker.account_id)
         for trade in changes.trades:
             ledger.add_trade(txn, trade, _n(trade.order_id))
             performance.count(txn, trade)

@@ -11,7 +11,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
 
-from brokers import ledger
+from brokers import ledger, tenancy
 from brokers.base import Broker
 from brokers.beat_intake import DAY, DAY_PNL, BeatIntake
 from brokers.context import Context
@@ -135,6 +135,8 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             on_rollback=reload,
         )
         async with journal, asyncio.TaskGroup() as tasks:
+            if broker.mode == "live":
+                await journal.read(lambda db: tenancy.refuse_open_elsewhere(db, broker.account_id))
             awake_ns = await journal.run(lambda txn: _boot(desk, txn, steady.now_ns()))
             calendars = {name: instrument.calendar for name, instrument in desk.instruments.items()}
             watch = FeedWatch(int(settings.paper.quote_stale_s * NS_PER_S), calendars)

@@ -102,8 +102,9 @@ def link_event(db: Db, n: int, epoch_n: int, seq: int) -> None:
     db.execute(_LINK, (n, epoch_n, seq))
 
 
-def add_fill(db: Db, fill: Fill, n: int) -> None:
-    db.execute(_FILL, (fill.fill_id, n, fill.instrument, _FILLS.text(fill)))
+def add_fill(db: Db, fill: Fill, n: int, account_id: str) -> None:
+    """Keep a fill; its id is the venue's and unique within the account."""
+    db.execute(_FILL, (f"{account_id}/{fill.fill_id}", n, fill.instrument, _FILLS.text(fill)))
 
 
 def add_trade(db: Db, trade: Trade, n: int) -> None:

@@ -36,10 +36,13 @@ class Limits:
 
     Args:
         mode: paper or live; only brokers of the same mode count in the total.
+        account_id: whose day it is: what one account has is no measure of what another has lost.
         others: the other brokers whose day counts.
     """
 
-    def __init__(self, limits: RiskLimits, instruments: Instruments, *, mode: str = "paper", others: Sequence[str] = ()) -> None:
+    def __init__(
+        self, limits: RiskLimits, instruments: Instruments, *, mode: str = "paper", account_id: str = "paper", others: Sequence[str] = ()
+    ) -> None:
         self.settings = limits
         self._checks = risk.checks_of(limits)
         self._instruments = instruments
@@ -49,6 +52,7 @@ class Limits:
         self._recent = RecentOrders(self._keep_s)
         self._day: TradingDay | None = None
         self._mode = mode
+        self._day_key = DAY_KEY if mode == "paper" else f"{DAY_KEY}.{mode}.{account_id}"
         self.others = tuple(others)
         self._heard: dict[str, DayResult | None] = dict.fromkeys(others)
         self._kept: dict[str, DayResult | None] = {}
@@ -64,7 +68,7 @@ class Limits:
         if self._counts_orders:
             self._recent = RecentOrders(self._keep_s)
             self._recent.restore(ledger.orders_since(db, now_ns - self._keep_s * _NS_PER_S))
-        record = ledger.get_state(db, DAY_KEY)
+        record = ledger.get_state(db, self._day_key)
         self._day = None if record is None else TradingDay.from_record(record)
         for name, told in (ledger.get_state(db, OTHERS_KEY) or {}).items():
             if name in self._heard and self._heard[name] is None:
@@ -161,7 +165,7 @@ class Limits:
         """The day is over for new risks; once a day, so that who resumes is not overruled the next second."""
         if self._day is not None:
             self._day = replace(self._day, tripped=name)
-            ledger.set_state(db, DAY_KEY, self._day.record())
+            ledger.set_state(db, self._day_key, self._day.record())
 
     @property
     def has_tripped(self) -> bool:
@@ -179,14 +183,14 @@ class Limits:
         """Begin a new day where one is due, with the equity of now."""
         day = self.begin_day(broker.account(now_ns).equity, now_ns)
         if day is not None:
-            ledger.set_state(db, DAY_KEY, day.record())
+            ledger.set_state(db, self._day_key, day.record())
 
     def restart_day(self, db: ledger.Db, equity: Decimal, now_ns: int) -> None:
         """The account was opened anew: its day begins with what it has now."""
         self._day = None
         day = self.begin_day(equity, now_ns)
         if day is not None:
-            ledger.set_state(db, DAY_KEY, day.record())
+            ledger.set_state(db, self._day_key, day.record())
 
     def begin_day(self, equity: Decimal, now_ns: int) -> TradingDay | None:
         """The new day that has begun with ``equity``; None while the old one lasts."""

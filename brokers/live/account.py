@@ -51,7 +51,7 @@ class LiveAccount:
     def restore(self, snapshot: Snapshot, now_ns: int, in_flight: frozenset[int]) -> None:
         """Go on from the store. What was sent and not answered is in doubt, unless its call is still out (``in_flight``).
 
-        Orders of a paper account that share the store are none of ours, and void.
+        Orders of a paper account that share the store are none of ours, and void; so is what was found at another account.
         """
         self.book.clear()
         self.notes.clear()
@@ -59,10 +59,10 @@ class LiveAccount:
         self._load_record(snapshot.account)
         self.state.next_n = snapshot.next_n
         for bracket in (*snapshot.finished, *snapshot.brackets):
-            if bracket.mode == MODE:
+            if _is_ours(bracket, snapshot):
                 self.book.load(bracket)
         for bracket in snapshot.brackets:
-            if bracket.mode != MODE:
+            if not _is_ours(bracket, snapshot):
                 self._void(bracket, now_ns)
             elif bracket.n not in in_flight:
                 self._take_up(bracket, now_ns)
@@ -210,3 +210,8 @@ class LiveAccount:
                 equity=None if equity is None else Decimal(str(equity)),
                 holdings={str(name): Decimal(str(amount)) for name, amount in holdings.items()},
             )
+
+
+def _is_ours(bracket: Bracket, snapshot: Snapshot) -> bool:
+    """Whether ``bracket`` is at this account."""
+    return bracket.mode == MODE and bracket.n >= snapshot.first_n

@@ -154,9 +154,9 @@ def test_one_id_of_one_user_is_claimed_once(db: Spy) -> None:
 
 
 def test_one_execution_is_written_once(db: Spy) -> None:
-    ledger.add_fill(db, FILL, 1)
+    ledger.add_fill(db, FILL, 1, "paper")
     with pytest.raises(sqlite3.IntegrityError):
-        ledger.add_fill(db, FILL, 1)
+        ledger.add_fill(db, FILL, 1, "paper")
 
 
 def test_the_orders_of_the_last_minute_are_found_newest_last(db: Spy) -> None:

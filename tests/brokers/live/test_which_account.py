@@ -15,6 +15,7 @@ from runtime.settings import Settings
 from tests.brokers.conftest import Open, running
 from tests.brokers.desk_kit import GRANTED, Bus, Caller, ticket, until
 from tests.brokers.live.exchange import Exchange, ScriptedVenue
+from tests.brokers.live.stories import order
 from trading.instruments import Instruments
 
 At = Callable[[str, Exchange], AbstractAsyncContextManager[tuple[Adapter, Caller]]]
@@ -44,9 +45,12 @@ async def _traded(ask: Caller, exchange: Exchange, client_order_id: str) -> None
     held = list(exchange.held.values())[-1]
     exchange.fill(held.client_id)
     exchange.close(held.client_id, held.open_units)
+    await _shows(ask, placed["order_id"], "CLOSED")
 
+
+async def _shows(ask: Caller, order_id: str, status: str) -> None:
     async with asyncio.timeout(30):
-        while (await ask("order.get", {"order_id": placed["order_id"]}))["order"]["status"] != "CLOSED":
+        while not any((each["order_id"], each["status"]) == (order_id, status) for each in (await ask("order.list"))["orders"]):
             await asyncio.sleep(0.01)
 
 
@@ -71,6 +75,16 @@ async def test_orders_of_another_account_are_not_taken_for_this_ones(at: At) -> 
             pass
     async with at("101-practice", practice) as (_, ask):
         assert (await ask("order.get", {"client_order_id": "a1"}, GRANTED))["order"]["status"] == "PENDING"
+
+
+async def test_what_a_stranger_has_at_another_account_stays_there(at: At) -> None:
+    practice, real = Exchange(), Exchange()
+    practice.create("by-hand", order(), 0)
+    async with at("101-practice", practice) as (_, ask):
+        await _shows(ask, "live-oanda-1", "PENDING")
+    async with at("001-real", real) as (_, ask):
+        await _shows(ask, "live-oanda-1", "VOID")
+        await _traded(ask, real, "a1")
 
 
 async def test_a_day_of_real_money_does_not_begin_with_paper(at: At, paper: Open) -> None:
