@@ -6,14 +6,15 @@ UNKNOWN until it is looked up. Called on the writer thread alone; nothing here r
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from brokers.base import Verdict
 from brokers.live.account import LiveAccount
 from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, is_conclusive
-from brokers.live.reconcile import MISSED_S, differences, gone
+from brokers.live.reconcile import MISSED_S, differences, gone, with_prices_of
 from brokers.live.venue import Fact, NotSent, Sighting, Standing, VenueMismatch, VenuePolicy, VenueRefused
+from brokers.live.waiting import Waiting
 from runtime.clock import NS_PER_S
 from trading import events
 from trading.brackets import Bracket, Protection
@@ -37,49 +38,14 @@ TOLD_MAX = 20
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """Somebody waits for a cancel or a close of a bracket."""
-
-    what: Doubt
-    verdict: Verdict
-    held: Decimal
-
-
 class Answers:
     """One account's."""
 
     def __init__(self, account: LiveAccount, policy: VenuePolicy) -> None:
         self._account = account
         self._policy = policy
-        self._waiting: dict[int, list[_Waiting]] = {}
+        self.waiting = Waiting(account.book)
         self.told: list[str] = []  # differences found, for ``reconciled``
-
-    # ── who waits ──
-
-    def wait(self, bracket: Bracket, what: Doubt) -> Verdict:
-        """A verdict for who asked for a cancel or a close."""
-        verdict = Verdict(bracket.order_id)
-        self._waiting.setdefault(bracket.n, []).append(_Waiting(what, verdict, bracket.position_units))
-        return verdict
-
-    def judge(self, n: int) -> None:
-        """Tell those who wait what has become definite by now."""
-        waiting = self._waiting.pop(n, None)
-        if not waiting:
-            return
-        bracket = self._account.book.get(n)
-        left = [each for each in waiting if bracket is not None and not each.verdict.settled and not _is_over(bracket, each)]
-        for each in waiting:
-            if each not in left and not each.verdict.settled:
-                each.verdict.settle(None if bracket is None else _refusal(bracket, each))
-        if left:
-            self._waiting[n] = left
-
-    def _refuse(self, n: int, what: Doubt, refusal: ArenaError) -> None:
-        for each in self._waiting.get(n, ()):
-            if each.what is what:
-                each.verdict.settle(refusal)
 
     def tell(self, now_ns: int, adopted: Sequence[str] = ()) -> None:
         """Tell people in what the venue was other than the book; it is not any more."""
@@ -100,7 +66,7 @@ class Answers:
             bracket = book.take(known, now_ns)
             if bracket is not None:
                 self._tidy(bracket, now_ns)
-                self.judge(bracket.n)
+                self.waiting.judge(bracket.n)
 
     def _tidy(self, bracket: Bracket, now_ns: int) -> None:
         """A close whose fills are all in is neither out nor in doubt any more."""
@@ -338,7 +304,7 @@ class Answers:
         refs = replace(bracket.venue, asked=Doubt.NONE)
         stays = bracket.closing_reason in _PERSISTENT
         self._account.book.put(replace(bracket, venue=refs, closing_units=bracket.closing_units if stays else ZERO, updated_ns=now_ns))
-        self._refuse(bracket.n, Doubt.CLOSE, refusal)
+        self.waiting.refuse(bracket.n, Doubt.CLOSE, refusal)
 
     def _still_working(self, n: int, now_ns: int) -> None:
         """After a look: an entry that the venue would not cancel, and that is still there."""
@@ -359,24 +325,12 @@ class Answers:
             if bracket.status is OrderStatus.CANCEL_PENDING:
                 bracket = apply(bracket, Step.CANCEL_REFUSED, now_ns=now_ns)
             self._account.book.put(bracket)
-        self._refuse(bracket.n, Doubt.CANCEL, refusal)
+        self.waiting.refuse(bracket.n, Doubt.CANCEL, refusal)
 
     def _adopt_prices(self, bracket: Bracket, standing: Standing, now_ns: int) -> Bracket:
         """A change was in doubt: what the venue has now is in force, whichever it is."""
-        order, changes = bracket.order, {}
-        wanted = {"entry_price": standing.entry_price if order.entry_price is not None and bracket.remaining_units else None}
-        wanted["stop_loss_price"] = standing.stop.price if standing.stop is not None else None
-        wanted["take_profit_price"] = standing.target.price if standing.target is not None else None
-        now = {"entry_price": order.entry_price, "stop_loss_price": bracket.stop_price, "take_profit_price": order.take_profit_price}
-        changes = {name: {"from": now[name], "to": price} for name, price in wanted.items() if price is not None and price != now[name]}
-        expires_ns = standing.expires_ns if standing.expires_ns is not None and bracket.remaining_units else bracket.ttl_expires_ns
-        try:
-            order = replace(order, **{name: wanted[name] for name in changes})  # type: ignore[arg-type]  # names of its fields
-        except ArenaError:
-            changes = {}  # a hand at the venue made of it what is no bracket: its legs are told one by one
-        stop_price = wanted["stop_loss_price"] if "stop_loss_price" in changes else bracket.stop_price
-        assert stop_price is not None
-        adopted = self._account.book.put(replace(bracket, order=order, ttl_expires_ns=expires_ns, stop_price=stop_price, updated_ns=now_ns))
+        adopted, changes = with_prices_of(standing, bracket)
+        adopted = self._account.book.put(replace(adopted, updated_ns=now_ns))
         if changes:
             self._account.state.tell(events.order_modified(adopted, changes, now_ns))
         return adopted
@@ -402,22 +356,3 @@ class Answers:
 
 def _facts(answer: object) -> Sequence[Fact]:
     return answer if isinstance(answer, Sequence) and not isinstance(answer, str) else ()
-
-
-def _is_over(bracket: Bracket, waiting: _Waiting) -> bool:
-    if waiting.what is Doubt.CANCEL:
-        return not bracket.remaining_units
-    return bracket.is_final or (not bracket.closing_units and Doubt.CLOSE not in {bracket.venue.asked, bracket.venue.doubt})
-
-
-def _refusal(bracket: Bracket, waiting: _Waiting) -> ArenaError | None:
-    """None when what was waited for has happened."""
-    if waiting.what is Doubt.CANCEL and not bracket.entry_cancelled and bracket.filled_units:
-        return StateConflict(
-            f"{bracket.order_id} has filled before it could be cancelled",
-            code="ORDER_OPEN",
-            details={"order_id": bracket.order_id, "status": str(bracket.status)},
-        )
-    if waiting.what is Doubt.CLOSE and bracket.position_units >= waiting.held:
-        return StateConflict(f"{bracket.order_id} was not closed", code="NOT_CLOSED", details={"order_id": bracket.order_id})
-    return None

@@ -5,14 +5,11 @@ bracket by any id it carries, counted once (a fill by the venue's id, an accepta
 What cannot be placed is no reason to fail: it asks for a comparison with the venue (``must_compare``), which then decides.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.live.fills import Execution, enter, is_entry_known, leave
-from brokers.live.legs import leg_gone, leg_stands
-from brokers.live.venue import (
+from brokers.live.facts import (
     EntryAccepted,
     EntryEnded,
     EntryFilled,
@@ -23,16 +20,17 @@ from brokers.live.venue import (
     LegStands,
     Remembered,
 )
-from brokers.paper.state import State
+from brokers.live.fills import Execution, enter, is_entry_known, leave
+from brokers.live.legs import leg_gone, leg_stands
+from brokers.live.shelf import Shelf
 from trading import events
-from trading.brackets import Bracket, Fill, Protection
+from trading.brackets import Bracket, Fill
 from trading.events import CancelReason
 from trading.money import ZERO
 from trading.order_state import Step, apply
 from trading.orders import CloseReason, Leg, OrderStatus
 from trading.venue_refs import Doubt, StandingLeg
 
-FINISHED_MAX = 5000
 _EARLY_MAX = 50
 
 _REASON_OF = {Leg.STOP_LOSS: CloseReason.STOP_LOSS, Leg.TAKE_PROFIT: CloseReason.TAKE_PROFIT}
@@ -53,67 +51,8 @@ _BACK = {
 }
 
 
-class Book:
-    """One account's brackets by id and by every id of the venue.
-
-    Args:
-        state: holds the brackets and what is to be written, and values them.
-        held_here: whether the stop of a bracket is held by the adapter rather than placed at the venue.
-    """
-
-    def __init__(self, state: State, held_here: Callable[[Bracket], bool]) -> None:
-        self.state = state
-        self._held_here = held_here
-        self.must_compare = False
-        self.clear()
-
-    def clear(self) -> None:
-        self.state.clear()
-        self._n_by_ref: dict[str, int] = {}
-        self._refs_of: dict[int, set[str]] = {}
-        self._finished: OrderedDict[int, Bracket] = OrderedDict()
-        self._early: dict[int, list[ExitFilled]] = {}
-
-    # ── brackets ──
-
-    def load(self, bracket: Bracket) -> None:
-        """Know a bracket as the store has it, ended or not."""
-        if bracket.is_final:
-            self._finished[bracket.n] = bracket
-        else:
-            self.state.load(bracket)
-        self._index(bracket)
-
-    def put(self, bracket: Bracket) -> Bracket:
-        """Make this the bracket of its n and a row to write, its protection as things stand; returns it."""
-        if bracket.is_final:
-            bracket = replace(bracket, protection=Protection.NONE, closing_units=ZERO)
-            self._finished[bracket.n] = bracket
-            self._early.pop(bracket.n, None)
-        else:
-            bracket = replace(bracket, protection=self._guard_of(bracket))
-            self._finished.pop(bracket.n, None)
-        self.state.put(bracket)
-        self._index(bracket)
-        while len(self._finished) > FINISHED_MAX:
-            self._forget(self._finished.popitem(last=False)[0])
-        return bracket
-
-    def get(self, n: int) -> Bracket | None:
-        """The bracket as it stands, ended or not."""
-        return self.state.brackets.get(n) or self._finished.get(n)
-
-    def find(self, fact: Fact) -> Bracket | None:
-        for ref in (fact.client_id, fact.trade_ref, fact.order_ref):
-            n = self._n_by_ref.get(ref) if ref else None
-            if n is not None:
-                return self.get(n)
-        return None
-
-    def knows(self, ref: str) -> Bracket | None:
-        """The bracket that goes by ``ref`` at the venue, ended or not."""
-        n = self._n_by_ref.get(ref)
-        return None if n is None else self.get(n)
+class Book(Shelf):
+    """One account's brackets, and the doors through which they change. See ``Shelf`` for its arguments."""
 
     # ── facts ──
 
@@ -352,15 +291,6 @@ class Book:
         self.state.book(after, fill)
         self.state.tell(event(self.put(after)))
 
-    def _guard_of(self, bracket: Bracket) -> Protection:
-        """Who guards the stop of what is held now."""
-        held, stop = bracket.position_units, bracket.venue.stop
-        if not held:
-            return Protection.NONE
-        if stop is not None and stop.units >= held:
-            return Protection.VENUE
-        return Protection.ADAPTER if self._held_here(bracket) else Protection.NONE
-
     def _execution(self, bracket: Bracket, fact: EntryFilled | ExitFilled, realized_pnl: Decimal | None, units: Decimal, now_ns: int) -> Execution:
         standing = self.state.market.standing(bracket.instrument)
         rate = self.state.market.rate(self.state.instruments[bracket.instrument].quote, self.state.books.currency)
@@ -376,18 +306,6 @@ class Book:
             now_ns=fact.time_ns or now_ns,
             realized_pnl=realized_pnl,
         )
-
-    def _index(self, bracket: Bracket) -> None:
-        known = self._refs_of.setdefault(bracket.n, set())
-        for ref in bracket.venue.ids():
-            if ref and ref not in known:
-                known.add(ref)
-                self._n_by_ref[ref] = bracket.n
-
-    def _forget(self, n: int) -> None:
-        for ref in self._refs_of.pop(n, ()):
-            if self._n_by_ref.get(ref) == n:
-                del self._n_by_ref[ref]
 
 
 def _shrunk(bracket: Bracket) -> Bracket:

@@ -199,7 +199,7 @@ class Jobs:
             if isinstance(answer, Exception):
                 _log.info("the venue did not do as asked", extra={"n": n, "reason": f"{type(answer).__name__}: {answer}"})
             following = settle(answer, now_ns)
-            self.answers.judge(n)
+            self.answers.waiting.judge(n)
             self.answers.tell(now_ns)
             return following or self.begin(n, now_ns, goes_on=True)
 

@@ -6,11 +6,12 @@ it: a look may cross a fill on its way.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.live.venue import EntryEnded, EntryFilled, ExitFilled, Fact, LegGone, LegStands, Standing
 from trading.brackets import Bracket
+from trading.errors import ArenaError
 from trading.events import CancelReason
 from trading.money import plain
 from trading.orders import Leg
@@ -52,6 +53,26 @@ def differences(bracket: Bracket, standing: Standing, mark_price: Decimal | None
 def gone(bracket: Bracket, mark_price: Decimal | None) -> Sequence[Difference]:
     """The same for a bracket that the venue knows nothing of."""
     return differences(bracket, Standing(remaining_units=Decimal(0), position_units=Decimal(0)), mark_price)
+
+
+def with_prices_of(standing: Standing, bracket: Bracket) -> tuple[Bracket, dict[str, object]]:
+    """``bracket`` with the prices and the date that the venue has, and what that changed, as ``order_modified`` tells it."""
+    order = bracket.order
+    now = {"entry_price": order.entry_price, "stop_loss_price": bracket.stop_price, "take_profit_price": order.take_profit_price}
+    there = {
+        "entry_price": standing.entry_price if order.entry_price is not None and bracket.remaining_units else None,
+        "stop_loss_price": None if standing.stop is None else standing.stop.price,
+        "take_profit_price": None if standing.target is None else standing.target.price,
+    }
+    wanted = {name: price for name, price in there.items() if price is not None and price != now[name]}
+    try:
+        order = replace(order, **wanted)  # type: ignore[arg-type]  # names of its fields
+    except ArenaError:
+        wanted = {}  # a hand at the venue made of it what is no bracket: its legs are told one by one
+    expires_ns = standing.expires_ns if standing.expires_ns is not None and bracket.remaining_units else bracket.ttl_expires_ns
+    stop_price = wanted.get("stop_loss_price", bracket.stop_price)
+    changes: dict[str, object] = {name: {"from": now[name], "to": price} for name, price in wanted.items()}
+    return replace(bracket, order=order, ttl_expires_ns=expires_ns, stop_price=stop_price), changes
 
 
 def _legs(bracket: Bracket, standing: Standing) -> list[Difference]:

@@ -25,15 +25,59 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from hashlib import blake2b
 from typing import Protocol
 
-from trading.brackets import Liquidity, Protection
+from brokers.live.capability import Capability, Exits, VenuePolicy
+from brokers.live.facts import (
+    EntryAccepted,
+    EntryEnded,
+    EntryFilled,
+    EntryRefused,
+    ExitFilled,
+    Fact,
+    LegGone,
+    LegStands,
+    Remembered,
+    Unplaced,
+)
+from trading.brackets import Protection
 from trading.events import CancelReason
 from trading.instruments import Instrument, Side
-from trading.orders import BracketOrder, CloseReason, EntryType, Leg
+from trading.orders import BracketOrder, EntryType
 from trading.venue_refs import StandingLeg, VenueRefs
+
+__all__ = [
+    "Amendment",
+    "Batch",
+    "Capability",
+    "EntryAccepted",
+    "EntryEnded",
+    "EntryFilled",
+    "EntryRefused",
+    "ExitFilled",
+    "Exits",
+    "Fact",
+    "Intent",
+    "LegGone",
+    "LegStands",
+    "NotSent",
+    "Remembered",
+    "Sighting",
+    "Standing",
+    "Stranger",
+    "Target",
+    "Unplaced",
+    "Venue",
+    "VenueAccount",
+    "VenueInfo",
+    "VenueMismatch",
+    "VenuePolicy",
+    "VenueRefused",
+    "VenueSnapshot",
+    "client_id_of",
+    "derived_id",
+]
 
 # ── how a call can fail ──
 
@@ -118,115 +162,6 @@ class Amendment:
     stop_loss_price: Decimal | None = None
     take_profit_price: Decimal | None = None
     trailing_stop_distance: Decimal | None = None
-
-
-# ── what a Venue tells ──
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """Something that happened at the venue to one bracket, addressed by any id that the core has been told: it tries ``client_id``, then the others.
-
-    ``order_ref`` is the venue's id of an order (entry or exit), ``trade_ref`` of a position it opened. Ids given in a fact are learnt from it.
-    """
-
-    client_id: str = ""
-    order_ref: str = ""
-    trade_ref: str = ""
-    time_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryAccepted(Fact):
-    """The entry stands under ``order_ref``. After a change that made it a new order, ``replaces`` is the old id; then the end of the old one is no
-    ``EntryEnded``. ``price`` and ``expires_ns`` as the venue has them, None where it does not say."""
-
-    replaces: str = ""
-    price: Decimal | None = None
-    expires_ns: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRefused(Fact):
-    """The venue took the request and then refused the order as a whole: nothing filled and nothing will (``FAILED``)."""
-
-    code: str
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryFilled(Fact):
-    """Some of the entry traded. ``fill_id`` is the venue's and unique in the account: the same id is the same fill.
-
-    ``fee`` is in the account's currency; ``trade_ref`` names the position, where the venue has such a thing.
-    """
-
-    fill_id: str
-    units: Decimal
-    price: Decimal
-    fee: Decimal = Decimal(0)
-    liquidity: Liquidity = Liquidity.TAKER
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryEnded(Fact):
-    """No more of the entry will trade: cancelled, expired, or refused by a check of the venue after it was accepted.
-
-    ``reason`` is USER where somebody asked for it (the core knows whether that was us, and why), TTL_EXPIRED at its date, else what fits best;
-    ``text`` is the venue's own word. Not to be told for an entry that filled whole, nor for one that was replaced.
-    """
-
-    reason: CancelReason
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitFilled(Fact):
-    """Some of the position traded out. ``leg`` CLOSE is every market close, ours or not; the core knows whether it asked for one.
-
-    ``realized_pnl`` is what the venue books for it before ``fee``, None where it does not say; ``reason`` overrides what follows from the leg
-    (MARGIN_CLOSEOUT). One execution that closes several trades is a fact for each, with a ``fill_id`` for each.
-    """
-
-    leg: Leg
-    fill_id: str
-    units: Decimal
-    price: Decimal
-    fee: Decimal = Decimal(0)
-    liquidity: Liquidity = Liquidity.TAKER
-    realized_pnl: Decimal | None = None
-    reason: CloseReason | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegStands(Fact):
-    """An exit is working at the venue under ``order_ref``, for ``units``, at ``price`` (the stop's trigger). Tell it only when the venue shows it."""
-
-    leg: Leg
-    units: Decimal
-    price: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegGone(Fact):
-    """The exit ``order_ref`` is off, and it was not a fill that ended it. Of one that was replaced: tell ``LegStands`` of the new one, not this."""
-
-    leg: Leg
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered(Fact):
-    """The adapter wants ``memo`` kept with the bracket: merged into ``VenueRefs.memo`` and handed back with every Target. An empty text removes."""
-
-    memo: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unplaced(Fact):
-    """Something happened that concerns no bracket the adapter can name: the core compares the account with the venue soon. ``text`` for the log."""
-
-    text: str = ""
 
 
 # ── what the venue holds now ──
@@ -322,49 +257,6 @@ class Batch:
 
 
 # ── what a Venue can ──
-
-
-class Exits(StrEnum):
-    """Who makes the exits of an instrument's brackets, and when."""
-
-    ATTACHED = "attached"  # the create carries both; they stand the moment something fills
-    AFTER_FILL = "after_fill"  # ``protect`` places both as one order or OCO, and follows the size after each fill
-    STOP_ONLY = "stop_only"  # ``protect`` places the stop; the core watches the target and takes it with ``close``
-    HELD = "held"  # neither can be placed: the core watches both (``protection: adapter``)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capability:
-    """What can be done in one instrument.
-
-    ``trails``: the venue moves a trailing stop by itself; else the core does, with ``amend``. ``ttl_types``: entries that the venue ends at their
-    date by itself; the others the core cancels. ``stop_may_rest``: a triggered stop is a limit order and may stay unfilled; the core then watches the
-    price and closes what the stop left behind. ``entry_types``: what can be ordered at all.
-    """
-
-    exits: Exits = Exits.ATTACHED
-    trails: bool = True
-    ttl_types: frozenset[EntryType] = frozenset({EntryType.LIMIT, EntryType.STOP})
-    entry_types: frozenset[EntryType] = frozenset(EntryType)
-    stop_may_rest: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenuePolicy:
-    """Times and rules of one venue.
-
-    ``call_s_max`` bounds one call, the wait for its turn included. ``resends``: a create in doubt may be sent once more, byte for byte, before its
-    deadline (the venue answers a known ``client_id`` with the first order); never where the venue could make two of it. ``look_gap_s`` lies between
-    the two looks that must both find nothing before an order counts as never arrived; the first one is made no earlier than ``call_s_max`` after
-    the send. ``silence_s_max`` without a batch is a dead stream.
-    """
-
-    call_s_max: float = 8.0
-    resends: bool = False
-    look_gap_s: float = 5.0
-    silence_s_max: float = 15.0
-    reconcile_s: float = 30.0
-    attach_s_max: float = 1.0  # how soon after a fill its attached exits must have been told, before they are asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
