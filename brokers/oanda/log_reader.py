@@ -4,12 +4,14 @@ Every transaction of an account has the next number, rejects and financing inclu
 has at most a megabyte and a fill a few kilobytes.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from brokers.live.venue import Fact, VenueAccount
 from brokers.oanda import wire
+from brokers.oanda.creations import Creations, Named
 from brokers.oanda.memory import Memory, Missing
 from brokers.oanda.objects import read_account, read_order, read_trade
 from brokers.oanda.rest import NotThere, Rest
@@ -39,6 +41,8 @@ class LogReader:
     def __init__(self, rest: Rest, memory: Memory) -> None:
         self._rest = rest
         self._memory = memory
+        self._creations = Creations()
+        self._covering = asyncio.Lock()
 
     async def newest(self) -> tuple[int, VenueAccount]:
         """The number of the account's last transaction, and its money then."""
@@ -51,14 +55,47 @@ class LogReader:
     async def pages(self, after: int, until: int) -> AsyncIterator[Page]:
         """The transactions numbered ``after + 1`` to ``until`` in ascending order, in pages."""
         for first in range(after + 1, until + 1, PAGE):
-            last = min(first + PAGE - 1, until)
+            yield await self._page(first, min(first + PAGE - 1, until))
 
-            def page(answer: Json, first: int = first, last: int = last) -> Page:
-                by_number = {wire.counter(each, "id"): each for each in wire.parts(answer, "transactions")}
-                found = [by_number[number] for number in sorted(by_number) if first <= number <= last]
-                return Page(transactions=found, last=last, is_whole=len(found) == last - first + 1)
+    async def named(self, client_id: str, after: int, newest: int) -> Sequence[Named]:
+        """Where the log names ``client_id`` above number ``after``, up to ``newest``; what this process has looked at is not read again.
 
-            yield await self._rest.read("/transactions/idrange", {"from": str(first), "to": str(last)}, parse=page)
+        Raises:
+            Malformed: nowhere, but the log came with holes, and it may be in one of them.
+        """
+        seen = self._creations
+        async with self._covering:
+            if seen.after == seen.until:
+                seen.begin(newest)
+            # Asked anew after each page: the stream reads too, and may have moved the stretch.
+            while seen.until < newest or seen.after > after:
+                if seen.until < newest:
+                    await self._page(seen.until + 1, min(seen.until + PAGE, newest))
+                else:  # backwards, so that what was read stays when time runs out
+                    await self._page(max(after + 1, seen.after - PAGE + 1), seen.after)
+        found = seen.of(client_id, after)
+        if not found and seen.has_hole(after):
+            raise Malformed("the log came with holes: the order may be in one of them")
+        return found
+
+    def looked_at(self, transaction: Json) -> None:
+        """The stream has told ``transaction``, the next one."""
+        number = wire.counter(transaction, "id")
+        self._creations.learn(number, number, [transaction])
+
+    def forget(self) -> None:
+        """The log is another one than was read."""
+        self._creations.begin(0)
+
+    async def _page(self, first: int, last: int) -> Page:
+        def page(answer: Json) -> Page:
+            by_number = {wire.counter(each, "id"): each for each in wire.parts(answer, "transactions")}
+            found = [by_number[number] for number in sorted(by_number) if first <= number <= last]
+            return Page(transactions=found, last=last, is_whole=len(found) == last - first + 1)
+
+        read = await self._rest.read("/transactions/idrange", {"from": str(first), "to": str(last)}, parse=page)
+        self._creations.learn(first, last, read.transactions)
+        return read
 
     async def transaction(self, number: str) -> Json:
         """One transaction by its number."""

@@ -5,24 +5,33 @@ is searched in the log from where it stood before the order was sent; only a log
 sends anything but reads.
 """
 
+import asyncio
 import contextlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from brokers.live.venue import EntryEnded, Fact, Sighting, Standing, Target, VenueSnapshot
+from brokers.live.venue import EntryEnded, Fact, NotSent, Sighting, Standing, Target, VenueRefused, VenueSnapshot
 from brokers.oanda import wire
 from brokers.oanda.log_reader import LogReader
 from brokers.oanda.memory import Memory, Role
 from brokers.oanda.objects import AccountState, VenueOrder, VenueTrade, read_order, read_state, read_trade
 from brokers.oanda.orders import trade_client_id
-from brokers.oanda.rest import NotThere, Rest
+from brokers.oanda.rest import NotThere, Rest, Unclear
 from brokers.oanda.sightings import accepted, facts_standing, plain_sightings, standing_of, strangers_of
-from brokers.oanda.transactions import client_id_of, exit_fill_id
+from brokers.oanda.transactions import exit_fill_id
 from brokers.oanda.wire import Json, Malformed
+from runtime.outbound import OutboundError
 from trading.money import ZERO
+
+# How many brackets are looked at at once in a snapshot, and how often one that fails.
+_SIDE_BY_SIDE = 4
+_LOOKS_MAX = 3
 
 # A bracket is changed by hand a few times, not hundreds: more is a venue that sends us in circles.
 _FOLLOWED_MAX = 200
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -47,29 +56,41 @@ class Looker:
 
     async def look_up(self, target: Target) -> Sighting:
         """See ``Venue.look_up``. What the book has counted already is not read again."""
-        order_ids, trade_ids = list(target.refs.order_refs[-1:]), list(target.refs.trade_refs)
-        if not order_ids and not trade_ids:
-            order_ids, refusals = await self._search(target)
-            if not order_ids:
-                return Sighting(facts=refusals, standing=Standing(remaining_units=ZERO, position_units=ZERO)) if refusals else Sighting()
-        found = _Found(counted=frozenset(target.refs.fill_ids))
-        if target.remaining_units or not trade_ids:
-            for order_id in order_ids:
-                await self._follow_entry(order_id, found)
-        for trade_id in dict.fromkeys([*trade_ids, *(order.trade_opened for order in found.entries.values() if order.trade_opened)]):
-            await self._follow_trade(trade_id, found)
-        await self._find_by_name(target, found)
-        return await self._tell(target, found)
+        if not target.refs.order_refs and not target.refs.trade_refs:
+            return await self._search(target, (await self._log.newest())[0])
+        return await self._follow(target, target.refs.order_refs[-1:], target.refs.trade_refs)
 
     async def snapshot(self, targets: Sequence[Target]) -> VenueSnapshot:
-        """See ``Venue.snapshot``."""
+        """See ``Venue.snapshot``. Those that never had an answer are looked for last, in a log that is then as new as can be."""
         state = await self.state()
         sightings, others = plain_sightings(targets, state)
-        for target in others:
-            sightings[target.client_id] = await self.look_up(target)
+        nameless = [target for target in others if not target.refs.order_refs and not target.refs.trade_refs]
+        known = [target for target in others if target not in nameless]
+        side_by_side = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+        async def look(target: Target) -> None:
+            async with side_by_side:
+                sightings[target.client_id] = await self._persistently(lambda: self.look_up(target))
+
+        async with asyncio.TaskGroup() as tasks:
+            for target in known:
+                tasks.create_task(look(target))
+        if nameless:
+            newest, _ = await self._log.newest()
+            for target in nameless:
+                sightings[target.client_id] = await self._persistently(lambda target=target: self._search(target, newest))  # type: ignore[misc]
         return VenueSnapshot(
             sightings=sightings, strangers=strangers_of(targets, state, self._account_id), account=state.account, cursor=str(state.last_id)
         )
+
+    async def _persistently(self, look: Callable[[], Awaitable[Sighting]]) -> Sighting:
+        """One look of many, made again when it fails: else one that fails would cost all of them."""
+        for _ in range(_LOOKS_MAX - 1):
+            try:
+                return await look()
+            except (NotSent, VenueRefused, OutboundError, Unclear, Malformed) as error:
+                _log.info("a look failed and is made again", extra={"reason": f"{type(error).__name__}: {error}"[:200]})
+        return await look()
 
     async def state(self) -> AccountState:
         """The whole account now."""
@@ -85,24 +106,27 @@ class Looker:
         self._memory.keep_trade(trade.known(as_of))
         return trade, as_of
 
-    async def _search(self, target: Target) -> tuple[list[str], list[Fact]]:
-        """The orders that were created under the bracket's client id since it was sent; where there are none, the refusals."""
-        newest, _ = await self._log.newest()
-        orders: list[str] = []
+    async def _search(self, target: Target, newest: int) -> Sighting:
+        """Look for the bracket's name in the log since before it was sent; what was only refused is not there."""
+        named = await self._log.named(target.client_id, int(target.refs.cursor_before or 0), newest)
+        orders = [each.number for each in named if not each.is_refusal]
+        if orders:
+            return await self._follow(target, orders, ())
         refusals: list[Fact] = []
-        is_whole = True
-        async for page in self._log.pages(int(target.refs.cursor_before or 0), newest):
-            is_whole = is_whole and page.is_whole
-            for transaction in page.transactions:
-                if client_id_of(wire.part_or_none(transaction, "clientExtensions")) != target.client_id:
-                    continue
-                if wire.text(transaction, "type").endswith("_REJECT"):
-                    refusals += await self._log.tell(transaction)
-                else:
-                    orders.append(wire.identity(transaction, "id"))
-        if not orders and not is_whole:
-            raise Malformed("the log came with holes: the order may be in one of them")
-        return orders, refusals
+        for each in named:
+            refusals += await self._log.tell(await self._log.transaction(each.number))
+        return Sighting(facts=refusals, standing=Standing(remaining_units=ZERO, position_units=ZERO)) if refusals else Sighting()
+
+    async def _follow(self, target: Target, order_ids: Sequence[str], trade_ids: Sequence[str]) -> Sighting:
+        """How the bracket stands, from what the venue says of these orders and trades, and of those that came of them."""
+        found = _Found(counted=frozenset(target.refs.fill_ids))
+        if target.remaining_units or not trade_ids:
+            for order_id in order_ids:
+                await self._follow_entry(order_id, found)
+        for trade_id in dict.fromkeys([*trade_ids, *(order.trade_opened for order in found.entries.values() if order.trade_opened)]):
+            await self._follow_trade(trade_id, found)
+        await self._find_by_name(target, found)
+        return await self._tell(target, found)
 
     async def _follow_entry(self, spec: str, found: _Found) -> None:
         """Read an entry, and what it was replaced with, and that."""

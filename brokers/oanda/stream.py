@@ -59,6 +59,7 @@ class _Position:
         facts: list[Fact] = []
         if self._last > newest:
             _log.error("the kept cursor is ahead of the venue's log", extra={"cursor": cursor, "newest": newest})
+            self._log.forget()
             facts = [Unplaced(text=f"the venue's log ends at {newest} and {cursor} had been read: another account, or one that was reset")]
             self._last = newest
         async for batch in self._read_up_to(newest, is_live=False):
@@ -79,6 +80,7 @@ class _Position:
                 yield Batch(cursor=str(self._last))
         elif number > self._last:
             facts = await self._log.tell(message)
+            self._log.looked_at(message)
             self._last = number
             yield Batch(facts=facts, cursor=str(number))
 
