@@ -11,7 +11,6 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from market_data.feeds.coinbase_book import QuietBooks
 from market_data.feeds.stream_state import SILENCE_S_MAX
@@ -25,11 +24,11 @@ from market_data.feeds.venue_stream import (
     Unreadable,
     VenueRefuses,
     decimal_of,
+    is_here,
     text_of,
     time_of,
 )
 from runtime.exact_json import NotExactJson, loads
-from runtime.http_guard import is_loopback
 from runtime.outbound import Outbound, StreamRefused, WebSocket, venue_url
 from runtime.program import CannotStart
 
@@ -47,8 +46,7 @@ def read_addresses(environ: Mapping[str, str]) -> tuple[str, str]:
         CannotStart: an address that cannot be, or only one of them moved: a simulator's prices must not be mixed with the venue's.
     """
     stream, rest = venue_url(environ, "COINBASE_WS_URL", STREAM), venue_url(environ, "COINBASE_BASE_URL", REST)
-    here = [is_loopback(urlsplit(url).hostname or "") for url in (stream, rest)]
-    if (stream == STREAM) is not (rest == REST) or here[0] is not here[1]:
+    if (stream == STREAM) is not (rest == REST) or is_here(stream) is not is_here(rest):
         raise CannotStart(
             f"COINBASE_WS_URL is {stream} and COINBASE_BASE_URL is {rest}: set both or neither, and both on this machine or neither, so that all "
             "prices come from one place"

@@ -13,7 +13,7 @@ from decimal import Decimal
 from urllib.parse import quote as percent_encoded
 
 from market_data.feeds.stream_state import SILENCE_S_MAX
-from market_data.feeds.venue_stream import Garbage, Heartbeat, Message, Price, Unreadable, VenueRefuses, decimal_of, text_of, time_of
+from market_data.feeds.venue_stream import Garbage, Heartbeat, Message, Price, Unreadable, VenueRefuses, decimal_of, is_here, text_of, time_of
 from runtime.exact_json import NotExactJson, loads
 from runtime.outbound import Answer, AnswerUnusable, Outbound, StreamRefused, venue_url
 from runtime.program import CannotStart
@@ -59,7 +59,7 @@ def read_access(environ: Mapping[str, str]) -> OandaAccess:
     rest_url = venue_url(environ, "OANDA_BASE_URL", LIVE_REST)
     usual = _STREAM_OF.get(rest_url, rest_url)  # a simulator serves both at one address
     stream_url = venue_url(environ, "OANDA_STREAM_URL", LIVE_STREAM) if environ.get("OANDA_STREAM_URL") else usual
-    if stream_url != usual and {rest_url, stream_url} & {*_STREAM_OF, *_STREAM_OF.values()}:
+    if (stream_url != usual and {rest_url, stream_url} & {*_STREAM_OF, *_STREAM_OF.values()}) or is_here(stream_url) is not is_here(rest_url):
         raise CannotStart(
             f"OANDA_BASE_URL is {rest_url} and OANDA_STREAM_URL is {stream_url}: they are of different environments; set OANDA_BASE_URL alone, the "
             "other follows it"

@@ -9,7 +9,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
+from urllib.parse import urlsplit
 
+from runtime.http_guard import is_loopback
 from runtime.outbound import StreamEnded
 from runtime.timestamps import from_text
 from trading.money import fits_wire
@@ -81,6 +83,11 @@ class VenueStream(Protocol):
             VenueRefuses: on entering or later.
             OutboundError: it could not be opened; StreamEnded, from the iterator, always in the end.
         """
+
+
+def is_here(url: str) -> bool:
+    """Whether ``url`` leads to this machine, to a simulator that is."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 class Unreadable(ValueError):

@@ -141,6 +141,11 @@ def test_the_feed_and_the_adapter_mean_the_same_hosts(tmp_path: Path, rest: str,
         assert (access.rest_url, access.stream_url) == (hosts.rest, hosts.stream)
 
 
+def test_a_simulator_on_this_machine_and_a_host_elsewhere_are_two_places(tmp_path: Path):
+    with pytest.raises(CannotStart, match="OANDA_BASE_URL"):
+        read_access(given(tmp_path, OANDA_BASE_URL="https://sim.example", OANDA_STREAM_URL=f"{HERE}:8"))
+
+
 @pytest.mark.parametrize("left", [(), ("OANDA_API_TOKEN_FILE",), ("OANDA_ACCOUNT_ID_FILE",)])
 def test_what_is_missing_is_said_by_name(tmp_path: Path, left: tuple[str, ...]):
     environ = {name: value for name, value in given(tmp_path).items() if name in left}
