@@ -53,7 +53,8 @@ def read_access(environ: Mapping[str, str]) -> OandaAccess:
     missing = [name for name in (TOKEN, ACCOUNT) if not is_given(environ, name)]
     if missing:
         raise CannotStart(
-            f"live prices from OANDA need a token and an account, a free practice account will do: {' and '.join(missing)} "
+            "live prices from OANDA need a token and an account; a free practice account will do, with "
+            f"OANDA_BASE_URL={PRACTICE_REST}. {' and '.join(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} not set (write each to a file with mode 0600 and name it in {'_FILE, '.join(missing)}_FILE)"
         )
     rest_url = venue_url(environ, "OANDA_BASE_URL", LIVE_REST)
