@@ -17,15 +17,16 @@ from brokers.oanda.log_reader import LogReader
 from brokers.oanda.looking import Looker
 from brokers.oanda.memory import Role
 from brokers.oanda.objects import VenueTrade
-from brokers.oanda.orders import Body, trade_client_id
+from brokers.oanda.orders import Body, by_name, trade_client_id
 from brokers.oanda.rest import NotThere, Rest, Unclear
 from brokers.oanda.transactions import client_id_of, legs_of
 from brokers.oanda.wire import Json, Malformed
 from runtime.outbound import OutboundError
 from trading.money import ZERO
 
-# With the request itself this stays below VenuePolicy.call_s_max: a yes must not be lost to a look.
-EXITS_S_MAX = 0.8
+# A yes must not be lost to a look: no look at the exits after a slow answer, and never a long one. Together below VenuePolicy.call_s_max.
+SLOW_S = 5.0
+EXITS_S_MAX = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Changer:
 
     async def create(self, intent: Intent) -> Sequence[Fact]:
         """See ``Venue.create``."""
+        began_s = asyncio.get_running_loop().time()
         order = intent.order
         body = orders.entry(order, venue_id=intent.client_id, expires_ns=intent.expires_ns, decimals=self._decimals_of(order.instrument))
         try:
@@ -56,7 +58,8 @@ class Changer:
         facts = await self._told(answer)
         if not any(isinstance(fact, EntryAccepted) for fact in facts):
             raise Malformed("the answer to a create tells of no order")
-        return facts + await self._exits_of(facts)
+        is_slow = asyncio.get_running_loop().time() - began_s > SLOW_S
+        return facts if is_slow else facts + await self._exits_of(facts)
 
     async def _exits_of(self, facts: Sequence[Fact]) -> list[Fact]:
         """The exits of what filled at once, which the answer names by numbers only: seen to stand before anybody is told that it is guarded.
@@ -76,7 +79,7 @@ class Changer:
 
     async def cancel(self, target: Target) -> Sequence[Fact]:
         """See ``Venue.cancel``."""
-        spec = target.refs.order_refs[-1] if target.refs.order_refs else f"@{target.client_id}"
+        spec = target.refs.order_refs[-1] if target.refs.order_refs else by_name(target.client_id)
         answer = await self._rest.change("PUT", f"/orders/{spec}/cancel", None)
         cancelled = wire.part(answer, "orderCancelTransaction")
         facts = await self._told(answer)
@@ -246,4 +249,4 @@ def _compare(created: Json, intent: Intent) -> None:
 
 def _trade_specs(target: Target) -> Sequence[str]:
     """How to name the bracket's trades: by number where the venue has told them, else by the name that its entry gave them."""
-    return target.refs.trade_refs or (f"@{trade_client_id(target.client_id)}",)
+    return target.refs.trade_refs or (by_name(trade_client_id(target.client_id)),)

@@ -16,7 +16,7 @@ from brokers.oanda import wire
 from brokers.oanda.log_reader import LogReader
 from brokers.oanda.memory import Memory, Role
 from brokers.oanda.objects import AccountState, VenueOrder, VenueTrade, read_order, read_state, read_trade
-from brokers.oanda.orders import trade_client_id
+from brokers.oanda.orders import by_name, trade_client_id
 from brokers.oanda.rest import NotThere, Rest, Unclear
 from brokers.oanda.sightings import accepted, facts_standing, plain_sightings, standing_of, strangers_of
 from brokers.oanda.transactions import exit_fill_id
@@ -156,9 +156,9 @@ class Looker:
         if not filled or opened >= abs(filled[0].units) or any(order.is_working for order in found.entries.values()):
             return
         with contextlib.suppress(NotThere):
-            await self._follow_entry(f"@{target.client_id}", found)
+            await self._follow_entry(by_name(target.client_id), found)
         with contextlib.suppress(NotThere):
-            await self._follow_trade(f"@{trade_client_id(target.client_id)}", found)
+            await self._follow_trade(by_name(trade_client_id(target.client_id)), found)
 
     async def _collect(self, found: _Found, number: str, trade_id: str = "") -> None:
         """Read a transaction, unless its fill has been counted."""

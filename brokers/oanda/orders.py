@@ -9,6 +9,7 @@ Prices go out as they were given, padded to the instrument's decimals and never 
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from brokers.oanda.wire import write_number, write_price, write_time
 from trading.orders import BracketOrder, EntryType
@@ -24,6 +25,11 @@ Body = dict[str, Any]
 def trade_client_id(venue_id: str) -> str:
     """The client id of the trade that the entry called ``venue_id`` opens: v20 keeps ids of orders and trades apart, people do not."""
     return venue_id + TRADE_SUFFIX
+
+
+def by_name(client_id: str) -> str:
+    """How a path names what goes by ``client_id``: others may have used any character in theirs."""
+    return f"@{quote(client_id, safe='')}"
 
 
 def entry(order: BracketOrder, *, venue_id: str, expires_ns: int, decimals: int) -> Body:

@@ -69,10 +69,11 @@ class _Position:
     async def follow(self, message: Json) -> AsyncIterator[Batch]:
         """What one line tells."""
         is_heartbeat = message.get("type") == "HEARTBEAT"
-        if is_heartbeat and message.get("lastTransactionID") is None:
-            yield Batch(cursor=str(self._last))
+        key = "lastTransactionID" if is_heartbeat else "id"
+        if message.get(key) is None:
+            yield Batch(cursor=str(self._last))  # a sign of life; what it should have said is missed by the next number
             return
-        number = wire.counter(message, "lastTransactionID" if is_heartbeat else "id")
+        number = wire.counter(message, key)
         if is_heartbeat or number > self._last + 1:
             async for batch in self._read_up_to(number, is_live=True):
                 yield batch

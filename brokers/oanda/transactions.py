@@ -146,7 +146,7 @@ def _fill(transaction: Json, memory: Memory) -> Sequence[Fact]:
                 trade_ref=trade_id,
                 fill_id=fill_id,
                 units=units,
-                price=wire.number(opened, "price"),
+                price=wire.number(opened if opened.get("price") is not None else transaction, "price"),
                 fee=fee,
                 time_ns=_time(transaction),
             )

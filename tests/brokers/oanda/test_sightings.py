@@ -76,6 +76,15 @@ async def test_what_others_placed_is_a_stranger_with_the_same_name_at_every_look
     assert (held.side, held.units, held.standing.stop, held.refs.trade_refs) == (Side.BUY, 9, None, ("6",))
 
 
+async def test_a_stranger_may_have_any_name(at: Pair) -> None:
+    name = "a/../b?c=%20#d"
+    order = {"type": "LIMIT", "instrument": "EUR_USD", "units": "9", "price": "1.09000", "clientExtensions": {"id": name}}
+    placing.place(at.sim.account, {"order": order})
+    known = at.known(at.intent(limit(units="9")))
+    facts = await at.venue.cancel(known.target(refs=known.refs.__class__(client_id=name)))
+    assert [type(fact).__name__ for fact in facts] == ["EntryEnded"]
+
+
 async def test_a_bracket_that_is_not_in_the_book_is_a_stranger_under_its_own_name(at: Pair) -> None:
     known = await at.place(bracket())
     (stranger,) = (await at.venue.snapshot([])).strangers

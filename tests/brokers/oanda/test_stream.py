@@ -100,6 +100,23 @@ async def test_a_heartbeat_is_a_sign_of_life(at: Pair) -> None:
         assert heard.batches[-1].facts == ()
 
 
+async def test_a_transaction_without_its_number_is_missed_by_the_next(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, numberless = stream._message, [True]
+
+    def without_id(line: bytes) -> Any:
+        message = dict(read(line))
+        if message["type"] == "ORDER_FILL" and numberless:
+            numberless.pop()
+            del message["id"]
+        return message
+
+    monkeypatch.setattr(stream, "_message", without_id)
+    async with Listener(at.venue) as heard:
+        await at.place(bracket())
+        await heard.until(lambda: len(heard.legs()) == 2)
+        assert [type(fact) for fact in heard.facts] == [EntryAccepted, EntryFilled, LegStands, LegStands]
+
+
 @pytest.mark.parametrize("kind", [Kind.STREAM_CUT, Kind.STREAM_CUT_MID_LINE])
 async def test_a_cut_stream_ends_and_the_next_goes_on_from_the_cursor(at: Pair, kind: Kind) -> None:
     async with Listener(at.venue) as heard:

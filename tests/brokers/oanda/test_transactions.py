@@ -81,6 +81,12 @@ def test_a_fill_that_opens(memory: Memory) -> None:
     ]
 
 
+def test_a_fill_of_the_old_kind_has_its_price_outside_the_trade(memory: Memory) -> None:
+    (fact,) = facts_of({**FILL, "tradeOpened": {"tradeID": "31", "units": "1"}}, memory)
+    assert isinstance(fact, EntryFilled)
+    assert fact.price == Decimal("1.13835")
+
+
 def test_fees_of_a_fill_are_counted_once(memory: Memory) -> None:
     facts = facts_of({**closing("MARKET_ORDER", commission="0.5", guaranteedExecutionFee="0.25"), "tradeOpened": FILL["tradeOpened"]}, memory)
     assert [getattr(fact, "fee", None) for fact in facts] == [Decimal("0.75"), Decimal(0)]
@@ -248,7 +254,7 @@ def test_what_is_not_handled_asks_for_a_comparison(kind: str) -> None:
     [
         {key: value for key, value in FILL.items() if key != "id"},
         {**FILL, "orderID": 30},
-        {**FILL, "tradeOpened": {"tradeID": "31", "units": "1"}},
+        {**FILL, "price": None, "tradeOpened": {"tradeID": "31", "units": "1"}},
         {**FILL, "tradeOpened": {"tradeID": "31", "units": "one", "price": "1.1"}},
         {key: value for key, value in FILL.items() if key != "tradeOpened"},
         {**FILL, "tradesClosed": [{"tradeID": "9", "units": "1", "price": "1"}]},
