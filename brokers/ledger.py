@@ -27,7 +27,8 @@ _CLAIM = "INSERT INTO client_ids (client_order_id, placed_by, account, n, void_r
 _INSERT = (
     "INSERT INTO orders (n, instrument, status, placed_by, bracket, body_hash, placed_epoch_n, placed_seq, reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_UPDATE = "UPDATE orders SET status = ?, bracket = ? WHERE n = ?"
+# A refusal that was answered is none any more when the order turns up at its venue after all.
+_UPDATE = "UPDATE orders SET reply = CASE WHEN status IN ('REJECTED', 'VOID') THEN NULL ELSE reply END, status = ?, bracket = ? WHERE n = ?"
 _LINK = "INSERT INTO order_history (n, epoch_n, seq) VALUES (?, ?, ?)"
 _FILL = "INSERT INTO fills (fill_id, n, instrument, fill) VALUES (?, ?, ?, ?)"
 _TRADE = "INSERT INTO trades (n, instrument, trade) VALUES (?, ?, ?)"

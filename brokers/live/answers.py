@@ -45,6 +45,7 @@ class Answers:
         self._account = account
         self._policy = policy
         self.waiting = Waiting(account.book)
+        self.misfits = 0
         self.told: list[str] = []  # differences found, for ``reconciled``
 
     def tell(self, now_ns: int, adopted: Sequence[str] = ()) -> None:
@@ -56,6 +57,12 @@ class Answers:
         self._account.state.tell(events.reconciled(instrument=None, blind_s=ZERO, orders=orders, ts_ns=now_ns, details=details))
         self.told.clear()
 
+    def misfit(self, conflict: StateConflict) -> None:
+        """What the venue said fits no state that the bracket can be in: no reason to stop; the comparison with the venue mends it."""
+        self.misfits += 1
+        self._account.book.must_compare = True
+        _log.error("what the venue said does not fit the book", extra={"reason": conflict.message})
+
     # ── facts ──
 
     def take(self, facts: Sequence[Fact], now_ns: int, about: Bracket | None = None) -> None:
@@ -63,7 +70,11 @@ class Answers:
         book = self._account.book
         for fact in facts:
             known = fact if about is None or book.find(fact) is not None else replace(fact, client_id=about.venue.client_id)
-            bracket = book.take(known, now_ns)
+            try:
+                bracket = book.take(known, now_ns)
+            except StateConflict as conflict:
+                self.misfit(conflict)
+                continue
             if bracket is not None:
                 self._tidy(bracket, now_ns)
                 self.waiting.judge(bracket.n)

@@ -85,6 +85,7 @@ class LiveBroker:
 
     def restore(self, snapshot: Snapshot, now_ns: int) -> None:
         self._now_ns = now_ns
+        self._jobs.take_back()
         self._account.restore(snapshot, now_ns, self._jobs.in_flight)
         self._jobs.restart()
         self._held.restart()

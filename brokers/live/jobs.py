@@ -16,6 +16,7 @@ from brokers.live.plan import Job, Next, next_job
 from brokers.live.venue import Amendment, Intent, NotSent, Target, Venue, VenueMismatch
 from runtime.clock import NS_PER_S, Clock
 from trading.brackets import Bracket, Protection
+from trading.errors import StateConflict
 from trading.events import CancelReason
 from trading.venue_refs import Doubt
 
@@ -29,12 +30,12 @@ _MARK = {Job.CANCEL: Doubt.CANCEL, Job.CLOSE: Doubt.CLOSE, Job.PROTECT: Doubt.PR
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Call:
-    """A call that is out: which one, and until when it can be."""
+    """A call that is out, and until when it can be. ``is_sent`` is set on the event loop when it begins."""
 
-    token: object
     until_boot_ns: int
+    is_sent: bool = False
 
 
 class Jobs:
@@ -59,6 +60,13 @@ class Jobs:
     def is_busy(self, n: int) -> bool:
         out = self._out.get(n)
         return out is not None and self._clock.boot_ns() < out.until_boot_ns
+
+    def take_back(self) -> None:
+        """A transaction was taken back, and with it the calls that it had asked for; those that have begun go on.
+
+        One whose transaction stood and that has not begun yet finds that it is not wanted any more, and is not sent.
+        """
+        self._out = {n: out for n, out in self._out.items() if out.is_sent}
 
     def restart(self) -> None:
         """The book has been read anew: look at all of it."""
@@ -193,21 +201,31 @@ class Jobs:
     ) -> VenueCall:
         out = self._mark_out(n, delay_s)
 
+        async def sent() -> object:
+            if self._out.get(n) is not out:
+                raise NotSent("UNAVAILABLE", "the store was read anew before it was sent")
+            out.is_sent = True
+            return await send()
+
         def settled(answer: object | Exception, now_ns: int) -> VenueCall | None:
             if self._out.get(n) is out:
                 del self._out[n]
             if isinstance(answer, Exception):
                 _log.info("the venue did not do as asked", extra={"n": n, "reason": f"{type(answer).__name__}: {answer}"})
-            following = settle(answer, now_ns)
+            try:
+                following = settle(answer, now_ns)
+            except StateConflict as conflict:
+                following = None
+                self.answers.misfit(conflict)
             self.answers.waiting.judge(n)
             self.answers.tell(now_ns)
             return following or self.begin(n, now_ns, goes_on=True)
 
-        return VenueCall(send=send, settle=settled, timeout_s=self._venue.policy.call_s_max, delay_s=delay_s)
+        return VenueCall(send=sent, settle=settled, timeout_s=self._venue.policy.call_s_max, delay_s=delay_s)
 
     def _mark_out(self, n: int, delay_s: float) -> _Call:
         until_ns = self._clock.boot_ns() + round((LOST_CALL_S + delay_s + self._venue.policy.call_s_max) * NS_PER_S)
-        self._out[n] = _Call(object(), until_ns)
+        self._out[n] = _Call(until_ns)
         return self._out[n]
 
 

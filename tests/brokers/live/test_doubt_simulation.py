@@ -68,6 +68,7 @@ class Story:
         await self._settle(90)  # over what may still come late, and its end
         assert self.service is not None
         assert self.service.bug is None, self.service.bug
+        assert not self.service.misfits
         self.service.kill()
         await self.service.gone()
 
@@ -147,6 +148,7 @@ class Story:
             assert service is not None
             if service.is_dead:
                 assert service.bug is None, service.bug
+                assert not service.misfits
                 await service.gone()
                 self.begin_life()
             await asyncio.sleep(0.25)

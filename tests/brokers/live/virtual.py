@@ -114,6 +114,11 @@ class Service:
         self._commit()
         self._run = asyncio.get_running_loop().create_task(self._guarded(lambda: broker.run(self)))
 
+    @property
+    def misfits(self) -> int:
+        """How often the venue said what no state of a bracket has a place for."""
+        return self.broker._jobs.answers.misfits
+
     # ── VenuePort ──
 
     def now_ns(self) -> int:
