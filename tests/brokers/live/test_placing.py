@@ -62,3 +62,17 @@ async def test_a_fill_leads_to_an_open_bracket_that_the_venue_guards(live: Live,
             while (order := (await ask("order.get", {"order_id": placed["order_id"]}))["order"])["protection"] != "venue":
                 await asyncio.sleep(0.01)
         assert (order["status"], order["position_units"]) == ("OPEN", 100)
+
+
+async def test_a_refusal_that_was_told_is_taken_back_when_the_order_turns_up(live: Live, venue: ScriptedVenue, settings: Settings) -> None:
+    venue.late_s = 1.5
+    venue.next("create", Script.LATE)
+    async with live() as (_, ask):
+        with pytest.raises(OutcomeUnknown):
+            await ask("order.place", ticket("a1"), GRANTED)
+        await event(settings, "order_rejected")
+        with pytest.raises(OrderDenied):
+            await ask("order.place", ticket("a1"), GRANTED)
+        await event(settings, "order_cancelled")
+        again = await ask("order.place", ticket("a1"), GRANTED)
+        assert (again["status"], again["replayed"]) == ("CANCELLED", True)

@@ -367,3 +367,38 @@ def test_a_refused_change_is_told_and_nothing_has_changed() -> None:
             assert not desk.told("order_modified")
 
     run_virtually(story)
+
+
+def test_commands_whose_transaction_was_taken_back_are_asked_of_the_venue_once() -> None:
+    async def story() -> None:
+        desk = Desk()
+        async with desk.life() as service:
+            service.ask_twice(lambda broker, now_ns: broker.place(order(), placed_by="ann", now_ns=now_ns))
+            await desk.becomes(OrderStatus.PENDING)
+            service.ask_twice(lambda broker, now_ns: broker.modify("live-oanda-1", {"stop_loss_price": Decimal("1.1605")}, now_ns=now_ns))
+            await desk.until(lambda: desk.bracket().stop_price == Decimal("1.1605"))
+            desk.exchange.fill(desk.held().client_id)
+            await desk.becomes(OrderStatus.OPEN, protection="venue")
+            service.ask_twice(lambda broker, now_ns: broker.close_bracket("live-oanda-1", reason="MANUAL", now_ns=now_ns))
+            await desk.becomes(OrderStatus.CLOSED)
+            assert [desk.venue.calls.count(call) for call in ("create", "amend", "close")] == [1, 1, 1]
+            assert not desk.told("order_unknown")
+
+    run_virtually(story)
+
+
+def test_a_store_that_is_read_anew_while_a_call_is_out_leaves_nothing_in_doubt() -> None:
+    async def story() -> None:
+        desk = Desk()
+        async with desk.life() as service:
+            desk.venue.next("create", Script.HANG)
+            desk.place()
+            await asyncio.sleep(0.1)
+            service.broker.restore(desk.store.snapshot(), service.now_ns())
+            service.broker.drain()
+            assert service.broker.open_brackets()[0].status is OrderStatus.SUBMITTING
+            desk.venue.release.set()
+            await desk.becomes(OrderStatus.PENDING)
+            assert not desk.told("order_unknown")
+
+    run_virtually(story)

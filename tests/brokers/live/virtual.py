@@ -152,6 +152,15 @@ class Service:
             self._start(call)
         return progress
 
+    def ask_twice(self, command: Callable[[LiveBroker, int], Progress]) -> Progress:
+        """A command whose transaction is taken back, for want of room or for another work's sake, and runs again: only the second one counts."""
+        command(self.broker, self.now_ns())
+        self.broker.restore(self.store.snapshot(), self.now_ns())
+        self.broker.drain()
+        progress = self.ask(command)
+        assert progress is not None
+        return progress
+
     def kill(self) -> None:
         """The process dies now."""
         self.is_dead = True
