@@ -23,7 +23,10 @@ _encode_escaped = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), all
 
 def _encode(data: Mapping[str, object]) -> bytes:
     """One line of JSON in ASCII; msgspec takes a seventh of the time, and what it leaves unescaped is hardly ever there."""
-    line = _encode_fast(data)
+    try:
+        line = _encode_fast(data)
+    except UnicodeEncodeError:  # half a surrogate pair, which only the escaped form can write
+        return _encode_escaped(data).encode("ascii")
     if line.isascii() and b"\x7f" not in line:
         return line
     return _encode_escaped(data).encode("ascii")
