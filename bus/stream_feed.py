@@ -25,7 +25,7 @@ LATE_EVENTS = REPLAY_DEFAULT
 GATHERED_MAX = 10_000
 # After a batch: what comes meanwhile leaves as one chunk. The first event after a silence does not wait.
 GATHER_S = 0.002
-# The same while nobody reads: the ring may be that much older when somebody comes, and a flood of orders costs a server half.
+# The same while nobody reads, and until somebody comes: a flood of orders then costs a server half.
 UNWATCHED_S = 0.05
 TURN_CLIENTS = 500  # then the loop gets its turn
 
@@ -53,13 +53,19 @@ class Feed:
         self.is_empty.set()
         self._groups: dict[Filter, Group] = {}
         self._reading: set[Client] = set()
+        self._resting: asyncio.Future[None] | None = None  # set while nobody reads and more is gathered
         self._gathered: dict[str, list[Delivery]] = {source: [] for source in sources}
 
     async def run(self) -> None:
         """Take batch after batch; each is with every live reader before the next is looked at."""
         while True:
             self._take(await self.consumer.batch())
-            await asyncio.sleep(GATHER_S if self.clients else UNWATCHED_S)
+            if self.clients or not self.is_warm.is_set():
+                await asyncio.sleep(GATHER_S)
+            else:
+                self._resting = asyncio.get_running_loop().create_future()
+                await asyncio.wait([self._resting], timeout=UNWATCHED_S)
+                self._resting = None
 
     async def warm_up(self) -> None:
         """Open the ring as soon as every owner was reached or has failed to answer, or after 1.5 s."""
@@ -72,9 +78,12 @@ class Feed:
     # -- readers ---------------------------------------------------------------------------------------------------------------------------
 
     def enter(self, client: Client) -> None:
-        """A new reader; it is neither live nor woken before it asks for it."""
+        """A new reader; it is neither live nor woken before it asks for it. The first one ends the rest, and finds what came meanwhile."""
         self.clients.add(client)
         self.is_empty.clear()
+        if self._resting is not None and not self._resting.done():
+            self._resting.set_result(None)
+            self._take(self.consumer.poll())
 
     def go_live(self, client: Client) -> None:
         """``client`` stands at the head of the ring: from now on it gets what comes."""

@@ -91,3 +91,17 @@ async def test_heartbeats_are_there_for_health_and_metrics(run_dir: Path) -> Non
             while "oanda" not in server.stream.heartbeats():
                 await asyncio.sleep(0.005)
         assert server.stream.heartbeats()["oanda"].payload["status"] == "ok"
+
+
+async def test_the_first_reader_does_not_wait_for_the_rest_of_a_stream_that_nobody_read(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unwatched, a stream gathers; whoever comes ends that, gets what came meanwhile and then what happens, at once."""
+    monkeypatch.setattr("bus.stream_feed.UNWATCHED_S", 3600.0)
+    async with arena(run_dir, "oanda") as ((owner,), (server,)):
+        for _ in range(3):
+            await owner.append()
+            async with open_reader(server.url) as reader:
+                while (await reader.next()).id != f"oanda@{owner.epoch}:{owner.last_seq}":
+                    pass
+                await owner.append()
+                while (await reader.next()).id != f"oanda@{owner.epoch}:{owner.last_seq}":
+                    pass
