@@ -7,7 +7,7 @@ be asked of the venue comes back as ``Changed.calls``; ``brokers.service`` makes
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from brokers import close_ids, grant_ledger, grants, ledger
 from brokers.actors import Actor, require_owner
@@ -27,6 +27,14 @@ from trading.orders import BracketOrder
 # Orders that one answer tells of: what a reader of a reply takes in one array. More are changed all the same.
 RESULTS_MAX = 500
 _PRICES = frozenset({"entry_price", "stop_loss_price", "take_profit_price"})
+
+
+@runtime_checkable
+class Flattens(Protocol):
+    """A Broker whose entries may fill while they are being cancelled."""
+
+    def close_what_fills(self) -> None:
+        """From now on close whatever still fills of an entry that is being ended: its position was not there when the desk was flattened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +154,8 @@ def flatten(desk: Desk, txn: Txn, marks: Iterable[Mark], now_ns: int) -> Changed
             ns += [bracket.n for bracket in progress.brackets]
             calls += progress.calls
             verdicts += progress.verdicts
+    if isinstance(desk.broker, Flattens):
+        desk.broker.close_what_fills()
     desk.record(txn)
     return Changed(ns=ns, calls=calls, verdicts=verdicts, refused=refused)
 

@@ -159,6 +159,13 @@ class Answers:
             return
         self.compare(current, standing, now_ns)
         self._still_working(current.n, now_ns)
+        self._nothing_is_out(current.n)
+
+    def _nothing_is_out(self, n: int) -> None:
+        """After a look: what calls of ours had taken off has been seen by it; what is taken off from now on, somebody else takes off."""
+        bracket = self._account.state.brackets.get(n)
+        if bracket is not None and bracket.venue.released and bracket.venue.asked is bracket.venue.doubt is Doubt.NONE:
+            self._account.book.put(replace(bracket, venue=replace(bracket.venue, released=False)))
 
     def _read_up(self, bracket: Bracket, standing: Standing, now_ns: int) -> Bracket:
         """All fills of an entry that has ended are in, so that it can be known whether its position is out."""

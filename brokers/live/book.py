@@ -140,6 +140,8 @@ class Book(Shelf):
         after, fill = enter(bracket, self._execution(bracket, fact, None, fact.units, now_ns))
         if not after.remaining_units and after.venue.cancel_reason:
             after = replace(after, venue=replace(after.venue, cancel_reason=""))
+        if after.closing_reason is CloseReason.KILL_SWITCH:
+            after = replace(after, closing_units=after.closing_units + fact.units)  # it filled behind the kill switch
         after = self._still_in_doubt(after, now_ns)
         self._booked(after, lambda entered: events.order_filled(entered, fill, remaining_units=entered.remaining_units), fill)
         self.take_early(bracket.n, now_ns)
@@ -273,10 +275,14 @@ class Book(Shelf):
             return bracket
         return apply(bracket, Step.LOST, now_ns=now_ns) if bracket.venue.asked is Doubt.NONE else bracket
 
-    def turned_up(self, bracket: Bracket, now_ns: int) -> Bracket:
-        """Taken for ended, and the venue has it: it is ours again, rung for, and what of it has not filled is cancelled."""
+    def turned_up(self, bracket: Bracket, now_ns: int, *, rests: bool = False) -> Bracket:
+        """Taken for ended, and the venue has it: it is ours again, rung for, and what of it has not filled is cancelled.
+
+        Args:
+            rests: some of the entry stands there, so that one taken for cancelled has to be cancelled once more.
+        """
         status = bracket.status
-        was_cancelled = status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED}
+        was_cancelled = status in {OrderStatus.CANCELLED, OrderStatus.EXPIRED} and not rests
         refs = replace(bracket.venue, cancel_reason="" if was_cancelled else str(CancelReason.VENUE), doubt=Doubt.NONE, asked=Doubt.NONE)
         back = self.put(apply(bracket, Step.TURNED_UP, now_ns=now_ns, entry_cancelled=was_cancelled, cancel_reason=None, venue=refs))
         self.state.tell(events.order_resolved(back, now_ns))

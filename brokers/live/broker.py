@@ -81,6 +81,10 @@ class LiveBroker:
     def close_bracket(self, order_id: str, *, reason: str, now_ns: int) -> Progress:
         return self._commands.close_bracket(order_id, reason=CloseReason(reason), now_ns=now_ns)
 
+    def close_what_fills(self) -> None:
+        """See ``brokers.changing.Flattens``."""
+        self._commands.close_what_fills()
+
     # ── Broker: store ──
 
     def restore(self, snapshot: Snapshot, now_ns: int) -> None:

@@ -41,6 +41,7 @@ class Commands:
 
         Raises:
             OrderDenied: STOP_WRONG_SIDE, TARGET_WRONG_SIDE, ENTRY_TYPE_UNSUPPORTED.
+            StateConflict: ORDER_AT_VENUE.
         """
         account, state = self._account, self._account.state
         check_exits_around_entry(order)
@@ -54,6 +55,13 @@ class Commands:
         n = state.next_n
         order_id = f"{MODE}-{state.venue}-{n}"
         client_id = client_id_of(account.instance, placed_by, order.client_order_id or order_id)
+        known = account.book.knows(client_id)
+        if known is not None:  # the store has forgotten it (an old copy was restored), the venue has not
+            raise StateConflict(
+                f"the venue already has an order under this client_order_id: it is {known.order_id} here; look at it, and use a new id for another",
+                code="ORDER_AT_VENUE",
+                details={"order_id": known.order_id, "client_order_id": order.client_order_id},
+            )
         bracket = Bracket(
             order_id=order_id,
             n=n,
@@ -190,6 +198,12 @@ class Commands:
         bracket = self._account.state.find(order_id)
         asked = self._want_close(bracket, bracket.position_units - bracket.closing_units, reason, now_ns)
         return self._asked([asked], Doubt.CLOSE, now_ns)
+
+    def close_what_fills(self) -> None:
+        """Whatever still fills of an entry that is being ended is closed too."""
+        for bracket in list(self._account.state.brackets.values()):
+            if bracket.remaining_units and bracket.venue.cancel_reason:
+                self._account.book.put(replace(bracket, closing_reason=CloseReason.KILL_SWITCH))
 
     def protect(self, order_id: str, *, now_ns: int) -> Progress:
         """Ask for the stop of what the bracket holds once more.

@@ -21,6 +21,7 @@ class Comparing:
         self._account = account
         self._jobs = jobs
         self._answers: Answers = jobs.answers
+        self._ended_yet_seen: dict[int, int] = {}
 
     def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]:
         """What the venue is to be asked about, and the brackets as they stand before it is."""
@@ -46,7 +47,8 @@ class Comparing:
                 if current is not None:
                     self._answers.compare(current, None, now_ns)
             self._jobs.note(n)
-        ids = [self._adopt(stranger, now_ns) for stranger in snapshot.strangers]
+        looks, self._ended_yet_seen = self._ended_yet_seen, {}
+        ids = [self._adopt(stranger, looks, now_ns) for stranger in snapshot.strangers]
         account.set_funds(snapshot.account, now_ns)
         self._answers.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
 
@@ -56,14 +58,22 @@ class Comparing:
         orders = len(self._account.state.brackets)
         self._account.state.tell(events.reconciled(instrument=None, blind_s=blind_s, orders=orders, ts_ns=now_ns, details=details))
 
-    def _adopt(self, stranger: Stranger, now_ns: int) -> str | None:
-        """The order id of what is new here."""
+    def _adopt(self, stranger: Stranger, looks: Mapping[int, int], now_ns: int) -> str | None:
+        """The order id of what is new here. What has ended here must be seen twice: it may have ended while the first look was on its way.
+
+        Args:
+            looks: by n, how many comparisons in a row have found something of a bracket that has ended.
+        """
         account = self._account
         known = next((bracket for ref in stranger.refs.ids() if ref and (bracket := account.book.knows(ref)) is not None), None)
         if known is not None and not known.is_final:
             return None  # it came in while the venue was asked
         if known is not None:
-            self._orphan(known, stranger, now_ns)
+            self._ended_yet_seen[known.n] = looks.get(known.n, 0) + 1
+            if self._ended_yet_seen[known.n] == 1:
+                account.book.must_compare = True
+            elif self._ended_yet_seen[known.n] == 2:
+                self._orphan(known, stranger, now_ns)
             return None
         if stranger.instrument not in account.state.instruments or not stranger.standing.position_units + stranger.standing.remaining_units:
             return None
@@ -83,6 +93,6 @@ class Comparing:
         if known.status is OrderStatus.CLOSED or not standing.position_units + standing.remaining_units:
             self._answers.told.append(f"{known.order_id} is {known.status}, and something of it still stands at the venue: look at it there")
             return
-        back = self._account.book.turned_up(known, now_ns)
+        back = self._account.book.turned_up(known, now_ns, rests=bool(standing.remaining_units))
         self._answers.compare(back, standing, now_ns)
         self._jobs.note(known.n)
