@@ -325,16 +325,20 @@ class _Campaign:
                 return found
 
     async def _settle(self, ask: Caller) -> None:
-        """Wait until nothing is in doubt and the books agree; what still is or does not after a while is the judgement's."""
-        began = time.monotonic()
+        """Wait until nothing is in doubt and the books agree; what is or does not after a while is the report's.
+
+        Both books move on while they are read (an entry ends at its date), so a difference is one only when it stays.
+        """
+        began, report = time.monotonic(), self.report
         while time.monotonic() - began < 2 * UNKNOWN_S_MAX:
             orders = await self._orders(ask)
-            if not any(order["status"] in _IN_DOUBT for order in orders):
-                self.report.definite_after_calm_s = self.report.definite_after_calm_s or time.monotonic() - began
-                if not self._differences(orders):
-                    return
+            report.unknown_at_the_end = sum(1 for order in orders if order["status"] in _IN_DOUBT)
+            report.disagreeing = self._differences(orders)
+            if not report.unknown_at_the_end and not report.definite_after_calm_s:
+                report.definite_after_calm_s = time.monotonic() - began
+            if not report.unknown_at_the_end and not report.disagreeing:
+                return
             await asyncio.sleep(0.2)
-        self.report.definite_after_calm_s = self.report.definite_after_calm_s or time.monotonic() - began
 
     def _differences(self, orders: Sequence[Mapping[str, Any]]) -> list[str]:
         """Where the arena's books are not the venue's."""
@@ -364,8 +368,6 @@ class _Campaign:
         report.refused_but_there = sum(
             1 for order in orders if order["status"] in _NEVER_THERE and created.get(self._client_id(order["client_order_id"]), 0)
         )
-        report.unknown_at_the_end = sum(1 for order in orders if order["status"] in _IN_DOUBT)
-        report.disagreeing = self._differences(orders)
         report.statuses = Counter(order["status"] for order in orders)
         report.adopted = sum(1 for order in orders if order["origin"] != "arena")
         report.struck = {str(kind): times for kind, times in self.side.faults.struck.items()}
@@ -388,7 +390,7 @@ class _Campaign:
 
 
 # Where each venue's side is; a venue joins with a line here.
-SIDES: Mapping[str, str] = {"oanda": "tests.brokers.oanda.campaign:OandaSide"}
+SIDES: Mapping[str, str] = {"oanda": "tests.brokers.oanda.campaign:OandaSide", "coinbase": "tests.brokers.coinbase.campaign:CoinbaseSide"}
 
 
 def side_of(source: str) -> Side:
