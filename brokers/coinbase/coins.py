@@ -32,7 +32,8 @@ def missing(
 ) -> dict[str, Decimal]:
     """How many coins of each bracket (by client id) are not in the account any more. A currency that the account does not list proves nothing."""
     lacking: dict[str, Decimal] = {}
-    longs = [target for target in targets if target.order.side is Side.BUY and families[target.client_id].position_units]
+    shown = [target for target in targets if target.client_id in families]
+    longs = [target for target in shown if target.order.side is Side.BUY and families[target.client_id].position_units]
     for base in {products[target.order.instrument].base for target in longs if target.order.instrument in products}:
         if base not in holdings:
             continue

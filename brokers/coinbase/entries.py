@@ -11,7 +11,7 @@ from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.context import Ability, Context
 from brokers.coinbase.family import Family, facts_of
 from brokers.coinbase.ids import Part
-from brokers.coinbase.orders import ATTACHABLE, Create, differences, entry
+from brokers.coinbase.orders import Create, differences, entry
 from brokers.coinbase.placing import Placing, no_way_back
 from brokers.coinbase.products import refuse
 from brokers.coinbase.refusals import CANCEL_TOO_LATE
@@ -22,6 +22,9 @@ from runtime.outbound import InDoubt
 from trading.events import CancelReason
 from trading.orders import BracketOrder, EntryType
 from trading.venue_refs import VenueRefs
+
+# Entries that the venue may take exits with.
+ATTACHABLE = frozenset({EntryType.LIMIT, EntryType.MARKET})
 
 
 class Entries:
@@ -67,7 +70,10 @@ class Entries:
             raise VenueRefused("NOTHING_TO_CANCEL", "the venue has nothing of this entry that could still trade")
         for answer in await self._placing.ask_to_end([entry_order.order_id]):
             if not answer.is_taken and answer.reason not in CANCEL_TOO_LATE:
-                raise VenueRefused(answer.reason or "CANCEL_REFUSED", "the venue would not take the cancel")
+                # One that is over already is refused as well, also by the cancel that ended it when its answer was lost.
+                seen = await self._placing.seen(entry_order.order_id)
+                if not seen.status.is_final:
+                    raise VenueRefused(answer.reason or "CANCEL_REFUSED", "the venue would not take the cancel")
         with no_way_back():
             await self._placing.ended(entry_order)
             found = await self._placing.looked_again(target, [one.order_id for one in found.orders])

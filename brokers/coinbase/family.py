@@ -21,6 +21,9 @@ from trading.orders import Leg
 from trading.venue_refs import StandingLeg, VenueRefs
 
 BRACKETS = frozenset({"trigger_bracket_gtc", "trigger_bracket_gtd"})
+# What the memo says of exits that came with the entry: nothing until the entry was seen, then this where it carries none.
+EXITS, NO_EXITS = "exits", "none"
+
 # Ids of executions that the core made up for what no venue had a word for.
 RECONCILED = "reconciled."
 
@@ -308,6 +311,8 @@ def piece(client_id: str, order: VenueOrder, fills: Sequence[VenueFill]) -> Fami
 def piece_facts(found: Family, *, is_replaced: bool) -> list[Fact]:
     """What there is to tell of one order. ``is_replaced``: it is taken off to make room for another, so its end is no news."""
     told: list[Fact] = [*accepted(found), *fill_facts(found)]
+    if found.client_id and found.entry is not None and found.entry.attached is None:
+        told.append(Remembered(client_id=found.client_id, memo={EXITS: NO_EXITS}))
     if not is_replaced:
         told += entry_end(found)
     for one in found.exits:
@@ -335,5 +340,7 @@ def _new_memo(found: Family, refs: VenueRefs) -> dict[str, str]:
     """What of the parts' names has to be kept or may be dropped: one that ended without a trade is not needed, but for the highest number."""
     idle = {one.order_id for one in found.orders if one.status.is_final and not one.filled_size}
     kept = {name: order_id for name, order_id in found.names.items() if order_id not in idle or int(name[1:]) == found.number}
+    if found.entries and EXITS not in refs.memo and all(one.attached is None for one in found.entries):
+        kept[EXITS] = NO_EXITS
     dropped = {name: "" for name in refs.memo if name in found.names and name not in kept}
     return {**{name: order_id for name, order_id in kept.items() if refs.memo.get(name) != order_id}, **dropped}

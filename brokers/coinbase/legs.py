@@ -16,17 +16,21 @@ from decimal import Decimal
 from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.coins import held
 from brokers.coinbase.context import Ability, Context
-from brokers.coinbase.family import Family, entry_end, facts_of, facts_of_exit, fill_facts, sort_out, standing_legs
+from brokers.coinbase.family import EXITS, NO_EXITS, Family, entry_end, facts_of, facts_of_exit, fill_facts, highest_part, sort_out, standing_legs
 from brokers.coinbase.ids import Part
-from brokers.coinbase.orders import ATTACHABLE, Create, bracket_exit, market, stop_exit
+from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
 from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back
 from brokers.coinbase.refusals import family as refusal_family
-from brokers.live.venue import EntryEnded, Fact, LegStands, Target, Unplaced, VenueRefused
+from brokers.coinbase.rest import Missing
+from brokers.live.venue import EntryEnded, Fact, LegStands, NotSent, Target, Unplaced, VenueRefused
 from runtime.outbound import InDoubt
 from trading.events import CancelReason
 from trading.instruments import Side
 from trading.money import ZERO
 from trading.orders import Leg
+
+# A close does not wait longer than this to hear whether the market is halted.
+HALTED_S_MAX = 1.0
 
 
 class Legs:
@@ -64,10 +68,11 @@ class Legs:
         return [*told, *await self._place_exit(target, found)]
 
     def _has_no_exit(self, target: Target) -> bool:
-        """Whether it is certain, without asking, that no exit of the bracket works: none was attached, and none was placed that is not known."""
-        refs, order = target.refs, target.order
-        may_be_attached = order.entry_type in ATTACHABLE and self._context.ability(order.instrument, order.side) is Ability.ATTACHED
-        return refs.stop is None and refs.target is None and not may_be_attached and self._context.looking.knows_all(target)
+        """Whether it is certain, without asking, that no exit of the bracket works: its entry was seen to carry none, and none was placed unknown."""
+        refs = target.refs
+        if refs.stop is not None or refs.target is not None or highest_part(refs):
+            return False  # one that was placed and is off may have traded, and not be told yet
+        return refs.memo.get(EXITS) == NO_EXITS and self._context.looking.knows_all(target)
 
     async def _place_first(self, target: Target) -> list[Fact]:
         """The first exit, without a look before and after: a position that has just opened must not wait for answers that say nothing new."""
@@ -75,7 +80,9 @@ class Legs:
             return []
         with no_way_back():
             placed = await self._exit_order(target, _unseen(target), target.stop_price, target.order.take_profit_price)
-        return facts_of_exit(target.client_id, placed)
+            if placed.status is VenueStatus.OPEN and not placed.filled_size:
+                return facts_of_exit(target.client_id, placed)
+            return facts_of(await self._placing.looked_again(target, [placed.order_id]), target.refs)  # it has traded: the market was there already
 
     async def close(self, target: Target, units: Decimal) -> list[Fact]:
         """Close ``units`` at the market; exits are released first and stand again for what is left.
@@ -86,7 +93,10 @@ class Legs:
         if self._has_no_exit(target):
             found = _unseen(target)
         else:
-            found = await self._release(target, await self._context.looking.one(target))
+            found, halted = await asyncio.gather(self._context.looking.one(target), self._halted(target))
+            if halted and found.working_exits:
+                raise VenueRefused("MARKET_HALTED", f"{halted}; its exits are left standing, for they would not be taken again")
+            found = await self._release(target, found)
         size = min(units, held(found, target))
         if not size:
             return facts_of(found, target.refs)
@@ -102,7 +112,12 @@ class Legs:
                 self._tell_bare(target)
                 raise
             found = await self._placing.looked_again(target, [*_ids(found), closed.order_id])
-            return await self._place_exit(target, found) if held(found, target) else facts_of(found, target.refs)
+            if not held(found, target):
+                return facts_of(found, target.refs)
+            try:
+                return await self._place_exit(target, found)
+            except VenueRefused:
+                return facts_of(found, target.refs)  # it was closed as asked; that nothing guards the rest is seen from this, and dealt with
 
     async def replace(self, target: Target, *, stop: Decimal, take_profit: Decimal) -> list[Fact]:
         """Exits at other prices: all of it or nothing, as far as the venue allows.
@@ -111,10 +126,9 @@ class Legs:
             VenueRefused: the venue would not have the new prices; the old exits stand, or stand again under other ids.
         """
         found = await self._context.looking.one(target)
-        side, product_id = target.order.side.opposite, target.order.instrument
-        if held(found, target) and self._context.ability(product_id, target.order.side) >= Ability.BRACKET:
+        if held(found, target):
             # Asked first, while the old exit still stands. The coins are on hold for it, so a want of funds says nothing here.
-            wanted = bracket_exit(product_id, side, held(found, target), target=take_profit, stop=stop, client_order_id="preview")
+            wanted = self._wanted_exit(target, held(found, target), stop, take_profit)
             objections = [one for one in await self._context.client.preview(wanted) if refusal_family(one) != "INSUFFICIENT_FUNDS"]
             if objections:
                 raise VenueRefused(refusal_family(objections[0]), objections[0])
@@ -126,6 +140,23 @@ class Legs:
         except VenueRefused:
             await self._place_again(target, found)
             raise
+
+    def _wanted_exit(self, target: Target, size: Decimal, stop: Decimal, take_profit: Decimal) -> Create:
+        """The exit of the rung that the venue is taken to have, for a preview."""
+        product_id, side = target.order.instrument, target.order.side.opposite
+        if self._context.ability(product_id, target.order.side) >= Ability.BRACKET:
+            return bracket_exit(product_id, side, size, target=take_profit, stop=stop, client_order_id="preview")
+        tick = self._context.products[product_id].price_increment
+        return stop_exit(product_id, side, size, stop=stop, tick=tick, client_order_id="preview")
+
+    async def _halted(self, target: Target) -> str:
+        """Why the market would take no close now, by what the venue says of the product; empty where it would, or that cannot be found out."""
+        try:
+            async with asyncio.timeout(HALTED_S_MAX):
+                product, _ = await self._context.client.product(target.order.instrument)
+        except (InDoubt, NotSent, Missing, TimeoutError):
+            return ""
+        return f"{product.product_id} {product.closed_because}" if product.closed_because else ""
 
     async def _close_order(self, target: Target, found: Family, build: Callable[[str], Create]) -> VenueOrder:
         closed = await self._placing.ended(await self._placing.part(target.client_id, found, Part.CLOSE, build))

@@ -9,6 +9,7 @@ Reads only. A look that cannot be completed raises; half of one is never taken f
 """
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,12 +41,16 @@ LAG_PAUSES_S = (0.0, 0.15, 0.3, 0.6, 1.2)
 UNLISTED_MAX = 50
 
 
+_log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The families asked about by client id, and the working orders that belong to none of them."""
+    """The families asked about by client id, the working orders that belong to none, and of which brackets nothing can be said now, with why."""
 
     families: Mapping[str, Family]
     others: Sequence[VenueOrder]
+    unclear: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -81,12 +86,15 @@ class Looking:
         self._sent.setdefault(client_id, _Sent(0, self._wall_ns()))
 
     async def look(self, targets: Sequence[Target]) -> Look:
-        """The families of ``targets`` with all nets, and what else works.
+        """The families of ``targets`` with all nets, and what else works. One that cannot be made out now is left out; the others count.
 
         Raises:
             InDoubt, NotSent: the look could not be completed.
         """
-        return await self._look(targets, with_lists=True)
+        look = await self._look(targets, with_lists=True)
+        if look.unclear:
+            _log.warning("brackets could not be made out", extra={"client_ids": sorted(look.unclear)[:10], "brackets": len(look.unclear)})
+        return look
 
     async def one(self, target: Target) -> Family:
         """The family of ``target``, with the nets that it needs.
@@ -95,7 +103,7 @@ class Looking:
             InDoubt, NotSent.
         """
         with_lists = self._since_ns(target) is not None
-        return (await self._look([target], with_lists=with_lists)).families[target.client_id]
+        return _only(await self._look([target], with_lists=with_lists), target)
 
     async def _look(self, targets: Sequence[Target], *, with_lists: bool) -> Look:
         orders: dict[str, VenueOrder] = {}
@@ -105,17 +113,19 @@ class Looking:
             since_ns = min((since for target in targets if (since := self._since_ns(target)) is not None), default=None)
             if since_ns is not None:
                 orders |= {one.order_id: one for one in await self._client.orders(since_ns=since_ns)}
-        await self._add_known(orders, targets)
+        gone = await self._add_known(orders, targets)
         for target in targets:
             if target.refs.doubt is Doubt.CREATE and sort_out(target.client_id, target.refs, orders.values()).entry is None:
                 await self._add_unlisted(orders, target)
-        families = await self._whole(targets, orders)
+        families, unclear = await self._whole(targets, orders)
         for target in targets:
+            if gone.intersection(_known_ids(target)):
+                unclear[target.client_id] = "the venue no longer shows an order that it has shown before"
             if target.client_id not in self._sent:
                 self.sending(target.client_id, 0)
         mine = {one.order_id for found in families.values() for one in found.orders}
         others = [one for one in orders.values() if one.order_id not in mine and not one.status.is_final]
-        return Look(families=families, others=others)
+        return Look(families={name: found for name, found in families.items() if name not in unclear}, others=others, unclear=unclear)
 
     def knows_all(self, target: Target) -> bool:
         """Whether every order that was ever made for ``target`` is in the book: nothing is in doubt."""
@@ -128,8 +138,11 @@ class Looking:
             InDoubt, NotSent.
         """
         orders: dict[str, VenueOrder] = {}
-        await self._add_known(orders, [target], order_ids)
-        return (await self._whole([target], orders))[target.client_id]
+        gone = await self._add_known(orders, [target], order_ids)
+        families, unclear = await self._whole([target], orders)
+        if gone:
+            unclear[target.client_id] = "the venue no longer shows an order that it has shown before"
+        return _only(Look(families=families, others=(), unclear=unclear), target)
 
     def _since_ns(self, target: Target) -> int | None:
         """Since when, by the venue's clock, an order of ``target`` may have been made that is not known yet; None when there is no such doubt."""
@@ -145,31 +158,29 @@ class Looking:
             moments.append(sent.since_ns)
         return min(moments) + self.skew_ns - CLOCK_SLACK_NS if moments else None
 
-    async def _add_known(self, orders: dict[str, VenueOrder], targets: Sequence[Target], more: Iterable[str] = ()) -> None:
-        """Fetch by id what is not in ``orders`` yet; then the exits that were attached to what was found."""
-        await self._add(orders, [*more, *(order_id for target in targets for order_id in _known_ids(target))])
+    async def _add_known(self, orders: dict[str, VenueOrder], targets: Sequence[Target], more: Iterable[str] = ()) -> set[str]:
+        """Fetch by id what is not in ``orders`` yet; then the exits that were attached to what was found. Returns the ids that are not there."""
+        gone = await self._add(orders, [*more, *(order_id for target in targets for order_id in _known_ids(target))])
         attached = [
             one.attached_order_id
             for target in targets
             for one in sort_out(target.client_id, target.refs, orders.values()).entries
             if one.attached_order_id
         ]
-        await self._add(orders, attached)
+        return gone | await self._add(orders, attached)
 
-    async def _add(self, orders: dict[str, VenueOrder], order_ids: Iterable[str]) -> None:
+    async def _add(self, orders: dict[str, VenueOrder], order_ids: Iterable[str]) -> set[str]:
         missing = list(dict.fromkeys(order_id for order_id in order_ids if order_id not in orders))
         for some in _chunks(missing):
-            found = [await self._one(some[0])] if len(some) == 1 else await self._client.orders(order_ids=some)
-            orders |= {one.order_id: one for one in found}
-        for order_id in missing:
-            if order_id not in orders:
-                orders[order_id] = await self._one(order_id)
-
-    async def _one(self, order_id: str) -> VenueOrder:
-        try:
-            return await self._client.order(order_id)
-        except Missing:
-            raise InDoubt("the venue no longer shows an order that it has shown before") from None
+            if len(some) > 1:
+                orders |= {one.order_id: one for one in await self._client.orders(order_ids=some)}
+        gone: set[str] = set()
+        for order_id in [order_id for order_id in missing if order_id not in orders]:
+            try:
+                orders[order_id] = await self._client.order(order_id)
+            except Missing:
+                gone.add(order_id)
+        return gone
 
     async def _add_unlisted(self, orders: dict[str, VenueOrder], target: Target) -> None:
         """The order in doubt may have traded and not be listed yet: look at whose the executions since then are."""
@@ -177,8 +188,8 @@ class Looking:
         unknown = [one.order_id for one in fills if one.order_id not in orders and one.product_id == target.order.instrument]
         await self._add(orders, list(dict.fromkeys(unknown))[-UNLISTED_MAX:])
 
-    async def _whole(self, targets: Sequence[Target], orders: dict[str, VenueOrder]) -> dict[str, Family]:
-        """The families with their executions, once totals and executions agree."""
+    async def _whole(self, targets: Sequence[Target], orders: dict[str, VenueOrder]) -> tuple[dict[str, Family], dict[str, str]]:
+        """The families with their executions, and why some are not clear: totals and executions do not agree yet."""
         families = {target.client_id: sort_out(target.client_id, target.refs, orders.values()) for target in targets}
         lacking = [found for target in targets if not (found := families[target.client_id]).has_no_news(target.refs)]
         for pause_s in LAG_PAUSES_S:
@@ -189,16 +200,29 @@ class Looking:
                 families[found.client_id] = replace(found, fills=[one for one in fills if one.order_id in {order.order_id for order in found.orders}])
             lacking = [families[found.client_id] for found in lacking if families[found.client_id].not_whole]
             if not lacking:
-                return families
+                break
             # Whichever of the two was read first may be the older one: read the totals again as well.
             for found in lacking:
-                fresh = {one.order_id: await self._one(one.order_id) for one in found.not_whole}
+                fresh = {one.order_id: await self._again(one) for one in found.not_whole}
                 families[found.client_id] = _refreshed(found, fresh)
             lacking = [families[found.client_id] for found in lacking]
-        raise InDoubt("what an order says is filled and its executions do not agree yet")
+        return families, {found.client_id: "what an order says is filled and its executions do not agree yet" for found in lacking if found.not_whole}
+
+    async def _again(self, order: VenueOrder) -> VenueOrder:
+        try:
+            return await self._client.order(order.order_id)
+        except Missing:
+            return order  # it stays as it was seen, and does not agree
 
     async def _fills(self, order_ids: Sequence[str]) -> list[VenueFill]:
         return [one for some in _chunks(order_ids) for one in await self._client.fills(order_ids=some)]
+
+
+def _only(look: Look, target: Target) -> Family:
+    """The family of the one ``target`` that was looked at. Raises InDoubt when it is not clear."""
+    if target.client_id in look.unclear:
+        raise InDoubt(look.unclear[target.client_id])
+    return look.families[target.client_id]
 
 
 def _chunks(order_ids: Sequence[str]) -> list[Sequence[str]]:

@@ -18,9 +18,6 @@ from trading.instruments import Side
 from trading.money import ceil_to, floor_to, plain
 from trading.orders import BracketOrder, EntryType
 
-# Entries that the venue may take exits with.
-ATTACHABLE = frozenset({EntryType.LIMIT, EntryType.MARKET})
-
 # How far beyond its trigger a stop entry may still buy or sell: enough for a fast market, not for an empty book. What is left over rests until its
 # time is over; it holds nothing, so nothing is at risk.
 STOP_ENTRY_BAND = Decimal("0.01")

@@ -2,8 +2,8 @@
 
 The venue's yes to a create is read back by id and compared with what was sent, and its yes to a cancel counts only when the order's own status says
 so. An exit or a close whose answer is lost is asked for again at once, byte for byte and under its own name, which the venue answers with the first
-order: between taking off one exit and placing the next, waiting for a look would leave the position naked. What the second try is refused for says
-nothing about the first.
+order: between taking off one exit and placing the next, waiting for a look would leave the position naked. A second try that is refused is believed
+only when the first is not there either.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from brokers.coinbase.client import CANCELS_MAX, Cancelled, Created
 from brokers.coinbase.context import Context
 from brokers.coinbase.family import Family
 from brokers.coinbase.ids import Part, part_id
+from brokers.coinbase.looking import CLOCK_SLACK_NS
 from brokers.coinbase.orders import Create, differences
 from brokers.coinbase.rest import Missing
 from brokers.live.throttle import Priority
@@ -75,16 +76,28 @@ class Placing:
                 raise InDoubt("an order that was in doubt has turned up")
         raise InDoubt("the venue knows all the names that were tried")
 
+    async def _by_name(self, client_order_id: str, since_ns: int) -> Created | None:
+        """The order that goes by this name, made a moment ago. Raises InDoubt, NotSent."""
+        looking = self._context.looking
+        recent = await self._client.orders(since_ns=since_ns + looking.skew_ns - CLOCK_SLACK_NS)
+        return next((Created(order_id=one.order_id, attached_order_id="") for one in recent if one.client_order_id == client_order_id), None)
+
     async def _insist(self, create: Create) -> Created:
         trouble: Exception | None = None
+        began_ns = self._context.clock.wall_ns()
         for pause_s, seconds in zip(CREATE_PAUSES_S, CREATE_S_MAX, strict=True):
             await asyncio.sleep(pause_s)
             try:
                 return await self._client.create(create, priority=Priority.CANCEL, timeout_s=seconds)
-            except VenueRefused as refusal:
+            except VenueRefused:
                 if trouble is None or isinstance(trouble, NotSent):
                     raise
-                raise InDoubt(f"refused when it was asked for again: {refusal.code}") from trouble
+                # Had the first try arrived, the venue would have answered with its order. It may still be on its way: then the next try,
+                # which goes by the same name, finds it.
+                there = await self._by_name(create.client_order_id, began_ns)
+                if there is None:
+                    raise
+                return there
             except NotSent as error:
                 trouble = trouble or error
             except InDoubt as error:

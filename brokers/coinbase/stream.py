@@ -22,11 +22,11 @@ from runtime.clock import NS_PER_S
 from runtime.outbound import InDoubt, Outbound, WebSocket
 
 # Heartbeats come every second. The venue's own limit for a quiet channel is a minute.
-SILENCE_S_MAX = 5.0
+SILENCE_S_MAX = 3.0
 # A subscription is acknowledged within a moment, or something is wrong with it.
 SUBSCRIBED_S_MAX = 10.0
 # How often executions are asked for without a word from the channel.
-POLL_S = 3.0
+POLL_S = 1.5
 # What has happened and cannot be read for so long ends the stream: then the core looks at everything.
 UNTOLD_S_MAX = 15.0
 # What is to be told waits at most this long for something to wake it.

@@ -175,7 +175,11 @@ class CoinbaseVenue:
             self._info = replace(self._info, account=account)
         self._gone = gone = missing(look.families, targets, self._context.products, holdings)
         return VenueSnapshot(
-            sightings={target.client_id: self._sighting(look.families[target.client_id], target, gone.get(target.client_id)) for target in targets},
+            sightings={
+                target.client_id: self._sighting(look.families[target.client_id], target, gone.get(target.client_id))
+                for target in targets
+                if target.client_id in look.families
+            },
             strangers=strangers_of(look.others, self._context.names),
             account=account,
             cursor=cursor,
