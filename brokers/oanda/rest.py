@@ -136,7 +136,7 @@ class Rest:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            async with self._pace.connection():
+            async with self._pace.connection(priority):
                 answer = await self._changes.request(
                     method,
                     self.prefix + path,
@@ -160,7 +160,7 @@ class Rest:
     async def _read_once(self, target: str) -> Json:
         await self._throttle.take(Priority.READ)
         try:
-            async with self._pace.connection():
+            async with self._pace.connection(Priority.READ):
                 answer = await self._reads.request("GET", target, headers=self.headers(), timeout_s=READ_S_MAX)
         except outbound.NotSent as error:
             raise NotSent(message=str(error)) from error
