@@ -66,12 +66,11 @@ async def test_a_cancel_stands_behind_no_look_that_waits() -> None:
             got.append(priority)
 
     asked = [*[Priority.READ] * 5, Priority.ORDER, Priority.CANCEL]
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        async with pace.connection(Priority.READ):
-            for priority in asked:
-                tasks.create_task(ask(priority))
-            await asyncio.sleep(0)
-            assert got == []
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, pace.connection(Priority.READ):
+        for priority in asked:
+            tasks.create_task(ask(priority))
+        await asyncio.sleep(0)
+        assert got == []
     assert got == sorted(asked)
 
 
