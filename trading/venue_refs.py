@@ -41,7 +41,9 @@ class VenueRefs:
 
     ``client_id`` is ours, frozen before anything is sent; ``cursor_before`` is where the venue's log stood then, and ``sent_ns`` when that was.
     ``order_refs`` are the venue's ids of the entry, the newest last (a changed entry is a new order there); ``trade_refs`` those of the positions it
-    opened. ``stop`` and ``target`` are the exits that stand now, None for one that does not. ``fill_ids`` are the fills that were counted.
+    opened. ``stop`` and ``target`` are the exits that stand now, None for one that does not; where a bracket has several positions,
+    each with exits of its own, they are all of them together, and ``stops`` and ``targets`` hold each by its ``trade_ref`` ("" for one that covers
+    everything). ``fill_ids`` are the fills that were counted.
     ``leg_refs`` are the newest exits there ever were: one that has ended does not stand again because it is told of again. ``stop_removed``: the stop
     stood and somebody took it off at the venue.
 
@@ -58,6 +60,8 @@ class VenueRefs:
     trade_refs: tuple[str, ...] = ()
     stop: StandingLeg | None = None
     target: StandingLeg | None = None
+    stops: Mapping[str, StandingLeg] = field(default_factory=dict)
+    targets: Mapping[str, StandingLeg] = field(default_factory=dict)
     fill_ids: tuple[str, ...] = ()
     leg_refs: tuple[str, ...] = ()
     stop_removed: bool = False
@@ -76,10 +80,26 @@ class VenueRefs:
     def with_trade(self, ref: str) -> "VenueRefs":
         return self if not ref or ref in self.trade_refs else replace(self, trade_refs=(*self.trade_refs, ref))
 
+    def with_stops(self, stops: Mapping[str, StandingLeg]) -> "VenueRefs":
+        """With these stops and no others."""
+        return replace(self, stops=dict(stops), stop=_together(stops))
+
+    def with_targets(self, targets: Mapping[str, StandingLeg]) -> "VenueRefs":
+        return replace(self, targets=dict(targets), target=_together(targets))
+
     def with_leg(self, ref: str) -> "VenueRefs":
         return self if not ref or ref in self.leg_refs else replace(self, leg_refs=(*self.leg_refs, ref)[-LEG_REFS_MAX:])
 
     def ids(self) -> tuple[str, ...]:
         """Every id under which the venue may speak of this bracket."""
-        legs = tuple(leg.ref for leg in (self.stop, self.target) if leg is not None and leg.ref)
+        exits = (self.stop, self.target, *self.stops.values(), *self.targets.values())
+        legs = tuple(dict.fromkeys(leg.ref for leg in exits if leg is not None and leg.ref))
         return (self.client_id, *self.order_refs, *self.trade_refs, *legs)
+
+
+def _together(legs: Mapping[str, StandingLeg]) -> StandingLeg | None:
+    """All of ``legs`` as one: what they cover together, at the newest one's id and price."""
+    if not legs:
+        return None
+    newest = list(legs.values())[-1]
+    return replace(newest, units=sum((leg.units for leg in legs.values()), ZERO))

@@ -21,7 +21,7 @@ from brokers.live.facts import (
     Remembered,
 )
 from brokers.live.fills import Execution, enter, is_entry_known, leave
-from brokers.live.legs import leg_gone, leg_stands
+from brokers.live.legs import leg_gone, leg_stands, shrunk
 from brokers.live.shelf import Shelf
 from trading import events
 from trading.brackets import Bracket, Fill
@@ -29,7 +29,7 @@ from trading.events import CancelReason
 from trading.money import ZERO
 from trading.order_state import Step, apply
 from trading.orders import CloseReason, Leg, OrderStatus
-from trading.venue_refs import Doubt, StandingLeg
+from trading.venue_refs import Doubt
 
 _EARLY_MAX = 50
 
@@ -228,7 +228,7 @@ class Book(Shelf):
         if after.remaining_units and not after.venue.cancel_reason:
             # The first exit ends the entry too; here it is asked for, and told when the venue has done it.
             after = replace(after, venue=replace(after.venue, cancel_reason=str(CancelReason.OCO_SIBLING)))
-        after = self._still_in_doubt(_shrunk(after), now_ns)
+        after = self._still_in_doubt(shrunk(after, fact), now_ns)
         remaining = after.closing_units if fact.leg is Leg.CLOSE else after.position_units
         self._booked(after, lambda left: events.order_filled(left, fill, remaining_units=remaining), fill)
         if after.is_final:
@@ -312,13 +312,3 @@ class Book(Shelf):
             now_ns=fact.time_ns or now_ns,
             realized_pnl=realized_pnl,
         )
-
-
-def _shrunk(bracket: Bracket) -> Bracket:
-    """Exits at the venue follow a position that has become smaller; those of one that is gone are gone."""
-    refs, held = bracket.venue, bracket.position_units
-
-    def follow(leg: StandingLeg | None) -> StandingLeg | None:
-        return None if leg is None or not held else replace(leg, units=min(leg.units, held))
-
-    return replace(bracket, venue=replace(refs, stop=follow(refs.stop), target=follow(refs.target)))

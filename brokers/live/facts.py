@@ -90,11 +90,16 @@ class ExitFilled(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegStands(Fact):
-    """An exit is working at the venue under ``order_ref``, for ``units``, at ``price`` (the stop's trigger). Tell it only when the venue shows it."""
+    """An exit is working at the venue under ``order_ref``, for ``units``, at ``price`` (the stop's trigger). Tell it only when the venue shows it.
+
+    Of a bracket with several positions, each with an exit of its own, ``trade_ref`` says whose it is. ``is_whole``: told by the core's own
+    comparison, of all that stands now.
+    """
 
     leg: Leg
     units: Decimal
     price: Decimal
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """The exits of a bracket as the venue shows them. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.live.venue import LegGone, LegStands
+from brokers.live.facts import ExitFilled, LegGone, LegStands
 from trading import events
 from trading.brackets import Bracket
 from trading.events import CancelReason, EventDraft
@@ -16,13 +16,32 @@ Tell = Callable[[EventDraft], None]
 
 def leg_stands(bracket: Bracket, fact: LegStands, tell: Tell, now_ns: int) -> Bracket:
     """``bracket`` with an exit that works at the venue. One at another price than ours was moved there by somebody: theirs is in force."""
-    current = bracket.venue.stop if fact.leg is Leg.STOP_LOSS else bracket.venue.target
-    if fact.order_ref in bracket.venue.leg_refs and (current is None or current.ref != fact.order_ref):
+    refs, is_stop = bracket.venue, fact.leg is Leg.STOP_LOSS
+    standing = refs.stops if is_stop else refs.targets
+    if not fact.is_whole and fact.order_ref in refs.leg_refs and all(leg.ref != fact.order_ref for leg in standing.values()):
         return bracket  # an old story: it has ended or been replaced since
     leg = StandingLeg(ref=fact.order_ref, units=fact.units, price=fact.price)
-    refs = bracket.venue.with_trade(fact.trade_ref).with_leg(fact.order_ref)
-    refs = replace(refs, stop=leg, stop_removed=False) if fact.leg is Leg.STOP_LOSS else replace(refs, target=leg)
+    refs = refs.with_trade(fact.trade_ref).with_leg(fact.order_ref)
+    # One that covers everything and one of a position of its own are not added up: too little is looked for, too much would be believed.
+    others = {} if not fact.trade_ref else {trade: each for trade, each in standing.items() if trade not in {"", fact.trade_ref}}
+    now = {**others, fact.trade_ref: leg}
+    refs = replace(refs.with_stops(now), stop_removed=False) if is_stop else refs.with_targets(now)
     return moved(replace(bracket, venue=refs), fact.leg, fact.price, tell, now_ns)
+
+
+def shrunk(bracket: Bracket, fact: ExitFilled) -> Bracket:
+    """``bracket`` after an exit: the exits of the position that left have shrunk with it, and those of one that is gone are gone."""
+    refs, held = bracket.venue, bracket.position_units
+
+    def follow(legs: Mapping[str, StandingLeg]) -> dict[str, StandingLeg]:
+        if not held:
+            return {}
+        if fact.trade_ref not in legs:
+            return {trade: replace(leg, units=min(leg.units, held)) for trade, leg in legs.items()}
+        left = {**legs, fact.trade_ref: replace(legs[fact.trade_ref], units=min(legs[fact.trade_ref].units - fact.units, held))}
+        return {trade: leg for trade, leg in left.items() if leg.units > 0}
+
+    return replace(bracket, venue=refs.with_stops(follow(refs.stops)).with_targets(follow(refs.targets)))
 
 
 def moved(bracket: Bracket, leg: Leg, price: Decimal, tell: Tell, now_ns: int) -> Bracket:
@@ -53,16 +72,17 @@ def with_exit(order: BracketOrder, leg: Leg, price: Decimal) -> BracketOrder:
 
 def leg_gone(bracket: Bracket, fact: LegGone, tell: Tell, now_ns: int) -> Bracket:
     """``bracket`` without an exit. One that a call of ours may have taken off was taken off by it, however late that is told."""
-    refs = bracket.venue
-    standing = refs.stop if fact.leg is Leg.STOP_LOSS else refs.target
-    if standing is None or (fact.order_ref and standing.ref and fact.order_ref != standing.ref):
+    refs, is_stop = bracket.venue, fact.leg is Leg.STOP_LOSS
+    standing = refs.stops if is_stop else refs.targets
+    left = {trade: leg for trade, leg in standing.items() if fact.order_ref and leg.ref and leg.ref != fact.order_ref}
+    if len(left) == len(standing):
         return bracket
     is_out = refs.asked is not Doubt.NONE or refs.doubt is not Doubt.NONE or bool(bracket.closing_units)
     is_ours = is_out or refs.released
-    if fact.leg is Leg.STOP_LOSS:
-        after = replace(bracket, venue=replace(refs, stop=None, stop_removed=bool(bracket.position_units) and not is_ours))
+    if is_stop:
+        after = replace(bracket, venue=replace(refs.with_stops(left), stop_removed=bool(bracket.position_units) and not is_ours))
     else:
-        after = replace(bracket, venue=replace(refs, target=None))
+        after = replace(bracket, venue=refs.with_targets(left))
     if bracket.position_units and not is_ours:
         tell(events.order_cancelled(after, fact.leg, CancelReason.VENUE, now_ns))
     return after

@@ -9,6 +9,7 @@ from trading.brackets import EXTERNAL, Bracket, Protection
 from trading.instruments import Side
 from trading.money import ZERO, book, plain
 from trading.orders import BracketOrder, EntryType, OrderStatus
+from trading.venue_refs import StandingLeg
 
 PLACED_BY = "external"
 
@@ -54,6 +55,11 @@ def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int) -> Bracket:
         open_cost=book(held * average),
         opened_ns=(stranger.created_ns or now_ns) if held else 0,
         reserve_price=price or average,
-        venue=stranger.refs,
+        venue=stranger.refs.with_stops(_standing(standing.stop)).with_targets(_standing(standing.target)),
         origin=EXTERNAL,
     )
+
+
+def _standing(leg: StandingLeg | None) -> dict[str, StandingLeg]:
+    """An exit that works already, for all there is."""
+    return {} if leg is None or not leg.units else {"": leg}

@@ -162,3 +162,37 @@ def test_the_venues_own_money_is_what_is_booked() -> None:
         book.take(fact, 5)
     (trade,) = book.state.drain().trades
     assert (trade.realized_pnl, trade.fees, trade.close_reason) == (Decimal("0.4321"), Decimal("0.02"), CloseReason.TAKE_PROFIT)
+
+
+def test_a_bracket_of_two_positions_is_guarded_by_the_stops_of_both() -> None:
+    """As OANDA makes it of an entry that fills in parts: a trade for each, and exits for each trade."""
+    book = book_of()
+
+    def part(n: int, units: int, trade: str) -> list[Fact]:
+        return [
+            replace(filled(n, units), trade_ref=trade),
+            replace(stands(f"s{n}", units), trade_ref=trade),
+            LegStands(order_ref=f"p{n}", trade_ref=trade, leg=Leg.TAKE_PROFIT, units=Decimal(units), price=Decimal("1.17")),
+        ]
+
+    def standing() -> tuple[Protection, int, int]:
+        bracket = book.get(1)
+        assert bracket is not None
+        stop, target = bracket.venue.stop, bracket.venue.target
+        return bracket.protection, 0 if stop is None else int(stop.units), 0 if target is None else int(target.units)
+
+    for fact in (accepted(), *part(1, 40, "t1"), *part(2, 60, "t2")):
+        book.take(fact, 5)
+    assert standing() == (Protection.VENUE, 100, 100)
+    book.take(replace(left(1, 40, Leg.TAKE_PROFIT, "1.17"), trade_ref="t1"), 6)
+    assert standing() == (Protection.VENUE, 60, 60), "the exits of the trade that is out are out"
+    book.take(LegGone(order_ref="s1", leg=Leg.STOP_LOSS), 7)
+    assert standing() == (Protection.VENUE, 60, 60), "of which the venue may tell besides"
+    book.take(replace(left(2, 20, Leg.CLOSE, "1.165"), trade_ref="t2"), 8)
+    assert standing() == (Protection.VENUE, 40, 40)
+    book.take(LegGone(order_ref="s2", leg=Leg.STOP_LOSS), 9)
+    assert standing()[0] is Protection.NONE
+    book.take(replace(stands("s9", 40), is_whole=True), 10)
+    assert standing() == (Protection.VENUE, 40, 40)
+    book.take(replace(stands("s1", 40), trade_ref="t1"), 11)
+    assert standing() == (Protection.VENUE, 40, 40), "an old story"
