@@ -16,9 +16,9 @@ from decimal import Decimal
 from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.coins import held
 from brokers.coinbase.context import Ability, Context
-from brokers.coinbase.family import Family, entry_end, facts_of, facts_of_exit, fill_facts, highest_part, sort_out, standing_legs
+from brokers.coinbase.family import EXITS, NO_EXITS, Family, entry_end, facts_of, facts_of_exit, fill_facts, highest_part, sort_out, standing_legs
 from brokers.coinbase.ids import Part
-from brokers.coinbase.orders import ATTACHABLE, Create, bracket_exit, market, stop_exit
+from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
 from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back
 from brokers.coinbase.refusals import family as refusal_family
 from brokers.coinbase.rest import Missing
@@ -68,12 +68,11 @@ class Legs:
         return [*told, *await self._place_exit(target, found)]
 
     def _has_no_exit(self, target: Target) -> bool:
-        """Whether it is certain, without asking, that no exit of the bracket works: none was attached, and none was placed that is not known."""
-        refs, order = target.refs, target.order
-        may_be_attached = order.entry_type in ATTACHABLE and self._context.ability(order.instrument, order.side) is Ability.ATTACHED
+        """Whether it is certain, without asking, that no exit of the bracket works: its entry was seen to carry none, and none was placed unknown."""
+        refs = target.refs
         if refs.stop is not None or refs.target is not None or highest_part(refs):
             return False  # one that was placed and is off may have traded, and not be told yet
-        return not may_be_attached and self._context.looking.knows_all(target)
+        return refs.memo.get(EXITS) == NO_EXITS and self._context.looking.knows_all(target)
 
     async def _place_first(self, target: Target) -> list[Fact]:
         """The first exit, without a look before and after: a position that has just opened must not wait for answers that say nothing new."""
