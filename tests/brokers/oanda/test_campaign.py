@@ -11,7 +11,7 @@ from tests.venues.campaign import Plan, run
 ORDERS = int(os.environ.get("ARENA_CAMPAIGN_ORDERS", "200"))
 
 
-@pytest.mark.timeout(120 if ORDERS <= 200 else 7200)
+@pytest.mark.timeout(300 if ORDERS <= 200 else 7200)
 async def test_nothing_is_doubled_naked_or_wrongly_refused_while_a_third_of_all_requests_go_wrong() -> None:
     """The adapter's times are shortened with the venue's: doubt is the same, only quicker."""
     policy = VenuePolicy(call_s_max=1.5, look_gap_s=1.0, reconcile_s=2.0) if ORDERS <= 200 else None
