@@ -7,7 +7,7 @@ forex (five decimals, whole units) and leaves nine digits before the point withi
 Products are exact: fifteen digits of units by eight of price stay inside the 28 digits of Decimal's default context.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 
 # One millionth of the currency: see the module's docstring.
 BOOK_QUANTUM = Decimal("0.000001")
@@ -17,6 +17,7 @@ SIGNIFICANT_DIGITS_MAX = 15
 
 ZERO = Decimal(0)
 
+_TRAVELLING = Context(prec=SIGNIFICANT_DIGITS_MAX, rounding=ROUND_HALF_EVEN)
 _LAST_DIGITS = frozenset("123456789")
 
 
@@ -39,6 +40,14 @@ def plain(value: Decimal) -> Decimal:
 def significant_digits(value: Decimal) -> int:
     """How many digits it takes to write ``value``, leading and trailing zeros not counted, but the zeros of a whole number."""
     return len(plain(value).as_tuple().digits)
+
+
+def nearest(value: Decimal) -> Decimal:
+    """The finite ``value`` as near as a number that travels comes to it: an average, or a venue's balance, may have more digits than that."""
+    if fits_wire(value):
+        return value
+    rounded = plain(_TRAVELLING.plus(value))
+    return rounded if fits_wire(rounded) else ZERO
 
 
 def fits_wire(value: Decimal) -> bool:

@@ -20,7 +20,7 @@ from trading.accounts import Account
 from trading.brackets import Bracket
 from trading.changes import Changes
 from trading.instruments import Instruments
-from trading.money import ZERO, plain
+from trading.money import ZERO, book, nearest, plain
 from trading.order_state import Step, apply
 from trading.orders import CloseReason, OrderStatus
 from trading.venue_refs import Doubt
@@ -102,7 +102,7 @@ class LiveAccount:
         books = self.state.books
         self.funds, self.funds_ns = funds, now_ns
         books.currency = funds.currency
-        books.balance = plain(funds.balance)
+        books.balance = book(funds.balance)  # a venue may say it to the twentieth digit
         held: dict[str, Decimal] = {}
         if not books.config.on_margin:
             # The venue's cash has what our open longs cost taken off already; the books take it off themselves.
@@ -111,7 +111,7 @@ class LiveAccount:
                 held[instrument.base] = held.get(instrument.base, ZERO) + share.long_units - share.short_units
                 if instrument.quote == funds.currency:
                     books.balance = plain(books.balance + share.long_cost - share.short_cost)
-        books.own_holdings = {name: plain(amount - held.get(name, ZERO)) for name, amount in funds.holdings.items()}
+        books.own_holdings = {name: nearest(amount - held.get(name, ZERO)) for name, amount in funds.holdings.items()}
         self.state.account_changed = True
 
     def kept_cursor(self, cursor: str) -> None:
@@ -164,14 +164,14 @@ class LiveAccount:
         funds = self.funds
         if funds is None:
             return replace(account, stale=True)
-        used = account.margin_used if funds.margin_used is None else plain(funds.margin_used)
-        equity = account.equity if funds.equity is None or not account.stale else plain(funds.equity)
+        used = account.margin_used if funds.margin_used is None else book(funds.margin_used)
+        equity = account.equity if funds.equity is None or not account.stale else book(funds.equity)
         return replace(
             account,
             equity=equity,
             margin_used=used,
             margin_available=plain(equity - used) if funds.margin_available is not None else account.margin_available,
-            reserved=max(account.reserved, plain(funds.reserved)),
+            reserved=max(account.reserved, book(funds.reserved)),
             stale=account.stale or not self.is_open,
         )
 

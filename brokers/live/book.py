@@ -19,6 +19,7 @@ from brokers.live.facts import (
     LegGone,
     LegStands,
     Remembered,
+    travelling,
 )
 from brokers.live.fills import Execution, enter, is_entry_known, leave
 from brokers.live.legs import leg_gone, leg_stands, shrunk
@@ -58,6 +59,7 @@ class Book(Shelf):
 
     def take(self, fact: Fact, now_ns: int) -> Bracket | None:
         """Apply one fact; the bracket it was about."""
+        fact = travelling(fact)
         bracket = self.find(fact)
         if bracket is None:
             self.must_compare = True

@@ -5,11 +5,13 @@ UTC, on the venue's clock; 0 where the venue does not say.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from typing import TypeVar
 
 from trading.brackets import Liquidity
 from trading.events import CancelReason
+from trading.money import nearest
 from trading.orders import CloseReason, Leg
 
 
@@ -122,3 +124,13 @@ class Unplaced(Fact):
     """Something happened that concerns no bracket the adapter can name: the core compares the account with the venue soon. ``text`` for the log."""
 
     text: str = ""
+
+
+FactT = TypeVar("FactT", bound=Fact)
+
+
+def travelling(fact: FactT) -> FactT:
+    """``fact`` with numbers that events can carry: one that could not be journalled would end the process, and the next one, over the same fact."""
+    numbers = {each.name: value for each in fields(fact) if isinstance(value := getattr(fact, each.name), Decimal)}
+    changed = {name: near for name, value in numbers.items() if (near := nearest(value)) != value}
+    return replace(fact, **changed) if changed else fact  # type: ignore[arg-type]  # names of its fields that hold numbers

@@ -177,3 +177,25 @@ async def test_an_order_on_its_way_when_the_desk_is_flattened_leaves_nothing_beh
                 await asyncio.sleep(0.01)
         assert found["order"]["close_reason"] == "KILL_SWITCH"
         assert not exchange.only.open_units
+
+
+@pytest.mark.parametrize("price", ["1.16549999999999998", "1.165512345678901234567890"])
+async def test_a_price_of_more_digits_than_travel_is_told_as_near_as_can_be(live: Live, exchange: Exchange, price: str) -> None:
+    """An average has no end of digits; a fact that cannot be journalled would end the process, and the next one, over the same fact."""
+    async with live() as (_, ask):
+        order_id = (await ask("order.place", ticket("a1"), GRANTED))["order_id"]
+        exchange.fill(exchange.only.client_id, price=price)
+        async with asyncio.timeout(30):
+            while (found := await ask("order.get", {"order_id": order_id}))["order"]["status"] != "OPEN":
+                await asyncio.sleep(0.01)
+        (fill,) = (await ask("fill.list"))["fills"]
+        assert abs(Decimal(str(fill["price"])) - Decimal(price)) < Decimal("1e-13")
+        assert found["order"]["position_units"] == 100
+
+
+async def test_money_of_more_digits_than_travel_is_shown(live: Live, exchange: Exchange) -> None:
+    exchange.balance = Decimal("98765.432109876543210987")
+    async with live() as (_, ask):
+        account = (await ask("account.get"))["account"]
+        assert abs(Decimal(str(account["balance"])) - exchange.balance) < Decimal("1e-6")
+        await ask("order.place", ticket("a1"), GRANTED)
