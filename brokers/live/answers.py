@@ -141,9 +141,12 @@ class Answers:
             standing = Standing(remaining_units=ZERO, position_units=ZERO)
         elif doubt is Doubt.CREATE:
             current = book.arrived(current, Step.ACCEPTED, now_ns)
-        elif doubt is Doubt.AMEND:
-            current = self._adopt_prices(current, standing, now_ns)
         notes.looked_for_stop = True
+        if doubt is Doubt.AMEND and not self._has_landed(current, now_ns):
+            self.compare(current, standing, now_ns)  # what stands is known; whether the change still comes is not
+            return
+        if doubt is Doubt.AMEND:
+            current = self._adopt_prices(current, standing, now_ns)
         if doubt is Doubt.CLOSE and not self._close_is_known(current, standing, now_ns):
             self.compare(current, standing, now_ns)
             return
@@ -294,10 +297,13 @@ class Answers:
             refs = replace(refs, released=False)  # what it did to the exits is in its answer
         return bracket if refs is bracket.venue else self._account.book.put(replace(bracket, venue=refs))
 
+    def _has_landed(self, bracket: Bracket, now_ns: int) -> bool:
+        """Whether what was sent last can be on its way no longer."""
+        return now_ns >= bracket.venue.asked_ns + round(self._policy.call_s_max * NS_PER_S)
+
     def _found_nothing(self, bracket: Bracket, now_ns: int) -> None:
         notes = self._account.notes_of(bracket.n)
-        landed_ns = bracket.venue.asked_ns + round(self._policy.call_s_max * NS_PER_S)
-        if now_ns < landed_ns or bracket.status is OrderStatus.SUBMITTING:
+        if not self._has_landed(bracket, now_ns) or bracket.status is OrderStatus.SUBMITTING:
             return  # what was sent may still be on its way: this look counts for nothing
         notes.empty_looks_ns.append(now_ns)
         if is_conclusive(notes, self._policy):
@@ -308,7 +314,7 @@ class Answers:
         notes = self._account.notes_of(bracket.n)
         if not bracket.closing_units or standing.position_units < bracket.position_units:
             return True
-        if now_ns < bracket.venue.asked_ns + round(self._policy.call_s_max * NS_PER_S):
+        if not self._has_landed(bracket, now_ns):
             notes.not_before_ns = now_ns + NS_PER_S // 2
             return False
         notes.empty_looks_ns.append(now_ns)

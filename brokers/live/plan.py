@@ -78,8 +78,10 @@ def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: Ven
     refs = bracket.venue
     if bracket.is_final or bracket.status is OrderStatus.SUBMITTING:
         return None  # what was sent is on its way, and its answer is waited for
-    if refs.doubt is Doubt.CLOSE and bracket.position_units and bracket.protection is Protection.NONE:
-        # The exits may have been released for a close that never came: see what there is, and guard it whatever becomes of the close.
+    if refs.doubt not in {Doubt.NONE, Doubt.CREATE} and bracket.position_units and bracket.protection is Protection.NONE:
+        # The exits may have been taken off for a close or a change that never came: see what there is, and guard it whatever becomes of that.
+        if bracket.closing_units and refs.doubt is not Doubt.CLOSE:
+            return Next(Job.CLOSE, notes.not_before_ns)
         return Next(Job.PROTECT if notes.looked_for_stop else Job.LOOK, notes.not_before_ns)
     if refs.doubt is not Doubt.NONE or refs.asked is Doubt.CLOSE:
         return Next(Job.LOOK, max(notes.not_before_ns, first_look_ns(bracket, notes, policy)))

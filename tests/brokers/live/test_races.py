@@ -402,3 +402,24 @@ def test_a_store_that_is_read_anew_while_a_call_is_out_leaves_nothing_in_doubt()
             assert not desk.told("order_unknown")
 
     run_virtually(story)
+
+
+def test_a_change_that_takes_the_stop_off_and_dies_leaves_nothing_naked_while_it_is_in_doubt() -> None:
+    """Where a moved stop is a cancel and a new order: the first was done, the second is in doubt, and the position is guarded meanwhile."""
+
+    async def story() -> None:
+        desk = Desk(exits=Exits.AFTER_FILL)
+        async with desk.life():
+            await desk.opened()
+            desk.venue.next("amend", Script.LOSE)
+            desk.ask(lambda broker, now_ns: broker.modify("live-oanda-1", {"stop_loss_price": Decimal("1.1605")}, now_ns=now_ns))
+            desk.exchange.release(desk.held().client_id)
+            await desk.becomes(OrderStatus.UNKNOWN)
+            await asyncio.sleep(1)
+            assert desk.held().stop is not None
+            assert desk.bracket().status is OrderStatus.UNKNOWN, "whether the change still comes is not known yet"
+            known = await desk.becomes(OrderStatus.OPEN, protection="venue")
+            assert known.stop_price == Decimal("1.16")
+            desk.agrees()
+
+    run_virtually(story)
