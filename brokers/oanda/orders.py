@@ -64,20 +64,18 @@ def _entry(order: BracketOrder, units: Decimal, venue_id: str, expires_ns: int, 
         "units": write_number(units * order.side.sign),
         "positionFill": "OPEN_ONLY",
         "tradeClientExtensions": {"id": trade_client_id(venue_id), **_about(order)},
-        "takeProfitOnFill": _at_price(order.take_profit_price, decimals),
-        "stopLossOnFill": _at_price(order.stop_loss_price, decimals),
     }
+    # What a hand at the venue placed without an exit (0 here) or a date gets none by being changed.
+    if order.take_profit_price:
+        body["takeProfitOnFill"] = _at_price(order.take_profit_price, decimals)
+    if order.stop_loss_price:
+        body["stopLossOnFill"] = _at_price(order.stop_loss_price, decimals)
     if order.trailing_stop_distance is not None:
         body["trailingStopLossOnFill"] = _at_distance(order.trailing_stop_distance, decimals)
     if order.entry_price is None:
         return {**body, "timeInForce": "FOK"}
-    return {
-        **body,
-        "price": write_price(order.entry_price, decimals),
-        "timeInForce": "GTD",
-        "gtdTime": write_time(expires_ns),
-        "triggerCondition": "DEFAULT",
-    }
+    date = {"timeInForce": "GTD", "gtdTime": write_time(expires_ns)} if expires_ns else {"timeInForce": "GTC"}
+    return {**body, "price": write_price(order.entry_price, decimals), "triggerCondition": "DEFAULT", **date}
 
 
 def exits(

@@ -280,3 +280,13 @@ async def test_an_admin_may_touch_what_was_placed_by_hand(live: Live, sim: Simul
         await ask("position.close", {"instrument": "EUR_USD"}, ADMIN)
         await until(ask, order_id, lambda found: found["status"] == "CLOSED")
         assert sim.account.open == {}
+
+
+async def test_an_admin_may_change_what_waits_without_a_date_or_exits(live: Live, sim: SimulatedVenue, settings: Settings) -> None:
+    async with live() as (_, ask):
+        placing.place(sim.account, {"order": {"type": "LIMIT", "instrument": "EUR_USD", "units": "5", "price": "1.16000"}})
+        order_id = (await event(settings, "oco_placed")).payload["order_id"]
+        await ask("order.modify", {"order_id": order_id, "entry_price": 1.161, "stop_loss_price": 1.15, "take_profit_price": 1.18}, ADMIN)
+        (pending,) = sim.account.pending.values()
+        assert (pending.request.price, pending.request.time_in_force) == (Decimal("1.161"), "GTC")
+        assert {details.price for details in pending.request.exits} == {Decimal("1.15"), Decimal("1.18")}

@@ -44,6 +44,14 @@ def test_a_replacement_leaves_the_entrys_name_to_the_venue() -> None:
     assert (body["units"], body["tradeClientExtensions"]["id"]) == ("700", f"{ID}-t")
 
 
+def test_what_has_no_date_and_no_exits_gets_none_by_being_changed() -> None:
+    by_hand = limit("1.095", stop_loss_price="0", take_profit_price="2")
+    body = orders.replacement(by_hand, Decimal(5), venue_id=ID, expires_ns=0, decimals=5)["order"]
+    assert body["timeInForce"] == "GTC"
+    assert not {"gtdTime", "stopLossOnFill"} & set(body)
+    assert body["takeProfitOnFill"]["price"] == "2.00000"
+
+
 def test_exits_name_only_what_is_to_change() -> None:
     assert orders.exits(decimals=3, stop_loss_price=Decimal("157.1")) == {"stopLoss": {"price": "157.100", "timeInForce": "GTC"}}
     assert orders.exits(decimals=3, take_profit_price=Decimal(158), trailing_stop_distance=Decimal("0.4")) == {
