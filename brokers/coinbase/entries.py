@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.context import Ability, Context
-from brokers.coinbase.family import Family, facts_of
+from brokers.coinbase.facts import facts_of
+from brokers.coinbase.family import Family
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import Create, differences, entry
 from brokers.coinbase.placing import Placing, no_way_back

@@ -16,7 +16,8 @@ from decimal import Decimal
 from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.coins import held
 from brokers.coinbase.context import Ability, Context
-from brokers.coinbase.family import EXITS, NO_EXITS, Family, entry_end, facts_of, facts_of_exit, fill_facts, highest_part, sort_out, standing_legs
+from brokers.coinbase.facts import entry_end, facts_of, facts_of_exit, fill_facts
+from brokers.coinbase.family import EXITS, NO_EXITS, Family, highest_part, refreshed, sort_out, standing_legs
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
 from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back
@@ -215,8 +216,9 @@ class Legs:
         try:
             await self._placing.ask_to_end(ids)
             with no_way_back():
-                for one in working:
-                    await self._placing.ended(one)
+                ended = {one.order_id: await self._placing.ended(one) for one in working}
+                if all(ended[one.order_id].filled_size == one.filled_size for one in working):
+                    return refreshed(found, ended)  # nothing traded meanwhile: there is nothing to read before the next step
                 return await self._placing.looked_again(target, _ids(found))
         except BaseException:
             self._context.keep(ids)  # their end, whenever it comes, is news after all

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from brokers.coinbase.answers import VenueFill, VenueOrder
 from brokers.coinbase.client import Client
-from brokers.coinbase.family import Family, highest_part, sort_out
+from brokers.coinbase.family import Family, highest_part, refreshed, sort_out
 from brokers.coinbase.rest import Missing
 from brokers.live.venue import Target
 from runtime.clock import NS_PER_S
@@ -204,7 +204,7 @@ class Looking:
             # Whichever of the two was read first may be the older one: read the totals again as well.
             for found in lacking:
                 fresh = {one.order_id: await self._again(one) for one in found.not_whole}
-                families[found.client_id] = _refreshed(found, fresh)
+                families[found.client_id] = refreshed(found, fresh)
             lacking = [families[found.client_id] for found in lacking]
         return families, {found.client_id: "what an order says is filled and its executions do not agree yet" for found in lacking if found.not_whole}
 
@@ -234,10 +234,3 @@ def _known_ids(target: Target) -> list[str]:
     legs = [leg.ref for leg in (refs.stop, refs.target) if leg is not None and leg.ref]
     parts = [order_id for name, order_id in refs.memo.items() if name[1:].isdecimal() and order_id]
     return [*refs.order_refs, *legs, *parts]
-
-
-def _refreshed(found: Family, fresh: Mapping[str, VenueOrder]) -> Family:
-    def newest(orders: Sequence[VenueOrder]) -> list[VenueOrder]:
-        return [fresh.get(one.order_id, one) for one in orders]
-
-    return replace(found, entries=newest(found.entries), exits=newest(found.exits), closes=newest(found.closes))

@@ -80,7 +80,7 @@ class Stream:
             hearing = asyncio.create_task(self._hear(socket, numbers, telling, wake))
             polling = asyncio.create_task(self._poll(telling, wake))
             try:
-                whole_ns = told_ns = self._clock.boot_ns()
+                told_ns = self._clock.boot_ns()
                 while True:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(TURN_S_MAX):
@@ -94,9 +94,8 @@ class Stream:
                     while self._context.aside:
                         facts.append(self._context.aside.popleft())
                     now_ns = self._clock.boot_ns()
-                    if telling.is_done:
-                        whole_ns, since_ns = now_ns, telling.polled_ns
-                    elif now_ns - whole_ns >= UNTOLD_S_MAX * NS_PER_S:
+                    since_ns = max(since_ns, telling.told_until_ns)
+                    if telling.oldest_ns is not None and self._clock.wall_ns() - telling.oldest_ns >= UNTOLD_S_MAX * NS_PER_S:
                         raise StreamBroken("the venue tells that something has happened, and not what")
                     if facts or now_ns - told_ns >= LIFE_S * NS_PER_S or is_live != (is_live or telling.is_done):
                         told_ns, is_live = now_ns, is_live or telling.is_done

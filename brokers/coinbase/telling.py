@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from brokers.coinbase.answers import VenueFill, VenueOrder, VenueStatus
 from brokers.coinbase.context import Context
-from brokers.coinbase.family import fill_facts, piece, piece_facts
+from brokers.coinbase.facts import fill_facts, piece_facts
+from brokers.coinbase.family import piece
 from brokers.coinbase.messages import OrderNews
 from brokers.coinbase.rest import Missing
 from brokers.live.venue import EntryAccepted, EntryFilled, ExitFilled, Fact, NotSent, Unplaced
@@ -35,7 +36,7 @@ class Telling:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._client = context.client
-        self._due: OrderedDict[str, None] = OrderedDict()
+        self._due: dict[str, int] = {}  # order id, and since when (wall clock)
         self.polled_ns = 0  # when executions were last asked for without a word from the channel
         self._reading: dict[str, asyncio.Task[list[Fact]]] = {}
         self._states: OrderedDict[str, _State] = OrderedDict()
@@ -47,24 +48,34 @@ class Telling:
         """Whether everything that was hinted at has been told."""
         return not self._due
 
+    @property
+    def told_until_ns(self) -> int:
+        """Everything that was executed before has been told: until the last poll, or the oldest hint that is still to be read."""
+        return min([self.polled_ns, *self._due.values()])
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """Since when the oldest hint waits; None when none does."""
+        return min(self._due.values(), default=None)
+
     def due_news(self, orders: Iterable[OrderNews]) -> None:
         """The channel told of these; what is as it was last told is passed over."""
         for one in orders:
             if self._states.get(one.order_id) != (one.status, one.filled_size, one.is_triggered):
                 _put(self._hints, one.order_id, (one.status, one.filled_size, one.is_triggered))
-                self._due[one.order_id] = None
+                self._due.setdefault(one.order_id, self._context.clock.wall_ns())
 
     def due_fills(self, fills: Iterable[VenueFill]) -> None:
         """These were executed."""
         for one in fills:
             if one.entry_id not in self._told:
-                self._due[one.order_id] = None
+                self._due.setdefault(one.order_id, self._context.clock.wall_ns())
 
     async def standing(self, orders: Sequence[VenueOrder]) -> list[Fact]:
         """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now."""
         told: list[Fact] = []
         for one in orders:
-            self._due[one.order_id] = None
+            self._due.setdefault(one.order_id, self._context.clock.wall_ns())
             knows = not one.originating_order_id or self._context.names.name_of_entry(one.originating_order_id) is not None
             if knows and not one.filled_size:
                 told += self._facts(one, [], await self._whose(one))

@@ -16,7 +16,8 @@ from brokers.coinbase.client import Client
 from brokers.coinbase.coins import missing
 from brokers.coinbase.context import Context, Names
 from brokers.coinbase.entries import Entries
-from brokers.coinbase.family import Family, facts_of, piece, standing
+from brokers.coinbase.facts import facts_of
+from brokers.coinbase.family import Family, piece, standing
 from brokers.coinbase.legs import Legs
 from brokers.coinbase.looking import Looking
 from brokers.coinbase.opening import account_of, look_round

@@ -359,8 +359,18 @@ class _Campaign:
     def _client_id(self, client_order_id: str) -> str:
         return client_id_of(self.instance, str(GRANTED["user"]), client_order_id)
 
+    async def _agreed(self, ask: Caller) -> list[dict[str, Any]]:
+        """The orders once nothing moves between the two books; what was still being closed a moment ago is not held against either."""
+        orders = await self._orders(ask)
+        for _ in range(50):
+            if not self._differences(orders):
+                break
+            await asyncio.sleep(0.2)
+            orders = await self._orders(ask)
+        return orders
+
     async def _judge(self, ask: Caller) -> None:
-        report, orders = self.report, await self._orders(ask)
+        report, orders = self.report, await self._agreed(ask)
         created = self.side.created()
         asked = {self._client_id(client_order_id) for client_order_id in self.placed}
         report.doubled = sum(1 for times in created.values() if times > 1)
