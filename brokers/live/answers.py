@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from brokers.base import Verdict
 from brokers.live.account import LiveAccount
-from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, is_conclusive
+from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, Notes, is_conclusive
 from brokers.live.reconcile import MISSED_S, differences, gone, with_prices_of
 from brokers.live.venue import Fact, NotSent, Sighting, Standing, VenueMismatch, VenuePolicy, VenueRefused
 from brokers.live.waiting import Waiting
@@ -31,6 +31,7 @@ _PERSISTENT = frozenset({CloseReason.KILL_SWITCH, CloseReason.STOP_LOSS, CloseRe
 _ONCE = frozenset({str(CancelReason.USER)})
 # Between two looks for a cancel that the venue has taken and not confirmed, growing.
 _CONFIRM_S = 0.3
+_CONFIRM_LOOKS = 5
 _MISMATCH_S = 30.0
 # What one event tells of.
 TOLD_MAX = 20
@@ -120,9 +121,18 @@ class Answers:
             is_bare = bracket.position_units and bracket.protection is Protection.NONE
             notes.failed(now_ns, BARE_RETRY_S if is_bare else RETRY_S_MAX)
         else:
-            notes.answered()
-            notes.cancel_taken = False
+            self._wait_on(notes, now_ns)
             self.seen(bracket, answer, now_ns)
+
+    @staticmethod
+    def _wait_on(notes: Notes, now_ns: int) -> None:
+        """The venue has answered a look. A cancel that it has only taken is looked for a few times more before it is asked for again."""
+        tries, waits = notes.tries, notes.cancel_taken and not notes.cancel_refusal and notes.tries < _CONFIRM_LOOKS
+        notes.answered()
+        notes.cancel_taken = waits
+        if waits:
+            notes.tries = tries + 1
+            notes.not_before_ns = now_ns + round(min(_CONFIRM_S * 2**tries, 3.0) * NS_PER_S)
 
     def seen(self, bracket: Bracket, sighting: Sighting, now_ns: int) -> None:
         """How a bracket stands at the venue is known: settle what was in doubt, and let the venue win over the book."""
@@ -141,7 +151,7 @@ class Answers:
             standing = Standing(remaining_units=ZERO, position_units=ZERO)
         elif doubt is Doubt.CREATE:
             current = book.arrived(current, Step.ACCEPTED, now_ns)
-        notes.looked_for_stop = True
+        notes.looked_for_stop, notes.looked_ns = True, now_ns
         if doubt is Doubt.AMEND and not self._has_landed(current, now_ns):
             self.compare(current, standing, now_ns)  # what stands is known; whether the change still comes is not
             return
@@ -160,9 +170,20 @@ class Answers:
             current = self._read_up(current, standing, now_ns)
         if current.is_final:
             return
+        if standing.remaining_units and not current.remaining_units:
+            self._rests_after_all(current, now_ns)
+            return
         self.compare(current, standing, now_ns)
         self._still_working(current.n, now_ns)
         self._nothing_is_out(current.n)
+
+    def _rests_after_all(self, bracket: Bracket, now_ns: int) -> None:
+        """An entry that has ended in the book and still rests at the venue, where it could fill: it is ended there too."""
+        self._account.notes_of(bracket.n).failed(now_ns)
+        if bracket.filled_units < bracket.order.units:
+            self.told.append(f"{bracket.order_id}: its entry still rests at the venue; it is cancelled there")
+            rests = self._account.book.put(replace(bracket, entry_cancelled=False, venue=replace(bracket.venue, entry_known=False)))
+            self._account.want_cancel(rests, str(CancelReason.VENUE), now_ns)
 
     def _nothing_is_out(self, n: int) -> None:
         """After a look: what calls of ours had taken off has been seen by it; what is taken off from now on, somebody else takes off."""

@@ -50,7 +50,8 @@ class Notes:
     ``not_before_ns`` after a failure. ``empty_looks_ns`` are the looks in a row that found nothing (an order in doubt), or no change (a close in
     doubt). ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal`` why it would not. ``bare_since_ns``: since when
     something is held without a stop of its size, ``looked_for_stop`` that it was looked for since. ``gone_since_ns``: since when the venue has known
-    nothing of it, or less than the book. ``trail_to``: where a trailing stop that is moved from here has to be moved at the venue.
+    nothing of it, or less than the book; ``looked_ns`` when it was last seen there. ``trail_to``: where a trailing stop that is moved from here has
+    to be moved at the venue.
     """
 
     tries: int = 0
@@ -61,6 +62,7 @@ class Notes:
     bare_since_ns: int = 0
     looked_for_stop: bool = False
     gone_since_ns: int = 0
+    looked_ns: int = 0
     trail_to: Decimal | None = None
 
     def failed(self, now_ns: int, wait_s_max: float = RETRY_S_MAX) -> None:
@@ -148,5 +150,6 @@ def _expire(bracket: Bracket, notes: Notes, capability: Capability, policy: Venu
         return None
     if bracket.order.entry_type not in capability.ttl_types:
         return Next(Job.EXPIRE, max(bracket.ttl_expires_ns, notes.not_before_ns))
-    grace_ns = round(min(EXPIRY_GRACE_S, policy.reconcile_s) * NS_PER_S)
-    return Next(Job.LOOK, max(bracket.ttl_expires_ns + grace_ns, notes.not_before_ns))
+    late_ns = bracket.ttl_expires_ns + round(min(EXPIRY_GRACE_S, policy.reconcile_s) * NS_PER_S)
+    # Looked at after its date and still there: the venue's clock is another one, or its promise was none.
+    return Next(Job.EXPIRE if notes.looked_ns >= late_ns else Job.LOOK, max(late_ns, notes.not_before_ns))

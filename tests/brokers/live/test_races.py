@@ -423,3 +423,41 @@ def test_a_change_that_takes_the_stop_off_and_dies_leaves_nothing_naked_while_it
             desk.agrees()
 
     run_virtually(story)
+
+
+def test_an_entry_that_the_venue_does_not_end_at_its_date_is_cancelled_from_here() -> None:
+    async def story() -> None:
+        desk = Desk()
+        async with desk.life():
+            desk.place(ttl_min=Decimal("0.5"))
+            await desk.becomes(OrderStatus.PENDING)
+            await desk.until(lambda: desk.bracket().status is not OrderStatus.PENDING, seconds=120)
+            ended = await desk.becomes(OrderStatus.EXPIRED)
+            assert ended.cancel_reason == "ttl_expired"
+            assert not desk.held().remaining
+            assert desk.venue.calls.count("look_up") < 5, "it was not hammered meanwhile"
+
+    run_virtually(story)
+
+
+def test_an_entry_that_ended_here_and_still_rests_there_is_ended_there() -> None:
+    """A venue that loses sight of half an order for a while, and finds it again: it must not fill behind our back."""
+
+    async def story() -> None:
+        desk = Desk()
+        async with desk.life():
+            desk.place()
+            await desk.becomes(OrderStatus.PENDING)
+            desk.exchange.fill(desk.held().client_id, "40")
+            await desk.becomes(OrderStatus.PARTIALLY_FILLED, protection="venue")
+            held = desk.held()
+            held.is_working = False
+            await desk.until(lambda: not desk.bracket().remaining_units)
+            held.is_working = True
+            await desk.until(lambda: not held.remaining)
+            await desk.until(lambda: not desk.bracket().remaining_units)
+            assert (await desk.becomes(OrderStatus.OPEN, protection="venue")).position_units == 40
+            assert desk.venue.calls.count("look_up") < 10
+            desk.agrees()
+
+    run_virtually(story)
