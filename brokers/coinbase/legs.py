@@ -91,11 +91,13 @@ class Legs:
         Raises:
             VenueRefused: the venue would not close, and the exits stand again, under other ids.
         """
+        was_guarded = False
         if self._has_no_exit(target):
             found = _unseen(target)
         else:
             found, halted = await asyncio.gather(self._context.looking.one(target), self._halted(target))
-            if halted and found.working_exits:
+            was_guarded = bool(found.working_exits)
+            if halted and was_guarded:
                 raise VenueRefused("MARKET_HALTED", f"{halted}; its exits are left standing, for they would not be taken again")
             found = await self._release(target, found)
         size = min(units, held(found, target))
@@ -107,7 +109,8 @@ class Legs:
                 closed = await self._close_order(target, found, lambda name: market(product_id, side, size, client_order_id=name))
             except VenueRefused as refusal:
                 await self._doubt_coins(refusal, found, target)
-                await self._place_again(target, found)
+                if was_guarded:
+                    await self._place_again(target, found)
                 raise
             except BaseException:
                 self._tell_bare(target)

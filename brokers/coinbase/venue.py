@@ -218,6 +218,8 @@ def strangers_of(orders: Sequence[VenueOrder], names: Names) -> list[Stranger]:
     for one in orders:
         if one.originating_order_id or not one.configuration.base_size:
             continue  # an exit that hangs on an entry is never an order of its own: whose it is, its entry says
+        if one.side is Side.SELL and names.find(one.client_order_id) is None:
+            continue  # who sells coins of their own has no short position after it, and flattening must not buy them back
         exits = [children[one.order_id]] if one.order_id in children else []
         family = replace(piece("", one, []), entries=[one], exits=exits)
         stands = standing(family)

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from brokers.live.venue import Amendment, Exits, VenueRefused
-from tests.brokers.coinbase.kit import Ear, Known, Pair, bracket, limit, pair, short, stop
+from tests.brokers.coinbase.kit import Ear, Known, Pair, adapter, bracket, limit, pair, short, stop
+from tests.venues.coinbase.exchange import Request, read_request
 from trading.events import CancelReason
 from trading.instruments import Side
 from trading.orders import BracketOrder, EntryType, Leg
@@ -309,10 +310,14 @@ async def test_what_was_placed_by_hand_is_shown_and_never_mistaken(at: Pair) -> 
     assert snapshot.account.reserved > 0
 
 
+async def test_coins_that_somebody_sells_by_hand_are_no_short_position(after: Pair) -> None:
+    """Taken up as one, closing everything would buy them back."""
+    after.sim.exchange.create(_by_hand(side="SELL", price="70000"))
+    assert (await after.venue.snapshot([])).strangers == []
+
+
 async def test_a_restart_finds_everything_again(at: Pair) -> None:
     """A fresh adapter that has never heard of the bracket: all it has is what the book kept."""
-    from tests.brokers.coinbase.kit import adapter
-
     known = await at.place(bracket(units="0.03"))
     known.take(await at.venue.close(known.target(), D("0.01")))
     fresh = adapter(at.sim)
@@ -328,13 +333,11 @@ async def test_a_restart_finds_everything_again(at: Pair) -> None:
         await fresh.aclose()
 
 
-def _by_hand() -> "object":
-    from tests.venues.coinbase.exchange import read_request
-
+def _by_hand(side: str = "BUY", price: str = "50000") -> Request:
     body = {
         "client_order_id": "by-hand",
         "product_id": "BTC-USD",
-        "side": "BUY",
-        "order_configuration": {"limit_limit_gtc": {"base_size": "0.02", "limit_price": "50000"}},
+        "side": side,
+        "order_configuration": {"limit_limit_gtc": {"base_size": "0.02", "limit_price": price}},
     }
     return read_request(body, with_client_id=True)
