@@ -43,6 +43,7 @@ class LogReader:
         self._memory = memory
         self._creations = Creations()
         self._covering = asyncio.Lock()
+        self._wanted = 0
 
     async def newest(self) -> tuple[int, VenueAccount]:
         """The number of the account's last transaction, and its money then."""
@@ -64,13 +65,14 @@ class LogReader:
             Malformed: nowhere, but the log came with holes, and it may be in one of them.
         """
         seen = self._creations
+        self._wanted = max(self._wanted, newest)
         async with self._covering:
             if seen.after == seen.until:
                 seen.begin(newest)
-            # Asked anew after each page: the stream reads too, and may have moved the stretch.
+            # Asked anew after each page: the stream reads too, and may have moved the stretch. Whoever reads on does it for all who wait.
             while seen.until < newest or seen.after > after:
                 if seen.until < newest:
-                    await self._page(seen.until + 1, min(seen.until + PAGE, newest))
+                    await self._page(seen.until + 1, min(seen.until + PAGE, self._wanted))
                 else:  # backwards, so that what was read stays when time runs out
                     await self._page(max(after + 1, seen.after - PAGE + 1), seen.after)
         found = seen.of(client_id, after)
@@ -86,6 +88,7 @@ class LogReader:
     def forget(self) -> None:
         """The log is another one than was read."""
         self._creations.begin(0)
+        self._wanted = 0
 
     async def _page(self, first: int, last: int) -> Page:
         def page(answer: Json) -> Page:

@@ -87,6 +87,17 @@ async def test_many_orders_that_never_arrived_cost_one_reading_of_the_log(at: Pa
     assert at.sim.hits.counts["GET /v3/accounts/{account}/transactions/idrange"] == 3
 
 
+async def test_looks_that_come_together_read_on_together(at: Pair) -> None:
+    """Each was told of a newer end of the log than the one before; whoever reads first reads for all."""
+    log_of = at.venue._log
+    for _ in range(30):
+        await at.place(limit())
+    newest = at.sim.account.log.last_id
+    at.sim.hits.counts.clear()
+    await asyncio.gather(*(log_of.named("nobody", 3, newest - 20 + step) for step in range(21)))
+    assert at.sim.hits.counts["GET /v3/accounts/{account}/transactions/idrange"] <= 3
+
+
 @pytest.mark.parametrize("listens", [False, True])
 async def test_what_arrives_after_the_stretch_was_read_is_found(at: Pair, listens: bool) -> None:
     known = at.known(at.intent(bracket()))
