@@ -1,5 +1,6 @@
 """Servers of event streams for tests: real HTTP on a free port, the guards and limits of every server round it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,16 @@ class Served:
         self.stream = stream
         self.base = url
         self.url = url + "/events"
+
+    async def has(self, *owners: LiveOwner) -> None:
+        """Return when the ring holds all that ``owners`` have published: it travels over the bus, and what was lost there comes a moment later."""
+        async with asyncio.timeout(30):
+            while any(self._last_of(owner.source) != owner.last_seq for owner in owners):
+                await asyncio.sleep(0.002)
+
+    def _last_of(self, source: str) -> int | None:
+        track = self.stream._feed.ring.tracks.get(source)
+        return None if track is None else track.last
 
 
 @asynccontextmanager

@@ -44,6 +44,7 @@ async def test_the_head_is_that_of_an_event_stream_that_no_proxy_holds_back(run_
 async def test_an_event_has_an_id_and_one_line_of_data_and_no_name(run_dir: Path) -> None:
     async with arena(run_dir, "oanda") as ((owner,), (server,)):
         await owner.append(1, note="two\nlines \u2028 \u2029 \x00 ü </script>", price=1.1655)
+        await server.has(owner)
         async with open_reader(server.url) as reader:
             before, _ = await reader.until_ready()
             event = owner.events[-1]
@@ -65,6 +66,7 @@ async def test_an_event_has_an_id_and_one_line_of_data_and_no_name(run_dir: Path
 async def test_retry_is_in_the_first_frame_and_in_no_other(run_dir: Path) -> None:
     async with arena(run_dir, "oanda") as ((owner,), (server,)):
         await owner.append(3)
+        await server.has(owner)
         async with open_reader(server.url) as reader:
             before, ready = await reader.until_ready()
             assert [frame.retry for frame in (*before, ready)] == ["2000"] + [None] * len(before)
@@ -78,6 +80,7 @@ async def test_retry_is_in_the_first_frame_and_in_no_other(run_dir: Path) -> Non
 async def test_replay_says_how_many_come_first_up_to_500(run_dir: Path, replay: str, expected: int) -> None:
     async with arena(run_dir, "oanda") as ((owner,), (server,)):
         await owner.append(600)
+        await server.has(owner)
         async with open_reader(server.url, replay=replay) as reader:
             before, ready = await reader.until_ready()
             assert len(places(before)) == ready.data["replayed"] == expected

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("proxy")
 async def test_a_cursor_that_cannot_be_read_is_reset_and_the_stream_goes_on_as_if_none_had_come(run_dir: Path, garbage: str) -> None:
     async with arena(run_dir, "oanda") as ((owner,), (server,)):
         await owner.append(5)
+        await server.has(owner)
         async with open_reader(server.url, last_event_id=garbage) as reader:
             assert reader.response.status == 200
             before, ready = await reader.until_ready()
@@ -35,6 +36,7 @@ async def test_a_cursor_that_cannot_be_read_is_reset_and_the_stream_goes_on_as_i
 async def test_a_forged_future_cursor_resets_that_reader_and_nobody_else(run_dir: Path) -> None:
     async with arena(run_dir, "oanda") as ((owner,), (server,)):
         await owner.append(5)
+        await server.has(owner)
         async with open_reader(server.url, replay=0) as other:
             await other.until_ready()
             async with open_reader(server.url, last_event_id=f"oanda@{owner.epoch}:999999") as reader:
@@ -53,6 +55,7 @@ async def test_an_old_epoch_is_reset_and_the_other_sources_resume(run_dir: Path)
     async with arena(run_dir, "oanda", "coinbase") as ((oanda, coinbase), (server,)):
         await oanda.append(60)
         await coinbase.append(5)
+        await server.has(oanda, coinbase)
         cursor = f"coinbase@{coinbase.epoch}:{coinbase.last_seq - 1},oanda@{'e' * 16}:4"
         async with open_reader(server.url, last_event_id=cursor) as reader:
             before, ready = await reader.until_ready()
@@ -67,6 +70,7 @@ async def test_an_old_epoch_is_reset_and_the_other_sources_resume(run_dir: Path)
 async def test_a_source_we_do_not_know_is_reset_and_dropped(run_dir: Path) -> None:
     async with arena(run_dir, "oanda") as ((owner,), (server,)):
         await owner.append(2)
+        await server.has(owner)
         async with open_reader(server.url, last_event_id=f"kraken@{'a' * 16}:4,oanda@{owner.epoch}:{owner.last_seq}") as reader:
             before, ready = await reader.until_ready()
             assert [(frame.name, frame.data["source"], frame.data["reason"]) for frame in before] == [("reset", "kraken", "unknown")]

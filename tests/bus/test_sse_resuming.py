@@ -93,6 +93,7 @@ async def test_a_source_missing_from_the_cursor_starts_at_its_floor(run_dir: Pat
     async with arena(run_dir, "oanda", "coinbase") as ((oanda, coinbase), (server,)):
         await oanda.append(5)
         await coinbase.append(5)
+        await server.has(oanda, coinbase)
         async with open_reader(server.url, last_event_id=f"oanda@{oanda.epoch}:{oanda.last_seq}") as reader:
             before, _ = await reader.until_ready()
             assert places(before) == [("coinbase", seq) for seq in range(1, coinbase.last_seq + 1)]
@@ -152,6 +153,7 @@ async def test_an_owner_that_dies_before_its_old_events_are_read_is_held_and_los
 async def test_the_header_wins_over_the_parameter_and_the_parameter_serves_where_no_header_is(run_dir: Path) -> None:
     async with arena(run_dir, "oanda") as ((owner,), (server,)):
         await owner.append(9)
+        await server.has(owner)
         async with open_reader(server.url, last_event_id=f"oanda@{owner.epoch}:8") as reader:
             before, _ = await reader.until_ready()
             header = places(before)
