@@ -21,9 +21,22 @@ DAY_POINTS_MAX = 20_000
 THIN_EVERY = 256
 STRETCH_ROWS = 4_000
 
+FROM_KEY = "equity_from"
+
 _BOUND = "SELECT max(id) FROM equity WHERE id <= ? AND at_ns < ?"
 _THIN = """DELETE FROM equity WHERE id > ? AND id <= ?
 AND id NOT IN (SELECT max(id) FROM equity WHERE id > ? AND id <= ? GROUP BY at_ns / ?)"""
+
+
+def begin_anew(txn: Txn) -> None:
+    """The points so far are another account's: the curve that is shown begins behind them."""
+    (last_id,) = txn.execute("SELECT coalesce(max(id), 0) FROM equity").fetchone()
+    ledger.set_state(txn, FROM_KEY, last_id)
+
+
+def begins_after(db: ledger.Db) -> int:
+    """The row id behind which the curve of the account begins."""
+    return int(ledger.get_state(db, FROM_KEY) or 0)
 
 
 def add(txn: Txn, at_ns: int, account: Account) -> None:

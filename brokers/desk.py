@@ -7,7 +7,7 @@ in the transaction at hand, so that the book and the journal cannot disagree. No
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from brokers import grant_ledger, ledger, performance, tenancy
+from brokers import curve, grant_ledger, ledger, performance, tenancy
 from brokers.base import Broker, Mark, Snapshot
 from brokers.limits import Limits
 from brokers.trading_state import Brake, TradingState, refuse_by_state
@@ -64,6 +64,10 @@ class Desk:
         if self.broker.mode == "live":
             tenancy.take_over(txn, self.broker.account_id, max(txn.counter(ORDER_COUNTER), ledger.last_n(txn)) + 1)
         self._load(txn, txn.counter(ORDER_COUNTER), now_ns)
+        if tenancy.is_another(txn, self.broker.mode, self.broker.account_id):
+            # What one account won is no result of another's, nor is its money a point of the other's curve.
+            performance.begin_anew(txn, now_ns)
+            curve.begin_anew(txn)
         performance.catch_up(txn)
         self.record(txn)
         self._note_limits(txn, now_ns)

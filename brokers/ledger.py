@@ -41,7 +41,7 @@ _FIRST_EVENT = "SELECT e.body FROM orders o JOIN events e ON e.epoch_n = o.place
 _ORDER_EVENTS = """SELECT e.body FROM order_history o JOIN events e ON e.epoch_n = o.epoch_n AND e.seq = o.seq
 WHERE o.n = ? ORDER BY o.epoch_n DESC, o.seq DESC LIMIT ?"""
 _PLACED_EVENT = "SELECT p.epoch, o.placed_seq FROM orders o JOIN epochs p ON p.n = o.placed_epoch_n WHERE o.n = ?"
-_EQUITY_PAGE = "SELECT id, at_ns, balance, equity, open_pnl FROM equity WHERE id < ? ORDER BY id DESC LIMIT ?"
+_EQUITY_PAGE = "SELECT id, at_ns, balance, equity, open_pnl FROM equity WHERE id < ? AND id > ? ORDER BY id DESC LIMIT ?"
 
 # Above every n: where a list starts that has no cursor.
 _TOP = 2**63 - 1
@@ -221,9 +221,9 @@ def list_trades(db: Db, *, instrument: str | None, below_id: int | None, limit: 
     return [(row[0], _TRADES.value(row[1])) for row in rows]
 
 
-def list_equity(db: Db, *, below_id: int | None, limit: int) -> list[tuple[int, int, str, str, str]]:
+def list_equity(db: Db, *, below_id: int | None, limit: int, above_id: int = 0) -> list[tuple[int, int, str, str, str]]:
     """(id, at_ns, balance, equity, open_pnl), newest first."""
-    return list(db.execute(_EQUITY_PAGE, (_TOP if below_id is None else below_id, limit)))
+    return list(db.execute(_EQUITY_PAGE, (_TOP if below_id is None else below_id, above_id, limit)))
 
 
 def get_state(db: Db, key: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from brokers import ledger, performance
+from brokers import curve, ledger, performance
 from brokers.actors import Actor
 from brokers.arguments import FillQuery, Modification, OrderLookup, OrderQuery, Page, PositionQuery, TradeQuery, optional
 from brokers.base import Mark
@@ -119,7 +119,7 @@ def list_fills(desk: Desk, db: Db, query: FillQuery) -> View:
 
 def list_equity(db: Db, query: Page) -> View:
     """``EquityPage``."""
-    found = ledger.list_equity(db, below_id=_row(query.after), limit=query.limit + 1)
+    found = ledger.list_equity(db, below_id=_row(query.after), limit=query.limit + 1, above_id=curve.begins_after(db))
     points = [
         {"at": to_text(at_ns), "balance": Decimal(balance), "equity": Decimal(equity), "open_pnl": Decimal(open_pnl)}
         for _, at_ns, balance, equity, open_pnl in found[: query.limit]

@@ -14,6 +14,7 @@ from runtime.program import CannotStart
 from trading.brackets import ARENA, Bracket
 
 KEY = "live_account"
+AT_WORK_KEY = "account_at_work"
 
 
 def refuse_open_elsewhere(db: Db, account_id: str) -> None:
@@ -39,6 +40,14 @@ def take_over(db: Db, account_id: str, next_n: int) -> None:
     if before is None or before["account_id"] != account_id:
         # The first account of a store has its orders from the beginning.
         ledger.set_state(db, KEY, {"account_id": account_id, "first_n": next_n if before is not None else 1})
+
+
+def is_another(db: Db, mode: str, account_id: str) -> bool:
+    """Whether the store worked for another account before, real or paper; from here on it works for this one."""
+    now, before = f"{mode}:{account_id}", ledger.get_state(db, AT_WORK_KEY)
+    if before != now:
+        ledger.set_state(db, AT_WORK_KEY, now)
+    return before is not None and before != now
 
 
 def first_n(db: Db) -> int:

@@ -98,3 +98,30 @@ async def test_a_day_of_real_money_does_not_begin_with_paper(at: At, paper: Open
         result = adapter.context.desk.limits.day_result
         assert result is not None
         assert result.pnl == 0
+
+
+async def test_the_curve_and_the_results_are_of_one_account(at: At) -> None:
+    """What practice won is no result of real money, nor is its equity a point of the real curve; the trades themselves stay."""
+    practice, real = Exchange(), Exchange()
+    real.balance = Decimal(250)
+    async with at("101-practice", practice) as (_, ask):
+        await _traded(ask, practice, "a1")
+        await _drawn(ask)
+    async with at("101-practice", practice) as (_, ask):
+        assert (await ask("performance.get"))["performance"]["trades"] == 1
+        assert (await ask("equity.list"))["equity"]
+    async with at("001-real", real) as (_, ask):
+        assert (await ask("performance.get"))["performance"]["trades"] == 0
+        assert (await ask("equity.list"))["equity"] == []
+        assert len((await ask("trade.list"))["trades"]) == 1
+        await _traded(ask, real, "a1")
+        await _drawn(ask)
+        assert (await ask("performance.get"))["performance"]["trades"] == 1
+        assert all(point["equity"] < 1000 for point in (await ask("equity.list"))["equity"])
+
+
+async def _drawn(ask: Caller) -> None:
+    """The equity curve has a point."""
+    async with asyncio.timeout(30):
+        while not (await ask("equity.list"))["equity"]:
+            await asyncio.sleep(0.01)
