@@ -382,9 +382,13 @@ class Answers:
 
     def _cannot_be_protected(self, bracket: Bracket, refusal: VenueRefused, now_ns: int) -> None:
         """R10: what cannot have its stop is not held. It is rung for and closed, and no more of it may fill."""
+        notes, units = self._account.notes_of(bracket.n), bracket.position_units - bracket.closing_units
+        if not units:  # it was rung for, and is on its way out already
+            notes.failed(now_ns)
+            notes.looked_for_stop = False
+            return
         _log.error("the venue refuses the stop; the position is closed", extra={"order_id": bracket.order_id, "reason": str(refusal)})
         self._account.state.tell(events.protection_lost(bracket, reason=f"the venue refuses its stop: {refusal}"[:200], ts_ns=now_ns))
-        units = bracket.position_units - bracket.closing_units
         self._account.want_close(bracket, units, CloseReason.KILL_SWITCH, str(CancelReason.KILL_SWITCH), now_ns)
 
     def _alarm(self, bracket: Bracket, mismatch: VenueMismatch, now_ns: int) -> None:
