@@ -104,6 +104,7 @@ async def test_every_id_names_every_source_and_its_own_number(run_dir: Path) -> 
     async with arena(run_dir, "oanda", "coinbase", "rick") as (owners, (server,)):
         for owner in owners:
             await owner.append(5)
+        await server.has(*owners)
         async with open_reader(server.url) as reader:
             before, _ = await reader.until_ready()
             for owner in owners:
