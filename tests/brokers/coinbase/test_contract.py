@@ -147,6 +147,6 @@ class TestAStopAlone(LiveContract):
         return CoinbaseWorld(settings, live, sim, bus)
 
 
-_WITH_EXITS = ("fill", "stop", "target", "close", "restart", "guarded", "by_hand")
+_WITH_EXITS = ("the_stop", "the_target", "close", "guarded")
 for _name in [name for name in dir(LiveContract) if name.startswith("test_") and not any(word in name for word in _WITH_EXITS)]:
     setattr(TestAStopAlone, _name, None)
