@@ -136,11 +136,13 @@ class Outbound:
     Args:
         base_url: from ``venue_url``.
         connections_max: open at once, streams and websockets included.
+        answer_bytes_max: of one answer; more is refused.
     """
 
-    def __init__(self, base_url: str, *, connections_max: int = CONNECTIONS_MAX) -> None:
+    def __init__(self, base_url: str, *, connections_max: int = CONNECTIONS_MAX, answer_bytes_max: int = ANSWER_BYTES_MAX) -> None:
         self.base_url = base_url.rstrip("/")
         self._connections_max = connections_max
+        self._answer_bytes_max = answer_bytes_max
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -172,7 +174,7 @@ class Outbound:
         timeout = aiohttp.ClientTimeout(total=timeout_s, connect=min(CONNECT_S_MAX, timeout_s / 2))
         with _translated():
             async with self._open(method, target, headers, body, timeout) as answer:
-                return await _whole(answer)
+                return await _whole(answer, self._answer_bytes_max)
 
     @contextlib.asynccontextmanager
     async def lines(
@@ -193,7 +195,7 @@ class Outbound:
                 answer = await stack.enter_async_context(self._open("GET", target, headers, b"", timeout))
                 if answer.status != _OK:
                     async with asyncio.timeout(ANSWER_S_MAX):
-                        raise StreamRefused(await _whole(answer))
+                        raise StreamRefused(await _whole(answer, self._answer_bytes_max))
                 _refuse_encoded(answer)
             yield _split(answer.content, line_bytes_max)
 
@@ -309,15 +311,15 @@ def _refuse_encoded(answer: aiohttp.ClientResponse) -> None:
         raise AnswerUnusable(f"the answer came encoded ({encoding[:20]}), which was not asked for", answer.status)
 
 
-async def _whole(answer: aiohttp.ClientResponse) -> Answer:
+async def _whole(answer: aiohttp.ClientResponse, bytes_max: int) -> Answer:
     _refuse_encoded(answer)
     parts: list[bytes] = []
     size = 0
     try:
         async for part in answer.content.iter_any():
             size += len(part)
-            if size > ANSWER_BYTES_MAX:
-                raise AnswerUnusable(f"the answer has more than {ANSWER_BYTES_MAX} bytes", answer.status)
+            if size > bytes_max:
+                raise AnswerUnusable(f"the answer has more than {bytes_max} bytes", answer.status)
             parts.append(part)
     except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
         raise AnswerUnusable(f"the answer was cut: {type(error).__name__}", answer.status) from error

@@ -45,6 +45,8 @@ from trading.instruments import Instrument
 
 # Of each kind: enough that a few slow answers do not keep a cancel waiting. ``pace`` opens them one by one.
 CONNECTIONS = 8
+# An account shows all its orders and trades in one answer: a thousand of each with their exits come to two or three megabytes (docs/decisions/050).
+READ_BYTES_MAX = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class OandaVenue:
         self._open_ways = AsyncExitStack()
         self._is_open = False
         self._changes = Outbound(hosts.rest, connections_max=CONNECTIONS)
-        self._reads = Outbound(hosts.rest, connections_max=CONNECTIONS)
+        self._reads = Outbound(hosts.rest, connections_max=CONNECTIONS, answer_bytes_max=READ_BYTES_MAX)
         self._streams = Outbound(hosts.stream, connections_max=1)
         memory = Memory()
         limits = limits or Limits()

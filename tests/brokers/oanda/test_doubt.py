@@ -304,3 +304,12 @@ async def test_an_account_that_is_not_the_tokens_is_refused() -> None:
         with pytest.raises(VenueRefused, match="ACCOUNT_NOT_FOUND"):
             await other.open()
         await other.aclose()
+
+
+async def test_an_account_larger_than_other_answers_is_still_read_whole(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full account lists a thousand orders; one that could not be read would never be compared again, and no order taken."""
+    for _ in range(5):
+        await at.place(limit())
+    monkeypatch.setattr("runtime.outbound.ANSWER_BYTES_MAX", 2000)
+    snapshot = await at.venue.snapshot([])
+    assert len(snapshot.strangers) == 5
