@@ -2,7 +2,7 @@
 
 What the channel or a list hints at is put on a list of orders that are due; for each, the order and its executions are read by REST, and everything
 known of it is told. An order stays due until its executions add up to what it says is filled, because the end of an entry must not be told before
-what it traded. One whose bracket is not known here is told by the venue's id, which the core may know.
+what it traded. Of one whose bracket is not known here nothing can be told, not even whether it is an entry or an exit: the core compares.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ class Telling:
             return [Unplaced(order_ref=order_id, text="the venue told of an order that it does not show")]
         except (InDoubt, NotSent):
             return []  # it stays due, and is read again with the next message
-        if sum((one.size for one in fills), ZERO) != order.filled_size:
+        if client_id and sum((one.size for one in fills), ZERO) != order.filled_size:
             return fill_facts(piece(client_id, order, fills))  # one of the two lags: what traded is told, the rest is read again
         if not self._is_older(order):
             self._due.pop(order_id, None)
@@ -126,6 +126,8 @@ class Telling:
         _put(self._states, order.order_id, (order.status, order.filled_size, order.is_triggered))
         for one in fills:
             _put(self._told, one.entry_id, None)
+        if not client_id:
+            return [Unplaced(order_ref=order.order_id, text="an order of a bracket that is not known here")]
         return piece_facts(piece(client_id, order, fills), is_replaced=order.order_id in self._context.replacing)
 
     async def _whose(self, order: VenueOrder) -> str:

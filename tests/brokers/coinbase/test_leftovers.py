@@ -24,7 +24,7 @@ def world(settings: Settings, live: Live, sim: SimulatedVenue, bus: Bus) -> Coin
 
 
 async def test_a_rest_too_small_for_a_stop_and_a_sale_is_rung_for_once(world: CoinbaseWorld, sim: SimulatedVenue, settings: Settings) -> None:
-    async with world.opened() as ask:
+    async with world._opened() as ask:
         await LiveContract().filled(world, ask)
         await ask("position.close", {"instrument": BTC, "units": 0.00999}, GRANTED, ttl_ms=30_000)
         await event(settings, "protection_lost", "coinbase")
