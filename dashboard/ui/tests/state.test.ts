@@ -150,6 +150,14 @@ describe('answers of the servers', () => {
     expect([pipOf(euro), pipName(euro)]).toEqual([{ units: 1n, scale: 4 }, 'pips']);
   });
 
+  it('has its stop where it stands: a trailing one has moved on', () => {
+    const order = { order_id: 'paper-coinbase-1', stop_loss_price: 20000, trailing_stop_distance: 500 };
+    expect(readOrder(order)?.stop).toBe('20000');
+    const legs = [{ leg: 'entry', price: null }, { leg: 'stop_loss', price: 42007.81 }, { leg: 'take_profit', price: 90000 }];
+    expect(readOrder({ ...order, legs })?.stop).toBe('42007.81');
+    expect(readOrder({ ...order, legs: 'none' })?.stop).toBe('20000');
+  });
+
   it('orders, positions and accounts keep money as exact text', () => {
     expect(readOrder({ order_id: 'paper-oanda-1', units: 100, entry_price: 1.1655, side: 'buy', status: 'PENDING' })).toMatchObject({
       units: '100',

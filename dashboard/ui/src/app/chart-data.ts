@@ -87,7 +87,7 @@ export const chartLines = computed<readonly ChartLine[]>(() => {
       isIn ? order.averageEntry : order.entry,
       `${short} ${isIn ? (order.side === 'BUY' ? 'long' : 'short') : order.side.toLowerCase()} ${order.units}`,
     );
-    add(`${order.orderId} stop`, 'stop', order.stop, `${short} stop`);
+    add(`${order.orderId} stop`, 'stop', order.stop, order.trailing ? `${short} trailing stop` : `${short} stop`);
     add(`${order.orderId} target`, 'target', order.target, `${short} target`);
   }
   const quote = quotes.value.get(name);

@@ -19,6 +19,7 @@ export interface Order {
   readonly units: string;
   readonly entryType: string;
   readonly entry: string | null;
+  /** Where the stop stands now: a trailing one has moved on from the price it was ordered at. */
   readonly stop: string | null;
   readonly target: string | null;
   readonly trailing: string | null;
@@ -166,7 +167,7 @@ export function readOrder(value: unknown, broker = ''): Order | null {
     units: exact(value['units'] ?? value['size']) ?? '',
     entryType: text(value['entry_type']) || 'limit',
     entry: exact(value['entry_price']),
-    stop: exact(value['stop_loss_price']),
+    stop: standingStop(value) ?? exact(value['stop_loss_price']),
     target: exact(value['take_profit_price']),
     trailing: exact(value['trailing_stop_distance']),
     quality: exact(value['quality_score']),
@@ -182,6 +183,11 @@ export function readOrder(value: unknown, broker = ''): Order | null {
     cancelReason: text(value['cancel_reason']),
     raw: value,
   };
+}
+
+function standingStop(order: Payload): string | null {
+  const leg = list(order['legs']).find((one) => isRecord(one) && one['leg'] === 'stop_loss');
+  return isRecord(leg) ? exact(leg['price']) : null;
 }
 
 export function readPosition(value: unknown, broker: string): Position | null {
