@@ -67,7 +67,9 @@ class Stream:
             numbers = Numbers(is_strict=self._is_strict)
             await self._subscribe(socket, numbers, telling)
             read_ns = self._clock.wall_ns()
-            fills, working = await asyncio.gather(self._client.fills(since_ns=since_ns - SEAM_NS if cursor else since_ns), self._client.working())
+            fills, working = await asyncio.gather(
+                self._client.fills(since_ns=self._there(since_ns - SEAM_NS if cursor else since_ns)), self._client.working()
+            )
             telling.due_fills(fills)
             telling.polled_ns = read_ns
             told = await telling.standing(working)
@@ -123,9 +125,13 @@ class Stream:
             await asyncio.sleep(POLL_S)
             read_ns = self._clock.wall_ns()
             with contextlib.suppress(InDoubt, NotSent):  # the next try is soon; what lacks all the while ends the stream
-                telling.due_fills(await self._client.fills(since_ns=min(telling.polled_ns, read_ns - POLL_BACK_NS)))
+                telling.due_fills(await self._client.fills(since_ns=self._there(min(telling.polled_ns, read_ns - POLL_BACK_NS))))
                 telling.polled_ns = read_ns
                 wake.set()
+
+    def _there(self, our_ns: int) -> int:
+        """A moment of ours on the venue's clock, at the latest: what was executed after it must not lie before it there."""
+        return our_ns + min(self._context.looking.skew_ns, 0)
 
     async def _subscribe(self, socket: WebSocket, numbers: Numbers, telling: Telling) -> None:
         """Return once the venue says that both channels are subscribed to."""

@@ -4,10 +4,14 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.coinbase.auth import ApiKey
 from brokers.coinbase.messages import StreamBroken
+from brokers.coinbase.venue import CoinbaseVenue
 from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, ExitFilled, LegGone, LegStands, Unplaced
+from runtime.clock import NS_PER_S, SystemClock
 from runtime.outbound import StreamEnded
 from tests.brokers.coinbase.kit import Ear, Pair, adapter, bracket, limit, pair
+from tests.venues.common.conf import instruments_of
 from trading.events import CancelReason
 from trading.orders import Leg
 
@@ -146,6 +150,28 @@ async def test_a_channel_that_has_gone_deaf_is_made_up_for(at: Pair) -> None:
         known.take(ear.facts)
         assert known.position == D("0.01")
         assert ear.trouble is None
+
+
+async def test_a_deaf_channel_is_made_up_for_when_our_clock_is_ahead(at: Pair) -> None:
+    """The executions of the last half minute are asked for by the venue's clock: by ours they would all lie before it."""
+
+    class Ahead(SystemClock):
+        def wall_ns(self) -> int:
+            return super().wall_ns() + 45 * NS_PER_S
+
+    key = ApiKey(at.sim.key.name, at.sim.key.secret)
+    early = CoinbaseVenue(key, instruments_of("coinbase"), Ahead(), rest_url=at.sim.base_url, stream_url=at.sim.ws_url)
+    await early.open()
+    try:
+        known = await at.place(limit("59000"))
+        await early.look_up(known.target())
+        async with Ear(early) as ear:
+            at.strike("stream_mute", path="user")
+            at.sim.exchange.cancel((await at.place(limit("58500"))).refs.order_refs[0])  # the word that is swallowed
+            at.quote("58990", "59000")
+            await ear.until(lambda: ear.of(EntryFilled))
+    finally:
+        await early.aclose()
 
 
 async def test_silence_ends_the_stream(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
