@@ -2,7 +2,7 @@
 
     yes          200 or 201 with a JSON object                     returned
     no           400, 401, 403, 404, 405 that say why in JSON      VenueRefused with v20's own code
-    not sent     no connection, or its turn came too late          NotSent
+    not sent     no connection, or its turn came late or never     NotSent
     doubt        429, 5xx, a redirect, a time-out, a cut or        whatever it is: ``OutboundError``, ``Unclear``, ``Malformed``
                  unreadable answer, a no that carries a yes
 
@@ -11,6 +11,7 @@ Source: oanda-v20 documentation, "Troubleshooting"; status codes of the vendor's
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -30,6 +31,8 @@ from runtime.secret_files import Secret
 
 # Below VenuePolicy.call_s_max, so that a doubt has a name before the call is cancelled.
 CHANGE_S_MAX = 7.0
+# Before it at most so long for its turn: after a 429 the venue may want half a minute of silence, and what never left must not be looked up for it.
+TURN_S_MAX = 4.0
 READ_S_MAX = 3.0  # all tries together stay below VenuePolicy.silence_s_max
 READ_TRIES = 4
 READ_PAUSE_S = 0.1  # before the second try; doubles, with jitter
@@ -129,14 +132,14 @@ class Rest:
         Raises:
             VenueRefused, NotSent: nothing changed. Anything else: it may have.
         """
-        await self._throttle.take(priority, deadline_boot_ns=deadline_boot_ns)
         headers = self.headers()
         if label:
             headers["ClientRequestID"] = label
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            async with self._pace.connection(priority):
+            async with contextlib.AsyncExitStack() as held:
+                await self._turn(held, priority, deadline_boot_ns)
                 answer = await self._changes.request(
                     method,
                     self.prefix + path,
@@ -147,6 +150,15 @@ class Rest:
         except outbound.NotSent as error:
             raise NotSent(message=str(error)) from error
         return self._judge(answer, is_change=True)
+
+    async def _turn(self, held: contextlib.AsyncExitStack, priority: Priority, deadline_boot_ns: int | None) -> None:
+        """Wait until a request may leave, ``held`` has its connection then. A wait that is given up is no doubt: what waits has not left."""
+        try:
+            async with asyncio.timeout(TURN_S_MAX):
+                await self._throttle.take(priority, deadline_boot_ns=deadline_boot_ns)
+                await held.enter_async_context(self._pace.connection(priority))
+        except TimeoutError:
+            raise NotSent(message="the venue takes no more requests for now, and its turn did not come") from None
 
     def _change_s(self, deadline_boot_ns: int | None) -> float:
         """``Outbound`` waits at most half of this for a connection, so the request leaves before its deadline or not at all."""

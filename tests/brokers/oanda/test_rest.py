@@ -179,3 +179,18 @@ async def test_after_429_nothing_is_sent_for_as_long_as_the_venue_asks() -> None
 
 def test_nothing_shows_the_token() -> None:
     assert "t0ken" not in repr(over(Scripted())) + str(vars(over(Scripted())))
+
+
+async def test_what_waits_in_vain_for_its_turn_has_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A venue that wants half a minute of silence leaves a kill switch to try again, not in doubt about what it never sent."""
+    monkeypatch.setattr("brokers.oanda.rest.TURN_S_MAX", 0.02)
+    way, clock = Scripted(answer(200, {})), ManualClock()
+    throttle = Throttle(1e6, 1000, clock)
+    throttle.pause(30)
+    paused = Rest(
+        account_id="101-001-7-001", token=Secret("t0ken"), changes=way, reads=way, throttle=throttle, pace=ConnectionPace(clock, 2.0), clock=clock
+    )
+    async with asyncio.timeout(10):
+        with pytest.raises(NotSent):
+            await paused.change("PUT", "/trades/7/close", {"units": "ALL"})
+    assert way.asked == []
