@@ -78,7 +78,7 @@ class Looker:
         if nameless:
             newest, _ = await self._log.newest()
             for target in nameless:
-                sightings[target.client_id] = await self._persistently(lambda target=target: self._search(target, newest))  # type: ignore[misc]
+                sightings[target.client_id] = await self._persistently(lambda target=target: self._search(target, newest))  # type: ignore[misc]  # mypy sees no type in a default
         return VenueSnapshot(
             sightings=sightings, strangers=strangers_of(targets, state, self._account_id), account=state.account, cursor=str(state.last_id)
         )

@@ -16,31 +16,28 @@ import shutil
 import sys
 import tempfile
 import time
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from brokers.live.broker import LiveBroker
-from brokers.live.venue import Venue, client_id_of
+from brokers.live.venue import client_id_of
 from runtime.clock import NS_PER_S, SystemClock
 from runtime.program import prepare_home
 from runtime.settings import Settings, load_settings
 from runtime.timestamps import from_text
 from tests.brokers.conftest import running
 from tests.brokers.desk_kit import GRANTED, Bus, Caller, events_of
+from tests.venues.campaign_report import NAKED_S_MAX, UNKNOWN_S_MAX, Report
+from tests.venues.campaign_side import Side
 from tests.venues.common.conf import instruments_of
-from tests.venues.common.faults import Fault, FaultScript, Kind
+from tests.venues.common.faults import Fault, Kind
 from trading.errors import ArenaError, DeadlinePassed, OrderDenied, OutcomeUnknown, StateConflict, Unavailable
-
-# RULES R10 and issue 6: how long a position may be without its stop, and an order in doubt after the venue answers again.
-NAKED_S_MAX = 5.0
-UNKNOWN_S_MAX = 30.0
 
 # How the share of faults is divided; slow answers hold a connection for long and are kept few.
 _MIX: Mapping[Kind, float] = {
@@ -74,95 +71,6 @@ class Plan:
     bots: int = 20
     stops: int = 1
     slow_s: float = 10.0
-
-
-class Side(ABC):
-    """One venue: the simulator's side of it, and our adapter for it."""
-
-    source: str
-
-    @property
-    @abstractmethod
-    def faults(self) -> FaultScript:
-        """The simulator's script."""
-
-    @abstractmethod
-    def running(self) -> AbstractAsyncContextManager[None]:
-        """The simulator, serving."""
-
-    @abstractmethod
-    def adapter(self) -> Venue:
-        """Our adapter for it, new at each call."""
-
-    @abstractmethod
-    def move(self, dice: Random) -> None:
-        """Let the market move a little."""
-
-    @abstractmethod
-    def ticket(self, dice: Random) -> dict[str, object]:
-        """An order that may rest, fill, be stopped or reach its target before long; without an id."""
-
-    @abstractmethod
-    def created(self) -> Mapping[str, int]:
-        """How many orders were ever accepted there under each client id, what was changed counted once."""
-
-    @abstractmethod
-    def held(self) -> Mapping[str, Decimal]:
-        """Units open there by client id."""
-
-    @abstractmethod
-    def resting(self) -> Mapping[str, Decimal]:
-        """Units of entries that wait there by client id."""
-
-    @abstractmethod
-    def requests(self) -> int:
-        """How many requests it had."""
-
-    @abstractmethod
-    def naked(self) -> frozenset[str]:
-        """The positions there for which no stop stands."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Report:
-    """What came of it. The first group must all be zero."""
-
-    doubled: int = 0
-    unasked: int = 0
-    refused_but_there: int = 0
-    naked: int = 0
-    unknown_at_the_end: int = 0
-    disagreeing: list[str] = field(default_factory=list)
-
-    orders: int = 0
-    seconds: float = 0.0
-    answers: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[str] = field(default_factory=Counter)
-    struck: Mapping[str, int] = field(default_factory=dict)
-    requests: int = 0
-    in_doubt: int = 0
-    unknown_s: Sequence[float] = ()
-    definite_after_calm_s: float = 0.0
-    alarms: int = 0
-    adopted: int = 0
-
-    @property
-    def is_good(self) -> bool:
-        bad = self.doubled + self.unasked + self.refused_but_there + self.naked + self.unknown_at_the_end + len(self.disagreeing)
-        return not bad and self.definite_after_calm_s <= UNKNOWN_S_MAX
-
-    def lines(self) -> list[str]:
-        spans = sorted(self.unknown_s)
-        middle, longest = (spans[len(spans) // 2], spans[-1]) if spans else (0.0, 0.0)
-        return [
-            f"{self.orders} orders in {self.seconds:.0f} s; {self.requests} requests, {sum(self.struck.values())} faults: {self.struck}",
-            f"answers {dict(self.answers)}; in the end {dict(self.statuses)}",
-            f"doubled {self.doubled}, there without having been asked for {self.unasked}, REJECTED or VOID and there {self.refused_but_there}",
-            f"positions without a stop for {NAKED_S_MAX:g} s {self.naked}, alarms {self.alarms}, taken up late {self.adopted}",
-            f"in doubt {self.in_doubt}: for {middle:.1f} s in the middle, {longest:.1f} s at most; "
-            f"all definite {self.definite_after_calm_s:.1f} s after the last fault, {self.unknown_at_the_end} open",
-            f"books that disagree {len(self.disagreeing)}: {self.disagreeing[:5]}",
-        ]
 
 
 async def run(side: Side, plan: Plan) -> Report:
