@@ -178,18 +178,20 @@ def resolve(desk: Desk, txn: Txn, client_order_id: str, actor: Actor, now_ns: in
 
 
 def item_results(db: ledger.Db, changed: Changed) -> list[dict[str, Any]]:
-    """One ``ItemResult`` an order, at most 500: what became of each. One that the venue has not answered for stands as UNKNOWN or CANCEL_PENDING."""
-    refused = {verdict.order_id: verdict.refusal for verdict in changed.verdicts if verdict.refusal is not None}
+    """One ``ItemResult`` an order, at most 500: what became of each. One that the venue has not answered for is not ok: nobody knows yet."""
+    verdicts = {verdict.order_id: verdict for verdict in changed.verdicts}
     results: list[dict[str, Any]] = []
     for n in list(changed.ns)[:RESULTS_MAX]:
         bracket = ledger.order(db, n)
         if bracket is None:
             continue
-        refusal = refused.get(bracket.order_id)
-        if refusal is None:
+        verdict = verdicts.get(bracket.order_id)
+        if verdict is None or (verdict.settled and verdict.refusal is None):
             results.append({"order_id": bracket.order_id, "ok": True, "status": str(bracket.status)})
+        elif verdict.refusal is not None:
+            results.append({"order_id": bracket.order_id, "ok": False, "code": verdict.refusal.code})
         else:
-            results.append({"order_id": bracket.order_id, "ok": False, "code": refusal.code})
+            results.append({"order_id": bracket.order_id, "ok": False, "status": str(bracket.status), "code": "UNKNOWN"})
     results += [{"order_id": order_id, "ok": False, "code": error.code} for order_id, error in changed.refused]
     return results[:RESULTS_MAX]
 

@@ -117,6 +117,8 @@ class Resolved(TypedDict):
 
 
 class ItemResult(TypedDict):
+    """``status`` when it is done, ``code`` when it was refused, both (``UNKNOWN``) while the venue has not answered for it."""
+
     order_id: str
     ok: bool
     status: NotRequired[str]
