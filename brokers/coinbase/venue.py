@@ -76,7 +76,7 @@ class CoinbaseVenue:
 
     name = "coinbase"
     protection = Protection.VENUE
-    policy = VenuePolicy(resends=True, attach_s_max=0.5)
+    policy = VenuePolicy(resends=True, releases=True, attach_s_max=0.5)
 
     def __init__(
         self,

@@ -237,8 +237,7 @@ class Answers:
             self._account.book.must_compare = True
         elif bracket.position_units:
             notes.failed(now_ns)
-            notes.not_before_ns, notes.looked_for_stop = now_ns, False
-            self._account.book.lose(bracket, Doubt.CLOSE, now_ns)
+            self._account.book.lose(self._uncovered(bracket, now_ns), Doubt.CLOSE, now_ns)
 
     def amended(self, n: int, change: Callable[[Bracket, int], Bracket], verdict: Verdict, answer: object, now_ns: int) -> None:
         if not isinstance(answer, Exception):
@@ -254,7 +253,7 @@ class Answers:
             verdict.settle(StateConflict("the order ended before it was changed", code="ORDER_FINAL"))
         elif isinstance(answer, Exception):
             self._account.notes_of(n).empty_looks_ns.clear()
-            self._account.book.lose(bracket, Doubt.AMEND, now_ns)
+            self._account.book.lose(self._uncovered(bracket, now_ns), Doubt.AMEND, now_ns)
         else:
             self._account.book.put(change(bracket, now_ns))
             verdict.settle()
@@ -288,7 +287,10 @@ class Answers:
             if notes.trail_to == price:
                 notes.trail_to = None
             notes.answered()
-        self._answered(n, answer)
+        bracket = self._answered(n, answer)
+        in_doubt = isinstance(answer, Exception) and not isinstance(answer, VenueRefused | NotSent)
+        if bracket is not None and in_doubt and self._policy.releases:
+            self._account.book.put(self._uncovered(bracket, now_ns))
 
     def compare(self, bracket: Bracket, standing: Standing | None, now_ns: int) -> None:
         """Make the book agree with the venue; what is only missing must be missing for a while."""
@@ -321,6 +323,17 @@ class Answers:
     def _has_landed(self, bracket: Bracket, now_ns: int) -> bool:
         """Whether what was sent last can be on its way no longer."""
         return now_ns >= bracket.venue.asked_ns + round(self._policy.call_s_max * NS_PER_S)
+
+    def _uncovered(self, bracket: Bracket, now_ns: int) -> Bracket:
+        """``bracket`` after a call in doubt that may have taken its exits off: what stands is looked for at once, and where they come off first
+        the stop counts for nothing until it is seen."""
+        notes, stop = self._account.notes_of(bracket.n), bracket.venue.stop
+        if not bracket.position_units:
+            return bracket
+        notes.not_before_ns, notes.looked_for_stop = now_ns, False
+        if not self._policy.releases or stop is None:
+            return bracket
+        return replace(bracket, venue=replace(bracket.venue, stop=replace(stop, units=ZERO)))
 
     def _found_nothing(self, bracket: Bracket, now_ns: int) -> None:
         notes = self._account.notes_of(bracket.n)

@@ -38,7 +38,8 @@ class VenuePolicy:
     ``call_s_max`` bounds one call, the wait for its turn included. ``resends``: a create in doubt may be sent once more, byte for byte, before its
     deadline (the venue answers a known ``client_id`` with the first order); never where the venue could make two of it. ``look_gap_s`` lies between
     the two looks that must both find nothing before an order counts as never arrived; the first one is made no earlier than ``call_s_max`` after
-    the send. ``silence_s_max`` without a batch is a dead stream.
+    the send. ``silence_s_max`` without a batch is a dead stream. ``releases``: exits are taken off before a position is closed or an exit is changed;
+    a stop then counts for nothing while one of these is in doubt, until it is seen.
     """
 
     call_s_max: float = 8.0
@@ -46,4 +47,5 @@ class VenuePolicy:
     look_gap_s: float = 5.0
     silence_s_max: float = 15.0
     reconcile_s: float = 30.0
+    releases: bool = False
     attach_s_max: float = 1.0  # how soon after a fill its attached exits must have been told, before they are asked for

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from brokers.coinbase.venue import CoinbaseVenue
 from brokers.host import Adapter
 from brokers.live.broker import LiveBroker
-from brokers.live.venue import VenuePolicy
 from runtime.clock import SystemClock
 from runtime.settings import Settings
 from tests.brokers.coinbase.kit import WAIT_S, Pair, adapter, pair
@@ -48,7 +48,8 @@ async def sim() -> AsyncIterator[SimulatedVenue]:
 @pytest.fixture
 def live(settings: Settings, instruments: Instruments, bus: Bus, sim: SimulatedVenue, monkeypatch: pytest.MonkeyPatch) -> Live:
     """A reconciled adapter process, without its process; each call opens it anew on the same store, at the same venue."""
-    monkeypatch.setattr(CoinbaseVenue, "policy", VenuePolicy(call_s_max=2.0, look_gap_s=0.3, reconcile_s=1.0, resends=True, attach_s_max=0.3))
+    policy = replace(CoinbaseVenue.policy, call_s_max=2.0, look_gap_s=0.3, reconcile_s=1.0, attach_s_max=0.3)
+    monkeypatch.setattr(CoinbaseVenue, "policy", policy)
     monkeypatch.setattr("brokers.coinbase.entries.WRITE_S_MAX", 0.5)
 
     @asynccontextmanager
