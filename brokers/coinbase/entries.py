@@ -18,7 +18,7 @@ from brokers.coinbase.products import refuse
 from brokers.coinbase.refusals import CANCEL_TOO_LATE
 from brokers.coinbase.refusals import family as refusal_family
 from brokers.coinbase.rest import WRITE_S_MAX
-from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, Fact, Intent, Target, VenueMismatch, VenueRefused
+from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, Fact, Intent, NotSent, Target, VenueMismatch, VenueRefused
 from runtime.outbound import InDoubt
 from trading.events import CancelReason
 from trading.orders import BracketOrder, EntryType
@@ -46,7 +46,8 @@ class Entries:
         self._refuse(intent.order)
         create = self._create(intent.order, intent.client_id, intent.expires_ns)
         created = await self._context.client.create(create, deadline_boot_ns=intent.deadline_boot_ns, timeout_s=WRITE_S_MAX)
-        placed = await self._placing.seen(created.order_id)
+        with no_way_back():  # it is there: that a question about it could not be sent must not be taken for an order that was not
+            placed = await self._placing.seen(created.order_id)
         wrong = differences(create, placed, sent_ns=intent.created_ns)
         if wrong:
             raise VenueMismatch(f"the venue answered with another order than was sent: {', '.join(wrong)} differ")
@@ -54,7 +55,7 @@ class Entries:
         target = _target_of(intent, placed)
         try:
             found = await self._context.looking.again(target, [placed.order_id])
-        except InDoubt:
+        except (InDoubt, NotSent):
             # It stands, that much was read back; what it has traded the stream tells, once the venue's two accounts of it agree.
             return [EntryAccepted(client_id=intent.client_id, order_ref=placed.order_id, time_ns=placed.created_ns)]
         return facts_of(found, target.refs)

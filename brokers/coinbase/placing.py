@@ -119,7 +119,7 @@ class Placing:
                 seen = await self._client.order(order_id, priority=Priority.CANCEL)
             except Missing:
                 continue
-            except InDoubt as error:  # a read may be repeated
+            except (InDoubt, NotSent) as error:  # a read may be repeated
                 trouble = error
                 continue
             if seen.status not in _ON_ITS_WAY:
@@ -152,11 +152,16 @@ class Placing:
         return answers
 
     async def _cancel(self, order_ids: Sequence[str]) -> list[Cancelled]:
-        for pause_s in AGAIN_PAUSES_S:
-            with contextlib.suppress(InDoubt):  # the last try tells
-                return await self._client.cancel(order_ids)
-            await asyncio.sleep(pause_s)
-        return await self._client.cancel(order_ids)
+        try:
+            return await self._client.cancel(order_ids)
+        except InDoubt:
+            await asyncio.sleep(AGAIN_PAUSES_S[0])
+        with no_way_back():  # the first one may have arrived: that a later one was not sent says nothing any more
+            for pause_s in AGAIN_PAUSES_S[1:]:
+                with contextlib.suppress(InDoubt, NotSent):  # the last try tells
+                    return await self._client.cancel(order_ids)
+                await asyncio.sleep(pause_s)
+            return await self._client.cancel(order_ids)
 
     async def ended(self, order: VenueOrder) -> VenueOrder:
         """``order`` once it is over.
@@ -172,7 +177,7 @@ class Placing:
                 order = await self._client.order(order.order_id, priority=Priority.CANCEL)
             except Missing:
                 raise InDoubt("the venue no longer shows an order that it has shown before") from None
-            except InDoubt:  # a read may be repeated; what was seen last still counts
+            except (InDoubt, NotSent):  # a read may be repeated; what was seen last still counts
                 continue
         if not order.status.is_final:
             raise InDoubt("the venue was asked to end an order and has not done so yet")

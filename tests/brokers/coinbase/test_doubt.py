@@ -135,6 +135,20 @@ async def test_a_read_back_that_fails_leaves_doubt_and_not_a_refusal(at: Pair) -
     assert (await at.look(known)).position_units == D("0.01")
 
 
+async def test_a_read_back_that_could_not_be_sent_is_no_order_that_was_not_sent(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order stands; a connection that fails for the question about it must not make it void."""
+
+    async def unreachable(*_: object, **__: object) -> object:
+        raise NotSent
+
+    monkeypatch.setattr(at.venue._context.client, "order", unreachable)
+    known = at.known(at.intent(bracket()))
+    with pytest.raises(Exception) as raised:
+        await at.venue.create(known.intent)
+    assert not isinstance(raised.value, NO)
+    assert len(at.orders(side="BUY")) == 1
+
+
 async def test_another_order_under_our_id_is_an_alarm(at: Pair) -> None:
     """After a restore of an old store, say: the id was used for something else."""
     first = await at.place(limit("59000"))
