@@ -73,6 +73,7 @@ class VenueOrder:
     fees: Decimal
     created_ns: int
     is_triggered: bool = False
+    rests: bool = False  # triggered, and seen not to trade since (``resting``): as an exit it guards nothing
     is_cancelling: bool = False
     originating_order_id: str = ""
     attached_order_id: str = ""

@@ -34,6 +34,7 @@ from brokers.coinbase.orders import Create
 from brokers.coinbase.products import Product, product
 from brokers.coinbase.refusals import create_refusal
 from brokers.coinbase.rest import WRITE_S_MAX, Missing, Rest, in_path, read_or_doubt
+from brokers.coinbase.resting import Resting
 from brokers.live.throttle import Priority
 from runtime.outbound import InDoubt
 from runtime.timestamps import to_text
@@ -66,10 +67,15 @@ class Cancelled:
 
 
 class Client:
-    """Values in, values out; ``Rest`` signs, paces and sends."""
+    """Values in, values out; ``Rest`` signs, paces and sends.
 
-    def __init__(self, rest: Rest) -> None:
+    Args:
+        resting: every order that is shown passes through it, so that two looks are two looks whoever makes them.
+    """
+
+    def __init__(self, rest: Rest, resting: Resting) -> None:
         self._rest = rest
+        self._resting = resting
 
     async def create(
         self, create: Create, *, priority: Priority = Priority.ORDER, deadline_boot_ns: int | None = None, timeout_s: float = WRITE_S_MAX
@@ -129,7 +135,7 @@ class Client:
         read = await self._rest.get(f"/orders/historical/{in_path(order_id)}", lambda found: order(found.get("order")), priority=priority)
         if read.order_id != order_id:
             raise InDoubt("the venue showed another order than it was asked for")
-        return read
+        return self._resting.judged(read)
 
     async def orders(self, *, statuses: Sequence[str] = (), order_ids: Sequence[str] = (), since_ns: int | None = None) -> list[VenueOrder]:
         """All orders of the account in ``statuses``, by ``order_ids``, made at or after ``since_ns``, each once; what is not named is not asked.
@@ -141,7 +147,7 @@ class Client:
         if since_ns is not None:
             query.append(("start_date", to_text(since_ns)))
         found = await self._list("/orders/historical/batch", "orders", order, query)
-        return list({one.order_id: one for one in found}.values())
+        return list({one.order_id: self._resting.judged(one) for one in found}.values())
 
     async def working(self) -> list[VenueOrder]:
         """Everything that may still trade. An order that moves from one list to the other meanwhile may be missed: ask for those that matter by id.

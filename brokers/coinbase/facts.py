@@ -9,7 +9,7 @@ from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.family import BRACKETS, EXITS, NO_EXITS, STOPS, Family, end_reason, is_cut_short, piece, standing_legs
 from brokers.coinbase.ids import read_part
 from brokers.coinbase.refusals import family as refusal_family
-from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, Fact, LegGone, LegStands, Remembered
+from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, Fact, LegGone, LegStands, Remembered, Unplaced
 from trading.brackets import Liquidity
 from trading.instruments import Side
 from trading.orders import Leg
@@ -110,6 +110,7 @@ def leg_facts(found: Family, refs: VenueRefs) -> list[Fact]:
             for leg, stands in ((Leg.STOP_LOSS, stop), (Leg.TAKE_PROFIT, target))
             if stands is not None
         ]
+    told += _look_again(found)
     over = {one.order_id: one for one in found.exits if one.status.is_final and one.status is not VenueStatus.FILLED}
     told += [
         LegGone(client_id=found.client_id, order_ref=believed.ref, leg=leg, text=over[believed.ref].reason)
@@ -136,7 +137,7 @@ def piece_facts(found: Family, *, is_replaced: bool) -> list[Fact]:
             for leg, stands in ((Leg.STOP_LOSS, stop), (Leg.TAKE_PROFIT, target))
             if stands is not None
         ]
-    return told
+    return [*told, *_look_again(found)]
 
 
 def facts_of_exit(client_id: str, placed: VenueOrder) -> list[Fact]:
@@ -145,6 +146,16 @@ def facts_of_exit(client_id: str, placed: VenueOrder) -> list[Fact]:
     assert part is not None, "it goes by a name that was made for it"
     told: list[Fact] = piece_facts(piece(client_id, placed, []), is_replaced=False)
     return [*told, Remembered(client_id=client_id, memo={f"{part[0]}{part[1]}": placed.order_id})]
+
+
+def _look_again(found: Family) -> list[Fact]:
+    """A stop that was triggered and is still open may rest, and nothing need be told of that by itself: the core compares soon, and again until it
+    has traded or ``rests``."""
+    return [
+        Unplaced(client_id=found.client_id, order_ref=one.order_id, text="a stop was triggered and has not filled yet")
+        for one in found.exits
+        if one.is_triggered and not one.rests and not one.status.is_final
+    ]
 
 
 def _new_memo(found: Family, refs: VenueRefs) -> dict[str, str]:

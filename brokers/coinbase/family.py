@@ -131,12 +131,15 @@ def sort_out(client_id: str, refs: VenueRefs, orders: Iterable[VenueOrder], fill
 
 
 def standing_legs(order: VenueOrder) -> tuple[StandingLeg | None, StandingLeg | None]:
-    """The stop and the target that ``order`` is, None for one that does not stand. Only an order in the book guards anything."""
+    """The stop and the target that ``order`` is, None for one that does not stand. Only an order in the book guards anything.
+
+    A stop that rests (``resting``) stands for 0 units.
+    """
     has = order.configuration
     if order.status is not VenueStatus.OPEN or has.base_size is None or has.base_size <= order.filled_size:
         return None, None
     left = plain(has.base_size - order.filled_size)
-    stop = None if has.stop_price is None else StandingLeg(ref=order.order_id, units=left, price=has.stop_price)
+    stop = None if has.stop_price is None else StandingLeg(ref=order.order_id, units=ZERO if order.rests else left, price=has.stop_price)
     if has.kind in BRACKETS and has.limit_price is not None and not order.is_triggered:
         return stop, StandingLeg(ref=order.order_id, units=left, price=has.limit_price)
     return (stop, None) if has.kind in BRACKETS or has.kind in STOPS else (None, None)

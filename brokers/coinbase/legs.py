@@ -51,6 +51,8 @@ class Legs:
             return await self._place_first(target)
         found = await self._context.looking.one(target)
         told: list[Fact] = []
+        if held(found, target) and any(one.rests for one in found.working_exits):
+            raise VenueRefused("STOP_RESTS", "it was triggered and does not fill, for the market has jumped past its limit")
         if held(found, target) and _waits_for_its_entry(found):
             found = await self._await_attached(target, found)
             if found.remaining_units and _waits_for_its_entry(found):

@@ -23,6 +23,7 @@ from brokers.coinbase.looking import Looking
 from brokers.coinbase.opening import account_of, look_round
 from brokers.coinbase.placing import Placing
 from brokers.coinbase.rest import Rest
+from brokers.coinbase.resting import Resting
 from brokers.coinbase.stream import Stream
 from brokers.live.throttle import Throttle
 from brokers.live.venue import (
@@ -93,7 +94,7 @@ class CoinbaseVenue:
         self._instruments = instruments.for_venue(self.name)
         self._clock = clock
         self._rest_out, self._stream_out = Outbound(rest_url, connections_max=CONNECTIONS), Outbound(stream_url, connections_max=2)
-        client = Client(Rest(self._rest_out, key, clock, Throttle(rate_per_s, BURST, clock)))
+        client = Client(Rest(self._rest_out, key, clock, Throttle(rate_per_s, BURST, clock)), Resting(clock.boot_ns))
         self._context = Context(client=client, looking=Looking(client, clock.wall_ns), clock=clock)
         placing = Placing(self._context)
         self._entries = Entries(self._context, placing)

@@ -81,10 +81,11 @@ def _legs(bracket: Bracket, standing: Standing) -> list[Difference]:
     pairs = ((Leg.STOP_LOSS, bracket.venue.stop, standing.stop), (Leg.TAKE_PROFIT, bracket.venue.target, standing.target))
     for leg, ours, theirs in pairs:
         what = f"{bracket.order_id}: its {str(leg).replace('_', ' ')}"
-        if theirs is not None and theirs.units and (ours is None or (theirs.units, theirs.price) != (ours.units, ours.price)):
+        is_same = theirs is not None and ours is not None and bool(theirs.ref) and theirs.ref == ours.ref  # though it may guard nothing any more
+        if theirs is not None and (theirs.units or is_same) and (ours is None or (theirs.units, theirs.price) != (ours.units, ours.price)):
             stands = LegStands(client_id=client_id, order_ref=theirs.ref, leg=leg, units=theirs.units, price=theirs.price, is_whole=True)
             found.append(Difference(text=f"{what} stands at {theirs.price} for {theirs.units}", fact=stands, is_sure=True))
-        elif ours is not None and (theirs is None or not theirs.units):
+        elif ours is not None and not is_same and (theirs is None or not theirs.units):
             off = LegGone(client_id=client_id, order_ref=ours.ref, leg=leg)
             found.append(Difference(text=f"{what} does not stand at the venue any more", fact=off, is_sure=True))
     return found
