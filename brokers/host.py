@@ -41,7 +41,7 @@ from runtime.program import CannotStart
 from runtime.settings import Settings
 from trading.errors import ArenaError
 from trading.instruments import Instruments
-from trading.money import book
+from trading.money import book, nearest
 from trading.risk_limits import RiskLimits, RiskSettingsError
 
 _log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Adapter:
 
     def _day(self) -> Mapping[str, object]:
         result = self.context.desk.limits.day_result
-        return {} if result is None else {DAY: result.day, DAY_PNL: book(result.pnl)}
+        return {} if result is None else {DAY: result.day, DAY_PNL: nearest(book(result.pnl))}
 
 
 async def serve(settings: Settings, source: str, stop: asyncio.Event, *, broker: Broker, instruments: Instruments, clock: Clock) -> None:

@@ -22,6 +22,7 @@ from runtime.timestamps import to_text
 from trading.brackets import Bracket, Protection
 from trading.errors import NotFound
 from trading.instruments import Side
+from trading.money import nearest
 from trading.orders import EntryType
 
 # An order's own events: the first and the newest; a trailing stop alone may have thousands.
@@ -121,7 +122,7 @@ def list_equity(db: Db, query: Page) -> View:
     """``EquityPage``."""
     found = ledger.list_equity(db, below_id=_row(query.after), limit=query.limit + 1, above_id=curve.begins_after(db))
     points = [
-        {"at": to_text(at_ns), "balance": Decimal(balance), "equity": Decimal(equity), "open_pnl": Decimal(open_pnl)}
+        {"at": to_text(at_ns), "balance": nearest(Decimal(balance)), "equity": nearest(Decimal(equity)), "open_pnl": nearest(Decimal(open_pnl))}
         for _, at_ns, balance, equity, open_pnl in found[: query.limit]
     ]
     return {"equity": points, "next": _next(found, query.limit)}

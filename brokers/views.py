@@ -12,7 +12,7 @@ from trading.accounts import Account, Position, Preview
 from trading.brackets import ARENA, Bracket, Fill, Trade, legs_of
 from trading.events import seconds
 from trading.instruments import Instrument
-from trading.money import fits_wire
+from trading.money import fits_wire, nearest
 
 View = dict[str, object]
 
@@ -147,23 +147,23 @@ def instrument_view(instrument: Instrument) -> View:
 
 
 def account_view(account: Account, account_id: str) -> View:
-    """An ``AccountView``."""
+    """An ``AccountView``; an amount of more digits than travel is shown as near as can be."""
     return {
         "broker": account.venue,
         "account": account_id,
         "mode": account.mode,
         "currency": account.currency,
-        "balance": account.balance,
-        "cash": account.cash,
-        "reserved": account.reserved,
-        "open_pnl": account.open_pnl,
-        "equity": account.equity,
-        "margin_used": account.margin_used,
-        "margin_available": account.margin_available,
-        "holdings": dict(account.holdings),
-        "holdings_value": account.holdings_value,
-        "realized_pnl": account.realized_pnl,
-        "fees": account.fees,
+        "balance": nearest(account.balance),
+        "cash": nearest(account.cash),
+        "reserved": nearest(account.reserved),
+        "open_pnl": nearest(account.open_pnl),
+        "equity": nearest(account.equity),
+        "margin_used": nearest(account.margin_used),
+        "margin_available": nearest(account.margin_available),
+        "holdings": {name: nearest(amount) for name, amount in account.holdings.items()},
+        "holdings_value": nearest(account.holdings_value),
+        "realized_pnl": nearest(account.realized_pnl),
+        "fees": nearest(account.fees),
         "pending_orders": account.pending_orders,
         "open_trades": account.open_trades,
         "as_of": _time(account.as_of_ns),
