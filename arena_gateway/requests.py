@@ -135,7 +135,7 @@ class KeyQuery(msgspec.Struct):
 
 
 class AuditQuery(msgspec.Struct):
-    before: Annotated[int, Meta(ge=1)] | None = None
+    before: Annotated[int, Meta(ge=1, le=2**62)] | None = None  # what a row can be numbered
     limit: Limit = 50
     actor: Annotated[str, Meta(max_length=256)] | None = None
     action: Name | None = None

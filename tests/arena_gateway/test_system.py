@@ -97,6 +97,8 @@ async def test_the_audit_log_says_who_did_what_from_where_and_cannot_be_changed(
     only = await desk.call("GET", "/admin/audit?action=order.place&limit=1", token=await desk.token("admin"))
     assert [row["subject"] for row in only.body["entries"]] == ["oanda/many-0"]
     older = await desk.call("GET", f"/admin/audit?action=order.place&before={only.body['next']}", token=await desk.token("admin"))
+    beyond = await desk.call("GET", "/admin/audit?before=884485444715439122808832", token=await desk.token("admin"))
+    assert beyond.status == 400, "more than a row can be numbered"
     assert [row["subject"] for row in older.body["entries"]] == ["oanda/refused", "oanda/audited"]
     with open_users(settings_at(tmp_path)) as users, users.store.write() as db:
         for statement in ("DELETE FROM audit", "UPDATE audit SET actor = 'nobody'"):
