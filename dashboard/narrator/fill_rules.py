@@ -53,7 +53,7 @@ def _stop(turn: Turn, order: KnownOrder, at: Decimal) -> Told:
         f"The stop did its job on {order.instrument}: {price}",
         f"{order.instrument} found the stop, {price}",
     )
-    slipped = _slippage(order, at, level=order.stop, name="the stop", worse_is_up=not order.is_buy)
+    slipped = _slippage(order, at, level=None if order.trail else order.stop, name="the stop", worse_is_up=not order.is_buy)
     pnl = turn.event.number("realized_pnl")
     # A stop that was trailed far enough closes a win.
     return sentences(f"{lead}{slipped}.", *_result(turn)), "good" if pnl is not None and pnl > 0 else "bad"
@@ -78,7 +78,7 @@ def _slippage(order: KnownOrder, at: Decimal, *, level: Decimal | None, name: st
 
 
 def _stop_distance(turn: Turn, order: KnownOrder) -> str | None:
-    entry, stop, loss = order.average_entry, order.stop, loss_at_stop(order, order.position)
+    entry, stop, loss = order.average_entry, order.first_stop, loss_at_stop(order, order.position)
     if entry is None or stop is None or loss is None:
         return None
     gap = figures.distance(order.instrument, entry, stop)

@@ -38,7 +38,7 @@ def _lead(turn: Turn, order: KnownOrder) -> str:
 
 
 def _reward_to_risk(turn: Turn, order: KnownOrder) -> str | None:
-    entry, stop, target = order.average_entry, order.stop, order.target
+    entry, stop, target = order.average_entry, order.first_stop, order.target
     if entry is None or stop is None or target is None or entry == stop:
         return None
     risk, reward = abs(entry - stop), abs(target - entry)

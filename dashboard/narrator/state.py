@@ -17,7 +17,7 @@ ORDERS_MAX = 200
 
 _OVER = frozenset({"CLOSED", "CANCELLED", "EXPIRED", "REJECTED", "VOID"})
 # order_modified's names for what the story keeps under a shorter one.
-_CHANGEABLE = {"entry_price": "entry", "stop_loss_price": "stop", "take_profit_price": "target"}
+_CHANGEABLE = {"entry_price": "entry", "stop_loss_price": "stop", "take_profit_price": "target", "trailing_stop_distance": "trail"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class KnownOrder:
     entry: Decimal | None = None
     stop: Decimal | None = None
     target: Decimal | None = None
+    trail: Decimal | None = None
     quality: Decimal | None = None
     filled: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
@@ -42,6 +43,14 @@ class KnownOrder:
     def average_entry(self) -> Decimal | None:
         """The mean price of its entry fills; before any, the price it waits for."""
         return self.cost / self.filled if self.filled else self.entry
+
+    @property
+    def first_stop(self) -> Decimal | None:
+        """Where the stop stands at the entry: a trailing one keeps its distance from the fill on. Where it goes from there is in no event."""
+        entry = self.average_entry
+        if self.stop is None or self.trail is None or entry is None:
+            return self.stop
+        return max(self.stop, entry - self.trail) if self.is_buy else min(self.stop, entry + self.trail)
 
     @property
     def is_buy(self) -> bool:
@@ -141,6 +150,7 @@ def _placed(event: Happening) -> KnownOrder | None:
         entry=event.number("entry"),
         stop=event.number("sl"),
         target=event.number("tp"),
+        trail=event.number("trailing_stop_distance"),
         quality=event.number("quality"),
     )
 
@@ -196,7 +206,7 @@ def order_from_json(values: Mapping[str, object]) -> KnownOrder:
     Raises:
         ValueError: it was not written by it.
     """
-    numbers = {"units", "entry", "stop", "target", "quality", "filled", "cost", "position"}
+    numbers = {"units", "entry", "stop", "target", "trail", "quality", "filled", "cost", "position"}
     try:
         read = {key: Decimal(str(value)) if key in numbers and value is not None else value for key, value in values.items()}
         return KnownOrder(**read)  # type: ignore[arg-type]  # the names and types are those order_to_json wrote

@@ -57,7 +57,7 @@ def side_of(order: KnownOrder) -> str:
 
 def loss_at_stop(order: KnownOrder, units: Decimal | None) -> Decimal | None:
     """What the stop would take from ``units`` bought or sold at the entry; negative where the stop locks in a win, None where it cannot be said."""
-    entry, stop = order.average_entry, order.stop
+    entry, stop = order.average_entry, order.first_stop
     if entry is None or stop is None or units is None:
         return None
     return (entry - stop) * units * (1 if order.is_buy else -1)

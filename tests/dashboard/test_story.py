@@ -128,6 +128,18 @@ def test_a_stop_that_slips_is_compared_with_its_level() -> None:
     assert comment.tone == "bad"
 
 
+def test_a_trailing_stop_is_reckoned_from_where_it_stands_at_the_entry() -> None:
+    """20 pips behind, not the 55 of its first price; where it went from there is in no event, so its fill is compared with nothing."""
+    trailing = placed(trailing_stop_distance=0.002)
+    out = filled("stop_loss", 1.168, position=0, realized_pnl=0.25)
+    said = [comment.text for comment in tell(journal([trailing, filled("entry", 1.1655, position=100), out]))[1]]
+    assert "20.0 pips" in said[0]
+    assert "0.20 USD" in said[0]
+    assert "20.0 pips" in said[1]
+    assert "0.20 USD" in said[1]
+    assert "than the stop" not in said[2]
+
+
 def test_a_target_filled_beyond_its_price_is_better() -> None:
     comment = tell(journal([placed(), filled("entry", 1.1655, position=100), filled("take_profit", 1.1701, position=0, realized_pnl=0.46)]))[1][2]
     assert "1.0 pips better than the target" in comment.text
