@@ -247,6 +247,8 @@ class PaperEngine:
     def restore(self, brackets: Iterable[Bracket], account: Mapping[str, object] | None, next_n: int, *, market: Market | None = None) -> None:
         """Forget everything but the market's quotes and go on from what was drained and stored.
 
+        The quotes keep what is left of their size after the fills that are stored; what fills took that are not is there again.
+
         Args:
             brackets: all that are not final.
             account: the last account record; None or empty for a new account.
@@ -263,6 +265,7 @@ class PaperEngine:
             state.load(bracket)
             if bracket.remaining_units:
                 state.expect(bracket)
+        state.market.give_back(next_n, state.brackets)
 
     # ── inside ──
 

@@ -4,15 +4,27 @@ A quote decides (things may fill on it) when it is fresh and its market is open 
 does not decide still marks what positions are worth.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import NamedTuple
 
+from trading.brackets import Bracket
 from trading.instruments import Instruments, Side
 from trading.money import floor_to
 from trading.quotes import Quote
 from trading.sessions import Session, session_at
 
 ONE = Decimal(1)
+
+
+class Taken(NamedTuple):
+    """Size that the fill ``fill_n`` of bracket ``n`` used up."""
+
+    side: Side
+    units: Decimal
+    n: int
+    fill_n: int
 
 
 @dataclass(slots=True)
@@ -23,6 +35,7 @@ class Standing:
     is_fresh: bool
     bid_left: Decimal | None
     ask_left: Decimal | None
+    taken: list[Taken] = field(default_factory=list)  # in the order of the fills, where the quote has sizes
 
     def exit_price(self, side: Side) -> Decimal:
         """What closing a position of ``side`` trades at: a long sells at the bid."""
@@ -36,12 +49,32 @@ class Standing:
         left = self.ask_left if side is Side.BUY else self.bid_left
         return units if left is None or left >= units else floor_to(left, step)
 
-    def take(self, side: Side, units: Decimal) -> None:
-        """Use up size: what one order takes is gone for whoever comes after it on this quote."""
-        if side is Side.BUY:
-            self.ask_left = None if self.ask_left is None else self.ask_left - units
+    def take(self, side: Side, units: Decimal, bracket: Bracket) -> None:
+        """Use up size for the next fill of ``bracket``: what one order takes is gone for whoever comes after it on this quote."""
+        if self._add(side, -units):
+            self.taken.append(Taken(side, units, bracket.n, bracket.fill_count + 1))
+
+    def give_back(self, next_n: int, brackets: Mapping[int, Bracket]) -> None:
+        """Undo what was taken for fills that the store does not have: of ``brackets``, those not final, and of none that is ``next_n`` or later."""
+        kept = []
+        for each in self.taken:
+            bracket = brackets.get(each.n)
+            # What is neither to come nor open has ended in the store, with all its fills.
+            if each.n < next_n and (bracket is None or each.fill_n <= bracket.fill_count):
+                kept.append(each)
+            else:
+                self._add(each.side, each.units)
+        self.taken = kept
+
+    def _add(self, side: Side, units: Decimal) -> bool:
+        """Change what is left on ``side``; False where that is without limit."""
+        if side is Side.BUY and self.ask_left is not None:
+            self.ask_left += units
+        elif side is Side.SELL and self.bid_left is not None:
+            self.bid_left += units
         else:
-            self.bid_left = None if self.bid_left is None else self.bid_left - units
+            return False
+        return True
 
 
 class Market:
@@ -66,7 +99,12 @@ class Market:
     def take_over(self, other: "Market") -> None:
         """Go on from the standing quotes of ``other``."""
         found = {name: other.standing(name) for name in self._instruments}
-        self._standing = {name: replace(standing) for name, standing in found.items() if standing is not None}
+        self._standing = {name: replace(standing, taken=list(standing.taken)) for name, standing in found.items() if standing is not None}
+
+    def give_back(self, next_n: int, brackets: Mapping[int, Bracket]) -> None:
+        """Give the standing quotes back what was taken for fills that the store does not have; see ``Standing.give_back``."""
+        for standing in self._standing.values():
+            standing.give_back(next_n, brackets)
 
     def standing(self, instrument: str) -> Standing | None:
         return self._standing.get(instrument)

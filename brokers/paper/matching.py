@@ -121,7 +121,7 @@ class Turn:
         execution = self._execution(units, price, liquidity)
         if not self._can_afford(bracket, execution):
             return self.state.end_entry(bracket, CancelReason.INSUFFICIENT_MARGIN, self.now_ns)
-        standing.take(order.side, units)
+        standing.take(order.side, units, bracket)
         after, fill = enter(bracket, execution, has_order_book=self.state.config.has_order_book)
         after = replace(after, stop_price=self._trailed(after))
         self.state.fill(bracket, after, fill)
@@ -149,7 +149,7 @@ class Turn:
             return bracket
         price = self.standing.exit_price(bracket.side) if resting_at is None else resting_at
         execution = self._execution(units, price, Liquidity.TAKER if resting_at is None else Liquidity.MAKER)
-        self.standing.take(side, units)
+        self.standing.take(side, units, bracket)
         after, fill = leave(bracket, execution, leg, reason)
         self.state.fill(bracket, after, fill)
         if after.is_final:

@@ -9,8 +9,9 @@ from brokers.paper.broker import PaperBroker
 from brokers.paper.config import PaperAccountConfig
 from runtime.settings import PaperSettings
 from tests.brokers.paper.kit import INSTRUMENTS, T0, D, order, quote
-from trading.brackets import Protection
+from trading.brackets import Bracket, Protection
 from trading.changes import Changes
+from trading.orders import BracketOrder, CloseReason
 from trading.quotes import Quote
 
 
@@ -36,6 +37,15 @@ def decide_last_wanted(broker: PaperBroker, bid: str, ask: str, at: int = 0) -> 
     assert broker.wants(shown)
     broker.on_quote(shown, now_ns=T0 + at, fresh=True)
     broker.drain()
+
+
+def filled(broker: PaperBroker, new: BracketOrder, shown: Quote) -> Bracket:
+    """Place an order and show it a quote; what that made of it."""
+    order_id = broker.place(new, placed_by="ann", now_ns=T0).brackets[0].order_id
+    broker.on_quote(shown, now_ns=T0, fresh=True)
+    bracket = broker.bracket(order_id)
+    assert bracket is not None
+    return bracket
 
 
 def test_a_quote_is_wanted_when_it_could_change_something(broker: PaperBroker) -> None:
@@ -115,6 +125,29 @@ def test_a_store_that_took_a_change_back_takes_it_back_here_too(broker: PaperBro
     assert [bracket.client_order_id for bracket in broker.open_brackets()] == ["kept"]
     assert broker.place(order(), placed_by="ann", now_ns=T0).brackets[0].n == 2
     assert broker.next_expiry_ns == kept.ttl_expires_ns
+
+
+def test_size_that_only_a_fill_taken_back_had_used_up_is_there_again(broker: PaperBroker) -> None:
+    """100 offered and 100 bid. 30 bought and stored; 20 sold of them and 50 more bought, and neither stored: 70 are offered again, and 100 bid."""
+    shown = quote("1.38490", "1.38500", sizes=("100", "100"))
+    kept = filled(broker, order("BUY", "30", None, kind="market"), shown)
+    record = broker.drain().account
+    broker.close("EUR_USD", side=None, units=D(20), percent=None, placed_by="ann", reason=CloseReason.MANUAL, now_ns=T0)
+    filled(broker, order("BUY", "50", None, kind="market"), shown)
+    broker.restore(Snapshot(brackets=[kept], account=record or {}, next_n=2), T0)
+    assert filled(broker, order("BUY", "100", None, kind="market"), shown).filled_units == D(70)
+    assert filled(broker, order("SELL", "150", None, "1.39000", "1.38000", kind="market"), shown).filled_units == D(100)
+
+
+def test_size_that_a_stored_bracket_used_up_stays_gone_when_it_has_ended(broker: PaperBroker) -> None:
+    """40 of 100 bought and sold again, all of it stored; then a group is taken back: 60 are offered, for the 40 were traded."""
+    shown = quote("1.38490", "1.38500", sizes=("100", "100"))
+    filled(broker, order("BUY", "40", None, kind="market"), shown)
+    broker.close("EUR_USD", side=None, units=None, percent=D(100), placed_by="ann", reason=CloseReason.MANUAL, now_ns=T0)
+    broker.on_quote(shown, now_ns=T0, fresh=True)
+    record = broker.drain().account
+    broker.restore(Snapshot(brackets=[], account=record or {}, next_n=2), T0)
+    assert filled(broker, order("BUY", "100", None, kind="market"), shown).filled_units == D(60)
 
 
 def test_orders_of_a_live_account_in_the_same_store_are_left_alone(broker: PaperBroker) -> None:
