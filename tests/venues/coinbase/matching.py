@@ -19,7 +19,7 @@ from tests.venues.coinbase.products import Product, Products
 from tests.venues.coinbase.wire import text
 from tests.venues.common.clock import VenueClock
 from tests.venues.common.faults import FaultScript, Kind
-from tests.venues.common.quotes import QuoteBoard
+from tests.venues.common.quotes import QuoteBoard, use_up
 from trading.instruments import Side
 from trading.money import ZERO, floor_to
 
@@ -147,7 +147,7 @@ class Matching:
         account = self._account
         standing = self._board.standing(order.product.book)
         assert standing is not None
-        standing.take(order.side, units)
+        use_up(standing, order.side, units)
         rate = account.options.maker_fee_rate if order.rests else account.options.taker_fee_rate
         fill = Fill(
             entry_id=account.new_id(),

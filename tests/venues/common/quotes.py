@@ -21,6 +21,14 @@ PAUSE_S_MAX = 5.0
 Listener = Callable[[Standing], None]
 
 
+def use_up(standing: Standing, side: Side, units: Decimal) -> None:
+    """What traded on ``side`` is gone for whoever comes after it on this quote; a simulated venue never takes a fill back."""
+    if side is Side.BUY and standing.ask_left is not None:
+        standing.ask_left -= units
+    if side is Side.SELL and standing.bid_left is not None:
+        standing.bid_left -= units
+
+
 class QuoteBoard:
     """The standing quotes, and who wants to know of a new one."""
 

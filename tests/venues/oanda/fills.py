@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from tests.venues.common.faults import Kind
+from tests.venues.common.quotes import use_up
 from tests.venues.oanda import views
 from tests.venues.oanda.account import Account
 from tests.venues.oanda.book import ZERO, Order, Trade, side_of
@@ -301,4 +302,4 @@ def _settle(account: Account, order: Order, fill: Doc, trade: Trade | None, clos
     standing = account.board.standing(order.instrument)
     if standing is not None and not order.request.is_exit and order.request.position_fill != "REDUCE_ONLY":
         units = Decimal(fill["units"])
-        standing.take(side_of(units), abs(units))
+        use_up(standing, side_of(units), abs(units))
