@@ -192,7 +192,7 @@ class LiveBroker:
     def told(self, batch: Batch, now_ns: int) -> Sequence[VenueCall]:
         """Facts from the stream, and how far it has been read: kept together."""
         self._now_ns = now_ns
-        self._jobs.answers.take(batch.facts, now_ns)
+        self._jobs.hearing.take(batch.facts, now_ns)
         self._account.kept_cursor(batch.cursor)
         if batch.account is not None:
             self._account.set_funds(batch.account, now_ns)
@@ -205,7 +205,7 @@ class LiveBroker:
 
     def _due(self, now_ns: int) -> Sequence[VenueCall]:
         self._jobs.replan(now_ns)
-        self._jobs.answers.tell(now_ns)
+        self._jobs.hearing.tell(now_ns)
         return self._jobs.due(now_ns)
 
     @property

@@ -221,7 +221,7 @@ class Commands:
         return self._account.want_close(bracket, units, reason, str(why), now_ns)
 
     def _asked(self, brackets: list[Bracket], what: Doubt, now_ns: int) -> Progress:
-        verdicts = [self._jobs.answers.waiting.wait(bracket, what) for bracket in brackets]
+        verdicts = [self._jobs.waiting.wait(bracket, what) for bracket in brackets]
         return Progress(brackets=brackets, calls=self._calls(brackets, now_ns), verdicts=verdicts)
 
     def _calls(self, brackets: list[Bracket], now_ns: int) -> list[VenueCall]:

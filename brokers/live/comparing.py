@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from brokers.live.account import LiveAccount
-from brokers.live.answers import Answers
 from brokers.live.jobs import Jobs, target_of
 from brokers.live.strangers import adopted
 from brokers.live.venue import Stranger, Target, VenueSnapshot
@@ -20,7 +19,8 @@ class Comparing:
     def __init__(self, account: LiveAccount, jobs: Jobs) -> None:
         self._account = account
         self._jobs = jobs
-        self._answers: Answers = jobs.answers
+        self._hearing = jobs.hearing
+        self._seeing = jobs.seeing
         self._ended_yet_seen: dict[int, int] = {}
 
     def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]:
@@ -38,19 +38,19 @@ class Comparing:
             if sighting is None or current is None:
                 continue
             if current is not bracket or self._jobs.is_busy(n):
-                self._answers.take(sighting.facts, now_ns, current)
+                self._hearing.take(sighting.facts, now_ns, current)
             elif current.venue.doubt is not Doubt.NONE or current.venue.asked is Doubt.CLOSE or sighting.standing is not None:
-                self._answers.seen(current, sighting, now_ns)
+                self._seeing.seen(current, sighting, now_ns)
             else:
-                self._answers.take(sighting.facts, now_ns, current)
+                self._hearing.take(sighting.facts, now_ns, current)
                 current = account.state.brackets.get(n)
                 if current is not None:
-                    self._answers.compare(current, None, now_ns)
+                    self._seeing.compare(current, None, now_ns)
             self._jobs.note(n)
         looks, self._ended_yet_seen = self._ended_yet_seen, {}
         ids = [self._adopt(stranger, looks, now_ns) for stranger in snapshot.strangers]
         account.set_funds(snapshot.account, now_ns)
-        self._answers.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
+        self._hearing.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
 
     def tell_first(self, blind_s: Decimal, now_ns: int) -> None:
         """The first comparison since the start is done."""
@@ -82,7 +82,7 @@ class Comparing:
         bracket = account.book.put(bracket)
         account.state.tell(events.oco_placed(bracket))
         held, rests = bracket.position_units, bracket.remaining_units
-        self._answers.told.append(
+        self._hearing.told.append(
             f"{bracket.order_id}: found at the venue, placed there by another: {bracket.side} {bracket.instrument}, {held} held, {rests} resting"
         )
         return bracket.order_id
@@ -91,8 +91,8 @@ class Comparing:
         """Something that goes by the ids of a bracket that has ended still stands: it turned up after all."""
         standing = stranger.standing
         if known.status is OrderStatus.CLOSED or not standing.position_units + standing.remaining_units:
-            self._answers.told.append(f"{known.order_id} is {known.status}, and something of it still stands at the venue: look at it there")
+            self._hearing.told.append(f"{known.order_id} is {known.status}, and something of it still stands at the venue: look at it there")
             return
         back = self._account.book.turned_up(known, now_ns, rests=bool(standing.remaining_units))
-        self._answers.compare(back, standing, now_ns)
+        self._seeing.compare(back, standing, now_ns)
         self._jobs.note(known.n)

@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 from brokers.base import VenueCall, Verdict
 from brokers.live.account import LiveAccount
 from brokers.live.answers import Answers
+from brokers.live.hearing import Hearing
 from brokers.live.plan import Job, Next, next_job
+from brokers.live.seeing import Seeing
 from brokers.live.venue import Amendment, Intent, NotSent, Target, Venue, VenueMismatch
+from brokers.live.waiting import Waiting
 from runtime.clock import NS_PER_S, Clock
 from trading.brackets import Bracket, Protection
 from trading.errors import StateConflict
@@ -50,7 +53,10 @@ class Jobs:
         self._agenda: dict[int, int] = {}
         self._heap: list[tuple[int, int]] = []
         self._stale: set[int] = set()
-        self.answers = Answers(account, venue.policy)
+        self.waiting = Waiting(account.book)
+        self.hearing = Hearing(account, self.waiting)
+        self.seeing = Seeing(account, venue.policy, self.hearing, self.waiting)
+        self._answers = Answers(account, venue.policy, self.hearing, self.seeing, self.waiting)
 
     @property
     def in_flight(self) -> frozenset[int]:
@@ -151,7 +157,7 @@ class Jobs:
             return await self._venue.create(intent)
 
         def settle(answer: object, now_ns: int) -> VenueCall | None:
-            self.answers.created(n, answer, now_ns)
+            self._answers.created(n, answer, now_ns)
             current = self._account.state.brackets.get(n)
             in_doubt = current is not None and current.venue.doubt is Doubt.CREATE and not isinstance(answer, VenueMismatch)
             if in_doubt and self._venue.policy.resends and self._clock.boot_ns() < intent.deadline_boot_ns:
@@ -159,7 +165,7 @@ class Jobs:
             return None
 
         def settle_again(answer: object, now_ns: int) -> None:
-            self.answers.created(n, answer, now_ns, is_again=True)
+            self._answers.created(n, answer, now_ns, is_again=True)
 
         return self._out_call(n, send, settle)
 
@@ -171,7 +177,7 @@ class Jobs:
         return self._out_call(
             bracket.n,
             lambda: self._venue.amend(target, change),
-            lambda answer, at_ns: self.answers.amended(bracket.n, apply, verdict, answer, at_ns),
+            lambda answer, at_ns: self._answers.amended(bracket.n, apply, verdict, answer, at_ns),
         )
 
     def _call(self, bracket: Bracket, found: Next, now_ns: int) -> VenueCall:
@@ -183,18 +189,18 @@ class Jobs:
         delay_s = max(0, found.due_ns - now_ns) / NS_PER_S
         match found.job:
             case Job.CANCEL:
-                return self._out_call(n, lambda: venue.cancel(target), lambda answer, at_ns: self.answers.cancelled(n, answer, at_ns))
+                return self._out_call(n, lambda: venue.cancel(target), lambda answer, at_ns: self._answers.cancelled(n, answer, at_ns))
             case Job.CLOSE:
                 units = bracket.closing_units
-                return self._out_call(n, lambda: venue.close(target, units), lambda answer, at_ns: self.answers.closed(n, answer, at_ns))
+                return self._out_call(n, lambda: venue.close(target, units), lambda answer, at_ns: self._answers.closed(n, answer, at_ns))
             case Job.PROTECT:
-                return self._out_call(n, lambda: venue.protect(target), lambda answer, at_ns: self.answers.protected(n, answer, at_ns))
+                return self._out_call(n, lambda: venue.protect(target), lambda answer, at_ns: self._answers.protected(n, answer, at_ns))
             case Job.TRAIL:
                 price = self._account.notes_of(n).trail_to
                 change = Amendment(stop_loss_price=price)
-                return self._out_call(n, lambda: venue.amend(target, change), lambda answer, at_ns: self.answers.trailed(n, price, answer, at_ns))
+                return self._out_call(n, lambda: venue.amend(target, change), lambda answer, at_ns: self._answers.trailed(n, price, answer, at_ns))
             case _:
-                return self._out_call(n, lambda: venue.look_up(target), lambda answer, at_ns: self.answers.looked(n, answer, at_ns), delay_s)
+                return self._out_call(n, lambda: venue.look_up(target), lambda answer, at_ns: self._answers.looked(n, answer, at_ns), delay_s)
 
     def _out_call(
         self, n: int, send: Callable[[], Awaitable[object]], settle: Callable[[object, int], VenueCall | None], delay_s: float = 0.0
@@ -216,9 +222,9 @@ class Jobs:
                 following = settle(answer, now_ns)
             except StateConflict as conflict:
                 following = None
-                self.answers.misfit(conflict)
-            self.answers.waiting.judge(n)
-            self.answers.tell(now_ns)
+                self.hearing.misfit(conflict)
+            self.waiting.judge(n)
+            self.hearing.tell(now_ns)
             return following or self.begin(n, now_ns, goes_on=True)
 
         return VenueCall(send=sent, settle=settled, timeout_s=self._venue.policy.call_s_max, delay_s=delay_s)

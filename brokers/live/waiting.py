@@ -1,13 +1,22 @@
 """Who waits for a cancel or a close, and when they are told: once the venue has made it definite, whichever call or fact that came by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.base import Verdict
 from brokers.live.book import Book
 from trading.brackets import Bracket
 from trading.errors import ArenaError, StateConflict
+from trading.events import CancelReason
+from trading.money import ZERO
+from trading.order_state import Step, apply
+from trading.orders import CloseReason, OrderStatus
 from trading.venue_refs import Doubt
+
+# Closes that nobody waits for: they are tried until the position is gone.
+_PERSISTENT = frozenset({CloseReason.KILL_SWITCH, CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT, CloseReason.MARGIN_CLOSEOUT})
+# Cancels that somebody asked for and waits for; the others are tried until the entry is gone.
+_ONCE = frozenset({str(CancelReason.USER)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,22 @@ class Waiting:
         for each in self._waiting.get(n, ()):
             if each.what is what:
                 each.verdict.settle(refusal)
+
+    def give_up_close(self, bracket: Bracket, refusal: ArenaError, now_ns: int) -> None:
+        """It was not closed: who waits is told, and unless it must go it stays as it is."""
+        refs = replace(bracket.venue, asked=Doubt.NONE)
+        stays = bracket.closing_reason in _PERSISTENT
+        self._book.put(replace(bracket, venue=refs, closing_units=bracket.closing_units if stays else ZERO, updated_ns=now_ns))
+        self.refuse(bracket.n, Doubt.CLOSE, refusal)
+
+    def give_up_cancel(self, bracket: Bracket, refusal: ArenaError, now_ns: int) -> None:
+        """It was not cancelled: who waits is told, and unless it must end it rests as it did."""
+        if bracket.venue.cancel_reason in _ONCE and not bracket.is_final:
+            bracket = replace(bracket, venue=replace(bracket.venue, cancel_reason=""))
+            if bracket.status is OrderStatus.CANCEL_PENDING:
+                bracket = apply(bracket, Step.CANCEL_REFUSED, now_ns=now_ns)
+            self._book.put(bracket)
+        self.refuse(bracket.n, Doubt.CANCEL, refusal)
 
 
 def _is_over(bracket: Bracket, waiting: _Waiter) -> bool:

@@ -117,7 +117,7 @@ class Service:
     @property
     def misfits(self) -> int:
         """How often the venue said what no state of a bracket has a place for."""
-        return self.broker._jobs.answers.misfits
+        return self.broker._jobs.hearing.misfits
 
     # ── VenuePort ──
 

@@ -1,0 +1,165 @@
+"""How a bracket stands at the venue, once a look has shown it: what was in doubt is settled, and the venue wins over the book.
+
+Called on the writer thread alone.
+"""
+
+from dataclasses import replace
+
+from brokers.live.account import LiveAccount
+from brokers.live.hearing import Hearing
+from brokers.live.plan import is_conclusive
+from brokers.live.reconcile import MISSED_S, differences, gone, with_prices_of
+from brokers.live.venue import Sighting, Standing, VenuePolicy
+from brokers.live.waiting import Waiting
+from runtime.clock import NS_PER_S
+from trading import events
+from trading.brackets import Bracket
+from trading.errors import StateConflict
+from trading.events import CancelReason
+from trading.money import ZERO
+from trading.order_state import Step
+from trading.orders import OrderStatus
+from trading.venue_refs import Doubt
+
+
+class Seeing:
+    """One account's."""
+
+    def __init__(self, account: LiveAccount, policy: VenuePolicy, hearing: Hearing, waiting: Waiting) -> None:
+        self._account = account
+        self._policy = policy
+        self._hearing = hearing
+        self._waiting = waiting
+
+    def seen(self, bracket: Bracket, sighting: Sighting, now_ns: int) -> None:
+        """How a bracket stands at the venue is known: settle what was in doubt, and let the venue win over the book."""
+        book, notes = self._account.book, self._account.notes_of(bracket.n)
+        self._hearing.take(sighting.facts, now_ns, bracket)
+        current = self._account.state.brackets.get(bracket.n)
+        if current is None:
+            return
+        doubt, standing = current.venue.doubt, sighting.standing
+        if current.venue.asked is Doubt.CLOSE:
+            doubt = Doubt.CLOSE
+        if standing is None and (doubt is Doubt.CREATE or current.status is OrderStatus.SUBMITTING):
+            self._found_nothing(current, now_ns)
+            return
+        if standing is None:
+            standing = Standing(remaining_units=ZERO, position_units=ZERO)
+        elif doubt is Doubt.CREATE:
+            current = book.arrived(current, Step.ACCEPTED, now_ns)
+        notes.looked_for_stop, notes.looked_ns = True, now_ns
+        if doubt is Doubt.AMEND and not self._has_landed(current, now_ns):
+            self.compare(current, standing, now_ns)  # what stands is known; whether the change still comes is not
+            return
+        if doubt is Doubt.AMEND:
+            current = self._adopt_prices(current, standing, now_ns)
+        if doubt is Doubt.CLOSE and not self._close_is_known(current, standing, now_ns):
+            self.compare(current, standing, now_ns)
+            return
+        notes.empty_looks_ns.clear()
+        current = self._account.state.brackets.get(current.n)
+        if current is not None and doubt is not Doubt.NONE:
+            current = book.resolve(current, now_ns)
+        if current is None:
+            return
+        if not standing.remaining_units and not current.remaining_units and current.filled_units and not current.venue.entry_known:
+            current = self._read_up(current, standing, now_ns)
+        if current.is_final:
+            return
+        if standing.remaining_units and not current.remaining_units:
+            self._rests_after_all(current, now_ns)
+            return
+        self.compare(current, standing, now_ns)
+        self._still_working(current.n, now_ns)
+        self._nothing_is_out(current.n)
+
+    def compare(self, bracket: Bracket, standing: Standing | None, now_ns: int) -> None:
+        """Make the book agree with the venue; what is only missing must be missing for a while."""
+        notes, mark = self._account.notes_of(bracket.n), self._account.mark_price(bracket)
+        found = gone(bracket, mark) if standing is None else differences(bracket, standing, mark)
+        if all(each.is_sure for each in found):
+            notes.gone_since_ns = 0
+        elif not notes.gone_since_ns:
+            notes.gone_since_ns = now_ns
+        is_missed = bool(notes.gone_since_ns) and now_ns - notes.gone_since_ns >= round(MISSED_S * NS_PER_S)
+        for each in found:
+            if each.is_sure or is_missed:
+                self._hearing.told.append(each.text)
+                self._hearing.take([each.fact], now_ns)
+            else:
+                self._account.book.must_compare = True
+
+    # ── inside ──
+
+    def _rests_after_all(self, bracket: Bracket, now_ns: int) -> None:
+        """An entry that has ended in the book and still rests at the venue, where it could fill: it is ended there too."""
+        self._account.notes_of(bracket.n).failed(now_ns)
+        if bracket.filled_units < bracket.order.units:
+            self._hearing.told.append(f"{bracket.order_id}: its entry still rests at the venue; it is cancelled there")
+            rests = self._account.book.put(replace(bracket, entry_cancelled=False, venue=replace(bracket.venue, entry_known=False)))
+            self._account.want_cancel(rests, str(CancelReason.VENUE), now_ns)
+
+    def _nothing_is_out(self, n: int) -> None:
+        """After a look: what calls of ours had taken off has been seen by it; what is taken off from now on, somebody else takes off."""
+        bracket = self._account.state.brackets.get(n)
+        if bracket is not None and bracket.venue.released and bracket.venue.asked is bracket.venue.doubt is Doubt.NONE:
+            self._account.book.put(replace(bracket, venue=replace(bracket.venue, released=False)))
+
+    def _read_up(self, bracket: Bracket, standing: Standing, now_ns: int) -> Bracket:
+        """All fills of an entry that has ended are in, so that it can be known whether its position is out."""
+        book = self._account.book
+        if standing.position_units == bracket.position_units:
+            return book.end_if_flat(bracket, now_ns)
+        known = book.put(replace(bracket, venue=replace(bracket.venue, entry_known=True)))
+        book.take_early(bracket.n, now_ns)
+        return book.get(bracket.n) or known
+
+    def _has_landed(self, bracket: Bracket, now_ns: int) -> bool:
+        """Whether what was sent last can be on its way no longer."""
+        return now_ns >= bracket.venue.asked_ns + round(self._policy.call_s_max * NS_PER_S)
+
+    def _found_nothing(self, bracket: Bracket, now_ns: int) -> None:
+        notes = self._account.notes_of(bracket.n)
+        if not self._has_landed(bracket, now_ns) or bracket.status is OrderStatus.SUBMITTING:
+            return  # what was sent may still be on its way: this look counts for nothing
+        notes.empty_looks_ns.append(now_ns)
+        if is_conclusive(notes, self._policy):
+            self._account.book.reject(bracket, "NEVER_REACHED_VENUE", "the venue has never heard of it: nothing was placed", now_ns)
+
+    def _close_is_known(self, bracket: Bracket, standing: Standing, now_ns: int) -> bool:
+        """Whether a close that is out has ended: its fills are in, or twice nothing had changed and it can be on its way no longer."""
+        notes = self._account.notes_of(bracket.n)
+        if not bracket.closing_units or standing.position_units < bracket.position_units:
+            return True
+        if not self._has_landed(bracket, now_ns):
+            notes.not_before_ns = now_ns + NS_PER_S // 2
+            return False
+        notes.empty_looks_ns.append(now_ns)
+        if not is_conclusive(notes, self._policy):
+            return False
+        self._waiting.give_up_close(
+            bracket, StateConflict("the venue has not closed it", code="NOT_CLOSED", details={"order_id": bracket.order_id}), now_ns
+        )
+        return True
+
+    def _still_working(self, n: int, now_ns: int) -> None:
+        """After a look: an entry that the venue would not cancel, and that is still there."""
+        bracket, notes = self._account.state.brackets.get(n), self._account.notes_of(n)
+        if bracket is None or not notes.cancel_refusal or not bracket.remaining_units or not bracket.venue.cancel_reason:
+            notes.cancel_refusal = ""
+            return
+        refusal = StateConflict(
+            f"the venue would not cancel it: {notes.cancel_refusal}", code="CANCEL_REFUSED", details={"order_id": bracket.order_id}
+        )
+        notes.cancel_refusal = ""
+        notes.failed(now_ns)
+        self._waiting.give_up_cancel(bracket, refusal, now_ns)
+
+    def _adopt_prices(self, bracket: Bracket, standing: Standing, now_ns: int) -> Bracket:
+        """A change was in doubt: what the venue has now is in force, whichever it is."""
+        adopted, changes = with_prices_of(standing, bracket)
+        adopted = self._account.book.put(replace(adopted, updated_ns=now_ns))
+        if changes:
+            self._account.state.tell(events.order_modified(adopted, changes, now_ns))
+        return adopted
