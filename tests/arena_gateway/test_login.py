@@ -137,6 +137,7 @@ async def test_twenty_failures_a_minute_from_one_address_are_enough(tmp_path: Pa
             assert (await desk.login("trader@test")).status == 200, "good logins do not count"
 
 
+@pytest.mark.usefixtures("full_cost")
 async def test_many_logins_at_once_are_refused_beyond_the_queue_and_hash_two_at_a_time(desk: Desk) -> None:
     await desk.register("trader@test")
     answers = await asyncio.gather(*(desk.login("trader@test") for _ in range(40)))

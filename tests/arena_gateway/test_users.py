@@ -108,6 +108,7 @@ def test_a_store_that_others_can_read_refuses_to_open(tmp_path: Path) -> None:
         open_users(settings_at(tmp_path))
 
 
+@pytest.mark.usefixtures("full_cost")
 def test_a_password_is_hashed_as_the_rules_say() -> None:
     stored = hash_password(STRONG)
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")

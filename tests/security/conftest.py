@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.arena_gateway.conftest import desk
+from tests.arena_gateway.conftest import _cheap_passwords, desk, full_cost
 from tests.brokers.conftest import bus, clock, home, instruments, paper, settings
 from tests.bus.conftest import proxy, run_dir
 
-__all__ = ["bus", "clock", "desk", "home", "instruments", "paper", "proxy", "run_dir", "settings"]
+__all__ = ["_cheap_passwords", "bus", "clock", "desk", "full_cost", "home", "instruments", "paper", "proxy", "run_dir", "settings"]
 
 
 @pytest.fixture

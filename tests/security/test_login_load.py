@@ -21,6 +21,7 @@ MEMORY_KB_MAX = 60 * 1024
 
 
 @pytest.mark.timeout(600 if IS_FULL else 110)
+@pytest.mark.usefixtures("full_cost")
 async def test_login_of_an_unknown_user_takes_as_long_as_a_wrong_password(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FAILURES_FREE", "PER_ADDRESS_MAX", "GLOBAL_MAX"):
         monkeypatch.setattr(throttles, name, 100_000)
