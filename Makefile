@@ -67,7 +67,7 @@ judges: install-dev
 # the other proofs come after it and take about ten minutes. What needs root skips with its reason.
 SECONDS ?= 300
 SEED ?= 1
-CHAOS := $(addprefix tests/system/test_,chaos.py chaos_disk.py chaos_clock.py chaos_bus.py chaos_network.py retries.py resume.py slow_and_many.py backup.py)
+CHAOS := $(addprefix tests/system/test_,chaos.py chaos_disk.py chaos_clock.py chaos_bus.py chaos_network.py lossy_wire.py retries.py resume.py slow_and_many.py backup.py)
 chaos: install-dev
 	@ARENA_CHAOS_SECONDS=$(SECONDS) ARENA_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -q -s --timeout $$(( $(SECONDS) + 600 )) $(CHAOS)
 

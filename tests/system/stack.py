@@ -89,8 +89,12 @@ class Stack:
         assert self._http is not None, "the stack is not open"
         return self._http
 
+    def connector(self) -> aiohttp.TCPConnector:
+        """How its users reach it."""
+        return aiohttp.TCPConnector(limit=0)
+
     async def __aenter__(self) -> "Stack":
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._http = aiohttp.ClientSession(connector=self.connector())
         try:
             await self.start()
         except BaseException:

@@ -12,7 +12,7 @@ import random
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from tests.system.accounting.checker import findings, summary
@@ -46,8 +46,8 @@ async def namespace(rng: random.Random) -> AsyncIterator[tuple[str, str, str]]:
             await call("ip", "netns", "del", name)
 
 
-async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """Both ways between a client and the gateway until either end closes."""
+async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, heard: Callable[[bytes], None] | None = None) -> None:
+    """Both ways between a client and the gateway until either end closes; ``heard`` is told what the client says."""
     try:
         their_reader, their_writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -57,6 +57,8 @@ async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port
     async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while chunk := await source.read(4096):
+                if source is reader and heard is not None:
+                    heard(chunk)
                 target.write(chunk)
                 await target.drain()
 
