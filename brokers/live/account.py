@@ -73,11 +73,13 @@ class LiveAccount:
     def _take_up(self, bracket: Bracket, now_ns: int) -> None:
         refs = bracket.venue
         if bracket.status is OrderStatus.SUBMITTING:
-            self.book.lose(bracket, Doubt.CREATE, now_ns)
+            self.book.lose(bracket, Doubt.CREATE, now_ns, now_ns)
         elif refs.asked in {Doubt.AMEND, Doubt.CLOSE}:
-            self.book.lose(bracket, refs.asked, now_ns)
+            self.book.lose(bracket, refs.asked, now_ns, min(refs.asked_ns, now_ns))
         elif refs.asked is not Doubt.NONE:  # to cancel or protect once more does no harm
             self.book.put(replace(bracket, venue=replace(refs, asked=Doubt.NONE)))
+        elif refs.doubt is not Doubt.NONE and refs.asked_ns > now_ns:  # the clock was set back while nobody ran: else it would wait for that hour
+            self.book.put(replace(bracket, venue=replace(refs, asked_ns=now_ns)))
 
     def _void(self, bracket: Bracket, now_ns: int) -> None:
         """A row of another account: it is written as ended and nothing else; this book never holds it."""

@@ -13,7 +13,7 @@ from brokers.base import Verdict
 from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
 from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, Notes
-from brokers.live.seeing import Seeing
+from brokers.live.seeing import Seeing, has_moved
 from brokers.live.venue import Fact, NotSent, Sighting, VenueMismatch, VenuePolicy, VenueRefused
 from brokers.live.waiting import Waiting
 from runtime.clock import NS_PER_S
@@ -44,7 +44,7 @@ class Answers:
         self._seeing = seeing
         self._waiting = waiting
 
-    def created(self, n: int, answer: object, now_ns: int, *, is_again: bool = False) -> None:
+    def created(self, n: int, answer: object, now_ns: int, begun_ns: int, *, is_again: bool = False) -> None:
         """A create came back. Sent a second time, its refusal says nothing of the first."""
         book, bracket = self._account.book, self._account.book.get(n)
         if bracket is None:
@@ -63,12 +63,13 @@ class Answers:
         elif isinstance(answer, VenueRefused) and not is_again:
             book.reject(bracket, answer.code, answer.message, now_ns)
         else:
-            book.lose(bracket, Doubt.CREATE, now_ns)
+            book.lose(bracket, Doubt.CREATE, now_ns, begun_ns)
             if isinstance(answer, VenueMismatch):
                 self._alarm(bracket, answer, now_ns)
 
-    def looked(self, n: int, answer: object, now_ns: int) -> None:
-        bracket, notes = self._account.state.brackets.get(n), self._account.notes_of(n)
+    def looked(self, before: Bracket, answer: object, now_ns: int, begun_ns: int) -> None:
+        """A look came back. ``before``: the bracket as it was when the look was asked for."""
+        bracket, notes = self._account.state.brackets.get(before.n), self._account.notes_of(before.n)
         if bracket is None:
             return
         if isinstance(answer, VenueMismatch):
@@ -78,7 +79,10 @@ class Answers:
             notes.failed(now_ns, BARE_RETRY_S if is_bare else RETRY_S_MAX)
         else:
             self._wait_on(notes, now_ns)
-            self._seeing.seen(bracket, answer, now_ns)
+            if has_moved(before, bracket):
+                self._hearing.take(answer.facts, now_ns, bracket)  # facts are facts; how it stood then is not how it stands: it is looked at again
+            else:
+                self._seeing.seen(bracket, answer, now_ns, begun_ns)
 
     @staticmethod
     def _wait_on(notes: Notes, now_ns: int) -> None:
@@ -90,7 +94,7 @@ class Answers:
             notes.tries = tries + 1
             notes.not_before_ns = now_ns + round(min(_CONFIRM_S * 2**tries, 3.0) * NS_PER_S)
 
-    def cancelled(self, n: int, answer: object, now_ns: int) -> None:
+    def cancelled(self, n: int, answer: object, now_ns: int, begun_ns: int) -> None:
         notes, bracket = self._account.notes_of(n), self._answered(n, answer)
         if bracket is None:
             return
@@ -106,9 +110,9 @@ class Answers:
             self._waiting.give_up_cancel(bracket, Unavailable("the venue cannot be reached and nothing was sent", code="VENUE_UNREACHABLE"), now_ns)
         elif bracket.remaining_units and not bracket.is_final:
             notes.failed(now_ns)
-            self._account.book.lose(bracket, Doubt.CANCEL, now_ns)
+            self._account.book.lose(bracket, Doubt.CANCEL, now_ns, begun_ns)
 
-    def closed(self, n: int, answer: object, now_ns: int) -> None:
+    def closed(self, n: int, answer: object, now_ns: int, begun_ns: int) -> None:
         notes, bracket = self._account.notes_of(n), self._answered(n, answer, keep=Doubt.CLOSE)
         if bracket is None:
             return
@@ -127,9 +131,9 @@ class Answers:
             self._account.book.must_compare = True
         elif bracket.position_units:
             notes.failed(now_ns)
-            self._account.book.lose(self._uncovered(bracket, now_ns), Doubt.CLOSE, now_ns)
+            self._account.book.lose(self._uncovered(bracket, now_ns), Doubt.CLOSE, now_ns, begun_ns)
 
-    def amended(self, n: int, change: Callable[[Bracket, int], Bracket], verdict: Verdict, answer: object, now_ns: int) -> None:
+    def amended(self, n: int, answer: object, now_ns: int, begun_ns: int, *, change: Callable[[Bracket, int], Bracket], verdict: Verdict) -> None:
         if not isinstance(answer, Exception):
             bracket = self._account.state.brackets.get(n)
             if bracket is not None:
@@ -143,7 +147,7 @@ class Answers:
             verdict.settle(StateConflict("the order ended before it was changed", code="ORDER_FINAL"))
         elif isinstance(answer, Exception):
             self._account.notes_of(n).empty_looks_ns.clear()
-            self._account.book.lose(self._uncovered(bracket, now_ns), Doubt.AMEND, now_ns)
+            self._account.book.lose(self._uncovered(bracket, now_ns), Doubt.AMEND, now_ns, begun_ns)
         else:
             self._account.book.put(change(bracket, now_ns))
             verdict.settle()

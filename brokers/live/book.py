@@ -248,9 +248,9 @@ class Book(Shelf):
 
     # ── doubt ──
 
-    def lose(self, bracket: Bracket, doubt: Doubt, now_ns: int) -> Bracket:
-        """Whether ``doubt`` happened is not known: UNKNOWN until it is looked up."""
-        refs = replace(bracket.venue, doubt=doubt, asked=Doubt.NONE)
+    def lose(self, bracket: Bracket, doubt: Doubt, now_ns: int, begun_ns: int) -> Bracket:
+        """Whether ``doubt``, whose call began at ``begun_ns``, happened is not known: UNKNOWN until it is looked up."""
+        refs = replace(bracket.venue, doubt=doubt, asked=Doubt.NONE, asked_ns=begun_ns)
         was_known = bracket.status is not OrderStatus.UNKNOWN
         lost = apply(bracket, Step.LOST, now_ns=now_ns, venue=refs) if was_known else replace(bracket, venue=refs)
         lost = self.put(lost)

@@ -216,10 +216,11 @@ class LiveBroker:
     def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]:
         return self._comparing.targets()
 
-    def compared(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], now_ns: int) -> Sequence[VenueCall]:
-        """The venue's whole account, as it was a moment ago."""
+    def compared(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], begun_boot_ns: int, now_ns: int) -> Sequence[VenueCall]:
+        """The venue's whole account, as it was when it was asked for it."""
         self._now_ns = now_ns
-        self._comparing.take(snapshot, before, now_ns)
+        took_ns = max(0, self._clock.boot_ns() - begun_boot_ns)
+        self._comparing.take(snapshot, before, now_ns, now_ns - took_ns)
         return self._due(now_ns)
 
     def reconciled(self, blind_ns: int, now_ns: int) -> Sequence[VenueCall]:

@@ -28,8 +28,8 @@ class Comparing:
         brackets = {n: bracket for n, bracket in self._account.state.brackets.items() if bracket.status is not OrderStatus.SUBMITTING}
         return [target_of(bracket) for bracket in brackets.values()], brackets
 
-    def take(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], now_ns: int) -> None:
-        """Let the venue win. A bracket that moved since it was asked about has its turn at the next comparison."""
+    def take(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], now_ns: int, begun_ns: int) -> None:
+        """Let the venue win, as it was at ``begun_ns``. A bracket that moved since it was asked about has its turn at the next comparison."""
         account = self._account
         account.book.must_compare = False
         for n, bracket in before.items():
@@ -40,15 +40,15 @@ class Comparing:
             if current is not bracket or self._jobs.is_busy(n):
                 self._hearing.take(sighting.facts, now_ns, current)
             elif current.venue.doubt is not Doubt.NONE or current.venue.asked is Doubt.CLOSE or sighting.standing is not None:
-                self._seeing.seen(current, sighting, now_ns)
+                self._seeing.seen(current, sighting, now_ns, begun_ns)
             else:
                 self._hearing.take(sighting.facts, now_ns, current)
                 current = account.state.brackets.get(n)
                 if current is not None:
-                    self._seeing.compare(current, None, now_ns)
+                    self._seeing.compare(current, None, now_ns, begun_ns)
             self._jobs.note(n)
         looks, self._ended_yet_seen = self._ended_yet_seen, {}
-        ids = [self._adopt(stranger, looks, now_ns) for stranger in snapshot.strangers]
+        ids = [self._adopt(stranger, looks, now_ns, begun_ns) for stranger in snapshot.strangers]
         account.set_funds(snapshot.account, now_ns)
         self._hearing.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
 
@@ -58,7 +58,7 @@ class Comparing:
         orders = len(self._account.state.brackets)
         self._account.state.tell(events.reconciled(instrument=None, blind_s=blind_s, orders=orders, ts_ns=now_ns, details=details))
 
-    def _adopt(self, stranger: Stranger, looks: Mapping[int, int], now_ns: int) -> str | None:
+    def _adopt(self, stranger: Stranger, looks: Mapping[int, int], now_ns: int, begun_ns: int) -> str | None:
         """The order id of what is new here. What has ended here must be seen twice: it may have ended while the first look was on its way.
 
         Args:
@@ -73,7 +73,7 @@ class Comparing:
             if self._ended_yet_seen[known.n] == 1:
                 account.book.must_compare = True
             elif self._ended_yet_seen[known.n] == 2:
-                self._orphan(known, stranger, now_ns)
+                self._orphan(known, stranger, now_ns, begun_ns)
             return None
         if stranger.instrument not in account.state.instruments or not stranger.standing.position_units + stranger.standing.remaining_units:
             return None
@@ -87,12 +87,12 @@ class Comparing:
         )
         return bracket.order_id
 
-    def _orphan(self, known: Bracket, stranger: Stranger, now_ns: int) -> None:
+    def _orphan(self, known: Bracket, stranger: Stranger, now_ns: int, begun_ns: int) -> None:
         """Something that goes by the ids of a bracket that has ended still stands: it turned up after all."""
         standing = stranger.standing
         if known.status is OrderStatus.CLOSED or not standing.position_units + standing.remaining_units:
             self._hearing.told.append(f"{known.order_id} is {known.status}, and something of it still stands at the venue: look at it there")
             return
         back = self._account.book.turned_up(known, now_ns, rests=bool(standing.remaining_units))
-        self._seeing.compare(back, standing, now_ns)
+        self._seeing.compare(back, standing, now_ns, begun_ns)
         self._jobs.note(known.n)

@@ -35,10 +35,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """A call that is out, and until when it can be. ``is_sent`` is set on the event loop when it begins."""
+    """A call that is out, and until when it can be. ``begun_boot_ns`` is set on the event loop when it begins, None before."""
 
     until_boot_ns: int
-    is_sent: bool = False
+    begun_boot_ns: int | None = None
 
 
 class Jobs:
@@ -72,7 +72,7 @@ class Jobs:
 
         One whose transaction stood and that has not begun yet finds that it is not wanted any more, and is not sent.
         """
-        self._out = {n: out for n, out in self._out.items() if out.is_sent}
+        self._out = {n: out for n, out in self._out.items() if out.begun_boot_ns is not None}
 
     def restart(self) -> None:
         """The book has been read anew: look at all of it."""
@@ -156,16 +156,16 @@ class Jobs:
                 raise NotSent("EXPIRED", "its deadline passed before it could be sent")
             return await self._venue.create(intent)
 
-        def settle(answer: object, now_ns: int) -> VenueCall | None:
-            self._answers.created(n, answer, now_ns)
+        def settle(answer: object, now_ns: int, begun_ns: int) -> VenueCall | None:
+            self._answers.created(n, answer, now_ns, begun_ns)
             current = self._account.state.brackets.get(n)
             in_doubt = current is not None and current.venue.doubt is Doubt.CREATE and not isinstance(answer, VenueMismatch)
             if in_doubt and self._venue.policy.resends and self._clock.boot_ns() < intent.deadline_boot_ns:
                 return self._out_call(n, send, settle_again)
             return None
 
-        def settle_again(answer: object, now_ns: int) -> None:
-            self._answers.created(n, answer, now_ns, is_again=True)
+        def settle_again(answer: object, now_ns: int, begun_ns: int) -> None:
+            self._answers.created(n, answer, now_ns, begun_ns, is_again=True)
 
         return self._out_call(n, send, settle)
 
@@ -177,7 +177,7 @@ class Jobs:
         return self._out_call(
             bracket.n,
             lambda: self._venue.amend(target, change),
-            lambda answer, at_ns: self._answers.amended(bracket.n, apply, verdict, answer, at_ns),
+            lambda answer, at_ns, begun_ns: self._answers.amended(bracket.n, answer, at_ns, begun_ns, change=apply, verdict=verdict),
         )
 
     def _call(self, bracket: Bracket, found: Next, now_ns: int) -> VenueCall:
@@ -189,28 +189,35 @@ class Jobs:
         delay_s = max(0, found.due_ns - now_ns) / NS_PER_S
         match found.job:
             case Job.CANCEL:
-                return self._out_call(n, lambda: venue.cancel(target), lambda answer, at_ns: self._answers.cancelled(n, answer, at_ns))
+                return self._out_call(
+                    n, lambda: venue.cancel(target), lambda answer, at_ns, begun_ns: self._answers.cancelled(n, answer, at_ns, begun_ns)
+                )
             case Job.CLOSE:
                 units = bracket.closing_units
-                return self._out_call(n, lambda: venue.close(target, units), lambda answer, at_ns: self._answers.closed(n, answer, at_ns))
+                return self._out_call(
+                    n, lambda: venue.close(target, units), lambda answer, at_ns, begun_ns: self._answers.closed(n, answer, at_ns, begun_ns)
+                )
             case Job.PROTECT:
-                return self._out_call(n, lambda: venue.protect(target), lambda answer, at_ns: self._answers.protected(n, answer, at_ns))
+                return self._out_call(n, lambda: venue.protect(target), lambda answer, at_ns, _: self._answers.protected(n, answer, at_ns))
             case Job.TRAIL:
                 price = self._account.notes_of(n).trail_to
                 change = Amendment(stop_loss_price=price)
-                return self._out_call(n, lambda: venue.amend(target, change), lambda answer, at_ns: self._answers.trailed(n, price, answer, at_ns))
+                return self._out_call(n, lambda: venue.amend(target, change), lambda answer, at_ns, _: self._answers.trailed(n, price, answer, at_ns))
             case _:
-                return self._out_call(n, lambda: venue.look_up(target), lambda answer, at_ns: self._answers.looked(n, answer, at_ns), delay_s)
+                return self._out_call(
+                    n, lambda: venue.look_up(target), lambda answer, at_ns, begun_ns: self._answers.looked(bracket, answer, at_ns, begun_ns), delay_s
+                )
 
     def _out_call(
-        self, n: int, send: Callable[[], Awaitable[object]], settle: Callable[[object, int], VenueCall | None], delay_s: float = 0.0
+        self, n: int, send: Callable[[], Awaitable[object]], settle: Callable[[object, int, int], VenueCall | None], delay_s: float = 0.0
     ) -> VenueCall:
+        """A call about bracket ``n``. ``settle`` is told the answer, the time now, and when the call began: an answer shows how things were then."""
         out = self._mark_out(n, delay_s)
 
         async def sent() -> object:
             if self._out.get(n) is not out:
                 raise NotSent("UNAVAILABLE", "the store was read anew before it was sent")
-            out.is_sent = True
+            out.begun_boot_ns = self._clock.boot_ns()
             return await send()
 
         def settled(answer: object | Exception, now_ns: int) -> VenueCall | None:
@@ -219,7 +226,7 @@ class Jobs:
             if isinstance(answer, Exception):
                 _log.info("the venue did not do as asked", extra={"n": n, "reason": f"{type(answer).__name__}: {answer}"})
             try:
-                following = settle(answer, now_ns)
+                following = settle(answer, now_ns, now_ns - self._took_ns(out))
             except StateConflict as conflict:
                 following = None
                 self.hearing.misfit(conflict)
@@ -228,6 +235,10 @@ class Jobs:
             return following or self.begin(n, now_ns, goes_on=True)
 
         return VenueCall(send=sent, settle=settled, timeout_s=self._venue.policy.call_s_max, delay_s=delay_s)
+
+    def _took_ns(self, out: _Call) -> int:
+        """How long a call has been out."""
+        return 0 if out.begun_boot_ns is None else max(0, self._clock.boot_ns() - out.begun_boot_ns)
 
     def _mark_out(self, n: int, delay_s: float) -> _Call:
         until_ns = self._clock.boot_ns() + round((LOST_CALL_S + delay_s + self._venue.policy.call_s_max) * NS_PER_S)

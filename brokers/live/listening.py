@@ -49,7 +49,7 @@ class Listener(Protocol):
 
     def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]: ...
 
-    def compared(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], now_ns: int) -> Sequence[VenueCall]: ...
+    def compared(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], begun_boot_ns: int, now_ns: int) -> Sequence[VenueCall]: ...
 
     def reconciled(self, blind_ns: int, now_ns: int) -> Sequence[VenueCall]: ...
 
@@ -141,12 +141,13 @@ class Listening:
     async def _look(self, port: VenuePort) -> bool:
         """Whether the venue showed its account."""
         targets, before = await port.read(self._listener.targets)
+        begun_boot_ns = self._clock.boot_ns()
         snapshot = await _answer(self._venue.snapshot(targets), 4 * self._venue.policy.call_s_max)
         if isinstance(snapshot, Exception):
             reason = f"{type(snapshot).__name__}: {snapshot}"
             _log.warning("the account could not be compared", extra={"venue": self._venue.name, "reason": reason})
             return False
-        await port.submit(lambda now_ns: self._listener.compared(snapshot, before, now_ns))
+        await port.submit(lambda now_ns: self._listener.compared(snapshot, before, begun_boot_ns, now_ns))
         return True
 
     async def _tick(self, port: VenuePort) -> None:

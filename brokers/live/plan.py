@@ -47,11 +47,11 @@ class Next:
 class Notes:
     """What was tried lately about one bracket; not kept over a restart, which tries anew.
 
-    ``not_before_ns`` after a failure. ``empty_looks_ns`` are the looks in a row that found nothing (an order in doubt), or no change (a close in
-    doubt). ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal`` why it would not. ``bare_since_ns``: since when
-    something is held without a stop of its size, ``looked_for_stop`` that it was looked for since. ``gone_since_ns``: since when the venue has known
-    nothing of it, or less than the book; ``looked_ns`` when it was last seen there. ``trail_to``: where a trailing stop that is moved from here has
-    to be moved at the venue.
+    ``not_before_ns`` after a failure. ``empty_looks_ns`` are the looks that found nothing (an order in doubt), or no change (a close in doubt), by
+    when they began: a look shows how things were then. ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal``
+    why it would not. ``bare_since_ns``: since when something is held without a stop of its size, ``looked_for_stop`` that it was looked for since.
+    ``gone_since_ns``: since when the venue has known nothing of it, or less than the book; ``looked_ns`` when the last look that saw it began.
+    ``trail_to``: where a trailing stop that is moved from here has to be moved at the venue.
     """
 
     tries: int = 0
@@ -102,13 +102,13 @@ def first_look_ns(bracket: Bracket, notes: Notes, policy: VenuePolicy) -> int:
     landed_ns = refs.asked_ns + round(policy.call_s_max * NS_PER_S)
     if not notes.empty_looks_ns:
         return landed_ns
-    return max(landed_ns, notes.empty_looks_ns[-1] + round(policy.look_gap_s * NS_PER_S))
+    return max(landed_ns, max(notes.empty_looks_ns) + round(policy.look_gap_s * NS_PER_S))
 
 
 def is_conclusive(notes: Notes, policy: VenuePolicy) -> bool:
     """Whether the looks that found nothing are enough to say that there is nothing."""
     looks = notes.empty_looks_ns
-    return len(looks) >= 2 and looks[-1] - looks[0] >= round(policy.look_gap_s * NS_PER_S)
+    return len(looks) >= 2 and max(looks) - min(looks) >= round(policy.look_gap_s * NS_PER_S)
 
 
 def _end_entry(bracket: Bracket, notes: Notes) -> Next | None:

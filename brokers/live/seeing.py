@@ -31,8 +31,8 @@ class Seeing:
         self._hearing = hearing
         self._waiting = waiting
 
-    def seen(self, bracket: Bracket, sighting: Sighting, now_ns: int) -> None:
-        """How a bracket stands at the venue is known: settle what was in doubt, and let the venue win over the book."""
+    def seen(self, bracket: Bracket, sighting: Sighting, now_ns: int, begun_ns: int) -> None:
+        """How a bracket stood at the venue at ``begun_ns`` is known: settle what was in doubt then, and let the venue win over the book."""
         book, notes = self._account.book, self._account.notes_of(bracket.n)
         self._hearing.take(sighting.facts, now_ns, bracket)
         current = self._account.state.brackets.get(bracket.n)
@@ -42,20 +42,20 @@ class Seeing:
         if current.venue.asked is Doubt.CLOSE:
             doubt = Doubt.CLOSE
         if standing is None and (doubt is Doubt.CREATE or current.status is OrderStatus.SUBMITTING):
-            self._found_nothing(current, now_ns)
+            self._found_nothing(current, now_ns, begun_ns)
             return
         if standing is None:
             standing = Standing(remaining_units=ZERO, position_units=ZERO)
         elif doubt is Doubt.CREATE:
             current = book.arrived(current, Step.ACCEPTED, now_ns)
-        notes.looked_for_stop, notes.looked_ns = True, now_ns
-        if doubt is Doubt.AMEND and not self._has_landed(current, now_ns):
-            self.compare(current, standing, now_ns)  # what stands is known; whether the change still comes is not
+        notes.looked_for_stop, notes.looked_ns = True, begun_ns
+        if doubt is Doubt.AMEND and not self._has_landed(current, begun_ns):
+            self.compare(current, standing, now_ns, begun_ns)  # what stands is known; whether the change still comes is not
             return
         if doubt is Doubt.AMEND:
             current = self._adopt_prices(current, standing, now_ns)
-        if doubt is Doubt.CLOSE and not self._close_is_known(current, standing, now_ns):
-            self.compare(current, standing, now_ns)
+        if doubt is Doubt.CLOSE and not self._close_is_known(current, standing, now_ns, begun_ns):
+            self.compare(current, standing, now_ns, begun_ns)
             return
         notes.empty_looks_ns.clear()
         current = self._account.state.brackets.get(current.n)
@@ -70,19 +70,19 @@ class Seeing:
         if standing.remaining_units and not current.remaining_units:
             self._rests_after_all(current, now_ns)
             return
-        self.compare(current, standing, now_ns)
+        self.compare(current, standing, now_ns, begun_ns)
         self._still_working(current.n, now_ns)
         self._nothing_is_out(current.n)
 
-    def compare(self, bracket: Bracket, standing: Standing | None, now_ns: int) -> None:
-        """Make the book agree with the venue; what is only missing must be missing for a while."""
+    def compare(self, bracket: Bracket, standing: Standing | None, now_ns: int, begun_ns: int) -> None:
+        """Make the book agree with the venue; what is only missing must be missing for a while, by looks that began after it."""
         notes, mark = self._account.notes_of(bracket.n), self._account.mark_price(bracket)
         found = gone(bracket, mark) if standing is None else differences(bracket, standing, mark)
         if all(each.is_sure for each in found):
             notes.gone_since_ns = 0
         elif not notes.gone_since_ns:
             notes.gone_since_ns = now_ns
-        is_missed = bool(notes.gone_since_ns) and now_ns - notes.gone_since_ns >= round(MISSED_S * NS_PER_S)
+        is_missed = bool(notes.gone_since_ns) and begun_ns - notes.gone_since_ns >= round(MISSED_S * NS_PER_S)
         for each in found:
             if each.is_sure or is_missed:
                 self._hearing.told.append(each.text)
@@ -115,27 +115,27 @@ class Seeing:
         book.take_early(bracket.n, now_ns)
         return book.get(bracket.n) or known
 
-    def _has_landed(self, bracket: Bracket, now_ns: int) -> bool:
-        """Whether what was sent last can be on its way no longer."""
-        return now_ns >= bracket.venue.asked_ns + round(self._policy.call_s_max * NS_PER_S)
+    def _has_landed(self, bracket: Bracket, at_ns: int) -> bool:
+        """Whether what was sent last could be on its way no longer at ``at_ns``."""
+        return at_ns >= bracket.venue.asked_ns + round(self._policy.call_s_max * NS_PER_S)
 
-    def _found_nothing(self, bracket: Bracket, now_ns: int) -> None:
+    def _found_nothing(self, bracket: Bracket, now_ns: int, begun_ns: int) -> None:
         notes = self._account.notes_of(bracket.n)
-        if not self._has_landed(bracket, now_ns) or bracket.status is OrderStatus.SUBMITTING:
+        if not self._has_landed(bracket, begun_ns) or bracket.status is OrderStatus.SUBMITTING:
             return  # what was sent may still be on its way: this look counts for nothing
-        notes.empty_looks_ns.append(now_ns)
+        notes.empty_looks_ns.append(begun_ns)
         if is_conclusive(notes, self._policy):
             self._account.book.reject(bracket, "NEVER_REACHED_VENUE", "the venue has never heard of it: nothing was placed", now_ns)
 
-    def _close_is_known(self, bracket: Bracket, standing: Standing, now_ns: int) -> bool:
+    def _close_is_known(self, bracket: Bracket, standing: Standing, now_ns: int, begun_ns: int) -> bool:
         """Whether a close that is out has ended: its fills are in, or twice nothing had changed and it can be on its way no longer."""
         notes = self._account.notes_of(bracket.n)
         if not bracket.closing_units or standing.position_units < bracket.position_units:
             return True
-        if not self._has_landed(bracket, now_ns):
+        if not self._has_landed(bracket, begun_ns):
             notes.not_before_ns = now_ns + NS_PER_S // 2
             return False
-        notes.empty_looks_ns.append(now_ns)
+        notes.empty_looks_ns.append(begun_ns)
         if not is_conclusive(notes, self._policy):
             return False
         self._waiting.give_up_close(
@@ -163,3 +163,13 @@ class Seeing:
         if changes:
             self._account.state.tell(events.order_modified(adopted, changes, now_ns))
         return adopted
+
+
+def has_moved(before: Bracket, now: Bracket) -> bool:
+    """Whether the venue has told of ``now`` since it was ``before``: a look that was asked for then may be older than that."""
+    return _told(before) != _told(now)
+
+
+def _told(bracket: Bracket) -> tuple[object, ...]:
+    refs = bracket.venue
+    return refs.fill_ids, refs.order_refs, refs.stops, refs.targets, bracket.entry_cancelled, bracket.stop_price, bracket.order
