@@ -133,7 +133,7 @@ def _start(settings: Settings, supervisord_conf: Path) -> "subprocess.Popen[byte
 
     # A socket left by a killed supervisord is not in the way; what answers on it would be the lock's owner.
     return subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
-        [sys.executable, "-m", "supervisor.supervisord", "-c", str(supervisord_conf)],
+        [sys.executable, "-m", "cli.supervisord", "-c", str(supervisord_conf)],
         env=environment,
         cwd=supervisord_conf.parent,
         stdin=subprocess.DEVNULL,
