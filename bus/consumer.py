@@ -17,8 +17,9 @@ from bus.codec import MalformedMessage
 from bus.cursor import Cursor
 from bus.curve import ClientKeys
 from bus.envelope import Event, decode_event
+from bus.fetch import FLOOR, Fetch, Last, Start
 from bus.fetchers import FETCH_S_MAX, Fetcher, OwnerFetcher
-from bus.follower import FLOOR, Fetch, Follower, Last, Start
+from bus.follower import Follower
 from bus.notices import Alarm, Delivery, Fresh, Stale
 from bus.sockets import subscriber
 from bus.topics import HEARTBEAT, source_prefix
@@ -80,7 +81,9 @@ class Consumer:
         self._tell_heartbeats = tell_heartbeats
         self._clock = clock or SystemClock()
         self._loose: list[Delivery] = []
-        self._routes: dict[bytes, Follower | None] = {}  # by topic; None: a message without sequence
+        # What is read is sorted first: by topic into one box for each source, and into the last one what has no sequence.
+        self._boxes: list[tuple[Follower | None, list[bytes]]] = [(follower, []) for follower in (*self.followers.values(), None)]
+        self._routes: dict[bytes, list[bytes]] = {}  # the box by topic
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -149,31 +152,40 @@ class Consumer:
     # -- messages --------------------------------------------------------------------------------------------------------------------------
 
     def _drain(self, now_ns: int) -> bool:
-        """Read what is queued, up to a limit; True when there may be more."""
-        recv, routes, again = self._socket.recv, self._routes, zmq.NOBLOCK
+        """Read what is queued, up to a limit, and take it source by source; True when there may be more."""
+        recv, routes, again, is_more = self._socket.recv, self._routes, zmq.NOBLOCK, True
         try:
             for _ in range(BATCH_MESSAGES_MAX):
                 topic = recv(again)
                 try:
-                    follower = routes[topic]
+                    box = routes[topic]
                 except KeyError:
                     if not self._learn(topic):
                         continue
-                    follower = routes[topic]
-                try:
-                    # No look at RCVMORE for a known topic: it costs more than the message. One frame too many or too few makes the next "topic"
-                    # unknown, and _learn finds the beat again.
-                    event = decode_event(recv(again))
-                except MalformedMessage as error:
-                    self._drop(str(error), now_ns)
-                    continue
-                if follower is not None and event.seq is not None and event.source == follower.source:
-                    follower.event(event, now_ns)
-                else:
-                    self._unsequenced(event, follower, now_ns)
+                    box = routes[topic]
+                # No look at RCVMORE for a known topic: it costs more than the message. One frame too many or too few makes the next "topic"
+                # unknown, and _learn finds the beat again.
+                box.append(recv(again))
         except zmq.Again:
-            return False
-        return True
+            is_more = False
+        for follower, box in self._boxes:
+            bodies = iter(box)
+            while (body := follower.take_next(bodies) if follower is not None else next(bodies, None)) is not None:
+                self._take(body, follower, now_ns)
+            box.clear()
+        return is_more
+
+    def _take(self, body: bytes, follower: Follower | None, now_ns: int) -> None:
+        """A message that is not the next event of its source."""
+        try:
+            event = decode_event(body)
+        except MalformedMessage as error:
+            self._drop(str(error), now_ns)
+            return
+        if follower is not None and event.seq is not None and event.source == follower.source:
+            follower.event(event, now_ns)
+        else:
+            self._unsequenced(event, follower, now_ns)
 
     def _learn(self, topic: bytes) -> bool:
         """Make a new topic known; False when this message is to be left out."""
@@ -184,7 +196,8 @@ class Consumer:
                 self._socket.recv()
             self._drop("not two frames, or a topic that is none", self._clock.boot_ns())
             return False
-        self._routes[topic] = self.followers.get(name.decode("ascii", "replace"))
+        known = self.followers.get(name.decode("ascii", "replace"))
+        self._routes[topic] = next(box for follower, box in self._boxes if follower is known)
         return True
 
     def _unsequenced(self, event: Event, follower: Follower | None, now_ns: int) -> None:

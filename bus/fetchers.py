@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from bus.codec import MalformedMessage
 from bus.cursor import Cursor, MalformedCursor, Position
 from bus.envelope import Event
-from bus.follower import Fetch, FetchedPage
+from bus.fetch import Fetch, FetchedPage
 from bus.replay import ReplayClient
 from trading.errors import NotAllowed, Unavailable
 
@@ -122,7 +122,7 @@ def _event_of(item: Mapping[str, object]) -> Event:
         raise ValueError("an event of the wrong shape")  # noqa: TRY004 - one kind of error for every shape that is wrong
     if not (isinstance(epoch, str) and isinstance(seq, int)):
         raise ValueError("an event without its place")  # noqa: TRY004 (every wrong value is refused the same way)
-    return Event(source=source, type=kind, payload=payload, ts=ts, epoch=epoch, seq=seq, prev=None, body=b"")
+    return Event(v=1, source=source, type=kind, payload=payload, ts=ts, epoch=epoch, seq=seq, prev=None)
 
 
 def open_fetcher(home: str | Path | None, gateway: str, token: str | None) -> tuple[Fetcher, bool]:

@@ -8,8 +8,8 @@ import msgspec
 from bus.codec import MalformedMessage
 from bus.cursor import Position
 from bus.envelope import Event, decode_event
+from bus.fetch import PAGE_EVENTS_MAX, Fetch
 from bus.fetchers import Fetcher
-from bus.follower import PAGE_EVENTS_MAX, Fetch
 from bus.notices import Gap, Reset
 from trading.errors import ArenaError
 

@@ -20,8 +20,8 @@ from aiohttp import web
 from bus.consumer import JOURNALLED_SOURCES, Consumer, Heartbeat
 from bus.cursor import Cursor, MalformedCursor, Position
 from bus.event_history import LIMIT_DEFAULT, EventHistory
+from bus.fetch import Last
 from bus.fetchers import OwnerFetcher
-from bus.follower import Last
 from bus.frames import BUSY_RETRY, COMMENT, named, unnamed
 from bus.pages import Pages
 from bus.ring import RING_FRAMES_MAX, Ring

@@ -16,14 +16,15 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable
 from pathlib import Path
+from typing import cast
 
 from bus.consumer import JOURNALLED_SOURCES, Consumer, log_notice, starts_of
 from bus.cursor import Cursor, Position
 from bus.cursor_file import CursorFile
 from bus.curve import ClientKeys
 from bus.envelope import Event
+from bus.fetch import FLOOR, NOW
 from bus.fetchers import open_fetcher
-from bus.follower import FLOOR, NOW
 from bus.notices import Delivery, Gap, Reset, Synced
 from bus.topics import HEARTBEAT, QUOTE_PREFIX, heartbeat_topic, is_name, source_prefix
 from runtime.timestamps import to_text
@@ -165,6 +166,8 @@ class Subscriber:
     def _chosen(self, batch: list[Delivery]) -> list[Event]:
         """The events to hand out, notices among them."""
         types = self._types
+        if types is None and set(map(type, batch)) == {Event}:
+            return cast("list[Event]", batch)
         chosen = []
         for item in batch:
             if type(item) is Event:
@@ -230,7 +233,7 @@ def _as_event(notice: Gap | Reset) -> Event:
     ts = to_text(time.time_ns())
     if isinstance(notice, Gap):
         payload: dict[str, object] = {"epoch": notice.epoch, "from": notice.first, "to": notice.last}
-        return Event(source=notice.source, type="gap", payload=payload, ts=ts, epoch=notice.epoch, seq=notice.last, body=b"")
+        return Event(v=1, source=notice.source, type="gap", payload=payload, ts=ts, epoch=notice.epoch, seq=notice.last)
     payload = {"old": notice.old and str(notice.old), "new": notice.new and str(notice.new), "reason": notice.reason}
     epoch, seq = notice.new or (None, None)
-    return Event(source=notice.source, type="reset", payload=payload, ts=ts, epoch=epoch, seq=seq, body=b"")
+    return Event(v=1, source=notice.source, type="reset", payload=payload, ts=ts, epoch=epoch, seq=seq)

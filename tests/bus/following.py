@@ -1,10 +1,11 @@
 """A consumer's state machine under test: the follower, the owner it follows, and the time between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bus.asking import JITTER_NS_MAX
 from bus.envelope import Event, decode_event, encode_event
-from bus.follower import FLOOR, Fetch, Follower, Last, Start
+from bus.fetch import FLOOR, Fetch, Last, Start
+from bus.follower import Follower
 from bus.notices import Delivery
 from tests.bus.owner import TS_NS, FakeOwner
 
@@ -33,8 +34,7 @@ class Desk:
         self.now_ns += ns
 
     def hear(self, *events: Event) -> list[Delivery]:
-        for event in events:
-            self.follower.event(event, self.now_ns)
+        hear(self.follower, events, self.now_ns)
         return self.follower.take()
 
     def beat(self, **changes: object) -> list[Delivery]:
@@ -45,6 +45,13 @@ class Desk:
         """Wait as long as a hole may take, then let it ask."""
         self.wait(JITTER_NS_MAX)
         return self.settle()
+
+
+def hear(follower: Follower, events: Iterable[Event], now_ns: int) -> None:
+    """``events`` come over the bus, as a consumer takes them."""
+    bodies = iter([event.body for event in events])
+    while (odd := follower.take_next(bodies)) is not None:
+        follower.event(decode_event(odd), now_ns)
 
 
 def seqs(out: Sequence[Delivery]) -> list[int | None]:

@@ -1,7 +1,7 @@
 """An owner in memory: a journal of real body bytes that can be appended to, trimmed, restored from an old copy, and asked for pages."""
 
 from bus.envelope import GENESIS, Event, chain_hash, decode_event, encode_event
-from bus.follower import Fetch, FetchedPage
+from bus.fetch import Fetch, FetchedPage
 
 TS_NS = 1_760_637_327_021_043_000
 

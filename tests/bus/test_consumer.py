@@ -11,8 +11,8 @@ import bus.consumer
 from bus.consumer import Consumer, follow
 from bus.cursor import Cursor
 from bus.envelope import Event
+from bus.fetch import FLOOR, NOW, Fetch, FetchedPage
 from bus.fetchers import OwnerFetcher
-from bus.follower import FLOOR, NOW, Fetch, FetchedPage
 from bus.heartbeat import HeartbeatTask
 from bus.notices import Delivery, Fresh, Stale, Synced
 from bus.publisher import Publisher

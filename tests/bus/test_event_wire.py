@@ -52,6 +52,7 @@ REFUSED = {
     "long text": "x" * 8193,
     "deep": nested(15),
     "a number as key": {1: 2},
+    "a long key": {"x" * 8193: 2},
     "binary as key": {b"x": 2},
 }
 
@@ -62,6 +63,32 @@ def test_what_has_no_place_in_a_payload_is_refused_wherever_it_stands(value: obj
     held = {"alone": value, "in a list": [1, value], "in a map": {"a": value}}[place]
     with pytest.raises(MalformedMessage):
         decode_event(msgpack.packb({**GOOD, "payload": {"x": held}}))
+
+
+@pytest.mark.parametrize("filling", [0, 9000], ids=["short", "long"])
+@pytest.mark.parametrize(
+    "change", [{"v": 1.0}, {"v": True}, {"v": 2}, {"seq": 7.0}, {"seq": True}, {"seq": 2**63}, {"seq": 0}, {"prev": 5}, {"ts": None}]
+)
+def test_a_short_body_and_a_long_one_are_held_to_the_same(change: dict[str, object], filling: int) -> None:
+    payload = {"a": "x" * (filling // 2), "b": "x" * (filling // 2)}
+    assert decode_event(msgpack.packb({**GOOD, "payload": payload})).payload == payload
+    with pytest.raises(MalformedMessage):
+        decode_event(msgpack.packb({**GOOD, "payload": payload, **change}))
+    for name in GOOD:
+        with pytest.raises(MalformedMessage):
+            decode_event(msgpack.packb({key: value for key, value in {**GOOD, "payload": payload}.items() if key != name}))
+
+
+@pytest.mark.parametrize("value", [b"forged", "forged", 1, None, {"a": 1}], ids=str)
+@pytest.mark.parametrize("name", ["body", " body"])
+def test_the_bytes_an_event_came_in_are_no_field_that_could_be_sent(name: str, value: object) -> None:
+    body = msgpack.packb({**GOOD, name: value})
+    try:
+        event = decode_event(body)
+    except MalformedMessage:
+        assert type(value) is bytes  # bytes have no place in a message that has to be read slowly
+    else:
+        assert event.body == body
 
 
 def test_nesting_beyond_any_stack_is_refused() -> None:

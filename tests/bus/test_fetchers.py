@@ -10,8 +10,8 @@ from aiohttp import web
 
 from bus import Subscriber
 from bus.envelope import Event
+from bus.fetch import Fetch
 from bus.fetchers import GatewayFetcher, OwnerFetcher, open_fetcher
-from bus.follower import Fetch
 from bus.proxy import Proxy
 from runtime.http import Route, build_app, listening
 from runtime.settings import Settings

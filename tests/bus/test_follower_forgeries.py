@@ -1,9 +1,12 @@
 """Forged events and forked journals: none is delivered, and a fork rings."""
 
+import msgpack
+import pytest
+
 from bus.asking import JITTER_NS_MAX
 from bus.cursor import Position
 from bus.envelope import Event, chain_hash, decode_event
-from bus.follower import FLOOR
+from bus.fetch import FLOOR
 from bus.notices import Alarm, Reset
 from tests.bus.following import E1, E2, Desk, S, follow, forge, seqs
 from tests.bus.owner import FakeOwner
@@ -96,3 +99,31 @@ def test_two_instances_taking_turns_raise_an_alarm_and_a_restart_does_not() -> N
     assert desk.beat(instance="b" * 16) == []
     assert desk.beat(instance="b" * 16) == []
     assert [item.code for item in desk.beat(instance="a" * 16) if isinstance(item, Alarm)] == ["two_owners"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"prev": None}, {"epoch": None}, {"seq": None}, {"seq": 5}, {"source": "coinbase"}, {"source": "Oanda"}, {"epoch": E2}, {"v": 2}, {"ts": "now"},
+     {"type": "Order filled"}, {"payload": {"x": float("nan")}}],
+    ids=str,
+)  # fmt: skip
+def test_a_next_event_with_one_thing_wrong_in_it_is_not_taken_for_the_next(change: dict[str, object]) -> None:
+    """The hot path compares what other readers check; whatever is not exactly the next event goes the long way, and the events behind it too."""
+    desk = follow(3)
+    right = msgpack.unpackb(desk.owner.append().body)
+    odd = msgpack.packb({**right, **change})
+    behind = desk.owner.append().body
+    bodies = iter([odd, behind])
+    assert desk.follower.take_next(bodies) == odd
+    assert desk.follower.take_next(bodies) == behind
+    assert desk.follower.take() == []
+    assert desk.follower.take_next(iter([msgpack.packb(right), behind])) is None
+    assert seqs(desk.follower.take()) == [4, 5]
+
+
+def test_before_the_owner_was_reached_nothing_is_taken_for_the_next() -> None:
+    """An empty epoch and no hash are what a follower that has not begun would compare with."""
+    body = msgpack.packb({**msgpack.unpackb(forge(1).body), "epoch": "", "prev": None})
+    follower = Desk(FakeOwner(), FLOOR).follower
+    assert follower.take_next(iter([body])) == body
+    assert follower.take() == []

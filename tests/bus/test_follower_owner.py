@@ -2,7 +2,7 @@
 
 from bus.asking import AHEAD_NS_MAX, JITTER_NS_MAX, SILENCE_NS_MAX
 from bus.cursor import Position
-from bus.follower import FLOOR, NOW, FetchedPage, Last
+from bus.fetch import FLOOR, NOW, FetchedPage, Last
 from bus.notices import Alarm, Gap, Reset
 from tests.bus.following import E1, E2, Desk, S, follow, forge, seqs
 from tests.bus.owner import FakeOwner

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 
 from bus.cursor import Position
 from bus.envelope import Event, decode_event, encode_event
-from bus.follower import FLOOR, NOW, Fetch, FetchedPage, Follower, Last, Start
+from bus.fetch import FLOOR, NOW, Fetch, FetchedPage, Last, Start
+from bus.follower import Follower
 from bus.notices import Alarm, Delivery, Gap, Reset, Synced
+from tests.bus.following import hear
 from tests.bus.owner import TS_NS, FakeOwner
 
 MS = 1_000_000
@@ -52,22 +54,22 @@ class World:
             case "append":
                 self.published += [self.owner.append() for _ in range(number)]
             case "live":
-                for event in [self.owner.append() for _ in range(number)]:
-                    self.seen.append(event)
-                    self.follower.event(event, self.now_ns)
+                events = [self.owner.append() for _ in range(number)]
+                self.seen += events
+                hear(self.follower, events, self.now_ns)
             case "publish" if self.published:
                 event = self.published.pop(min(number, len(self.published) - 1))
                 self.seen.append(event)
-                self.follower.event(event, self.now_ns)
+                hear(self.follower, [event], self.now_ns)
             case "drop" if self.published:
                 self.published.pop(0)
             case "repeat" if self.seen:
-                self.follower.event(self.seen[number % len(self.seen)], self.now_ns)
+                hear(self.follower, [self.seen[number % len(self.seen)]], self.now_ns)
             case "forge" | "forge epoch":
                 epoch = self.owner.epoch if op == "forge" else "f" * 16
                 seq = max(1, (self.follower.position.seq if self.follower.position else 0) + 1 + number)
                 body = encode_event("oanda", "order_filled", {"forged": True}, TS_NS, epoch=epoch, seq=seq, prev="f" * 32)
-                self.follower.event(decode_event(body), self.now_ns)
+                hear(self.follower, [decode_event(body)], self.now_ns)
             case "forge beat":
                 self.follower.heartbeat(self.owner.heartbeat() | {"last_seq": number}, self.now_ns)
             case "beat":

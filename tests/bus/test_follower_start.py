@@ -1,7 +1,7 @@
 """Where a consumer begins: the floor, now, the last few, a cursor, and a cursor that means nothing."""
 
 from bus.cursor import Position
-from bus.follower import FLOOR, NOW, Last
+from bus.fetch import FLOOR, NOW, Last
 from bus.notices import Alarm, Gap, Reset, Synced
 from tests.bus.following import E1, E2, Desk, follow, seqs
 from tests.bus.owner import FakeOwner

@@ -16,9 +16,7 @@ payloads = st.dictionaries(st.text(max_size=20), st.one_of(scalars, st.lists(sca
 
 @given(payload=payloads)
 def test_a_line_is_printable_ascii_and_means_what_the_event_holds(payload: dict[str, object]) -> None:
-    event = Event(
-        source="oanda", type="oco_placed", payload=payload, ts="2026-01-01T00:00:00.000000Z", epoch="0" * 16, seq=1, prev="0" * 32, body=b""
-    )
+    event = Event(v=1, source="oanda", type="oco_placed", payload=payload, ts="2026-01-01T00:00:00.000000Z", epoch="0" * 16, seq=1, prev="0" * 32)
     for line in (event_line(event)[:-1], named("gap", payload).split(b"data: ", 1)[1][:-2]):
         assert all(0x20 <= byte < 0x7F for byte in line)
     shown = json.loads(event_line(event))
@@ -37,6 +35,6 @@ def test_an_everyday_event_is_written_as_it_always_was() -> None:
         "yes": True,
         "small": 0.00001,
     }
-    event = Event(source="oanda", type="x", payload=payload, ts="t", body=b"")
+    event = Event(v=1, source="oanda", type="x", payload=payload, ts="t")
     expected = json.dumps({"source": "oanda", "type": "x", "payload": payload, "ts": "t"}, separators=(",", ":"))
     assert event_line(event) == expected.encode() + b"\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bus.cursor import Position
-from bus.follower import Fetch
+from bus.fetch import Fetch
 from bus.replay import ReplayServer
 from bus.tail import Page
 from tests.bus.live import LiveOwner

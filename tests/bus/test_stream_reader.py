@@ -4,7 +4,7 @@ import re
 
 from bus.cursor import Cursor, Position
 from bus.envelope import Event, decode_event
-from bus.follower import Fetch, FetchedPage
+from bus.fetch import Fetch, FetchedPage
 from bus.notices import Gap, Reset
 from bus.pages import Pages
 from bus.ring import Ring

@@ -205,9 +205,7 @@ def test_notices_about_a_connection_change_nothing() -> None:
 
 
 def test_an_event_without_a_real_date_is_narrated_all_the_same() -> None:
-    event = Event(
-        source="oanda", type="oco_placed", payload=dict(ORDER), ts="2025-13-45T00:00:00.000000Z", epoch=EPOCH, seq=1, prev=GENESIS, body=b""
-    )
+    event = Event(v=1, source="oanda", type="oco_placed", payload=dict(ORDER), ts="2025-13-45T00:00:00.000000Z", epoch=EPOCH, seq=1, prev=GENESIS)
     ((_, ts_ns),) = hear({}, [event]).comments
     assert ts_ns is None
 

@@ -23,7 +23,8 @@ from brokers.placing import Placed, PlaceRequest, place
 from brokers.schema import MIGRATIONS
 from bus.envelope import Event
 from bus.epoch import SCHEMA, load_state, request_new_epoch, write_high_water
-from bus.follower import FLOOR, Fetch, FetchedPage, Follower
+from bus.fetch import FLOOR, Fetch, FetchedPage
+from bus.follower import Follower
 from bus.group import run_group
 from bus.jobs import Work
 from bus.notices import Delivery
