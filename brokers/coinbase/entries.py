@@ -12,8 +12,8 @@ from brokers.coinbase.context import Ability, Context
 from brokers.coinbase.facts import facts_of
 from brokers.coinbase.family import Family
 from brokers.coinbase.ids import Part
-from brokers.coinbase.orders import Create, differences, entry
-from brokers.coinbase.placing import Placing, no_way_back
+from brokers.coinbase.orders import ATTACHABLE, Create, differences, entry
+from brokers.coinbase.placing import Placing, no_way_back, nothing_sent
 from brokers.coinbase.products import refuse
 from brokers.coinbase.refusals import CANCEL_TOO_LATE
 from brokers.coinbase.refusals import family as refusal_family
@@ -23,9 +23,6 @@ from runtime.outbound import InDoubt
 from trading.events import CancelReason
 from trading.orders import BracketOrder, EntryType
 from trading.venue_refs import VenueRefs
-
-# Entries that the venue may take exits with.
-ATTACHABLE = frozenset({EntryType.LIMIT, EntryType.MARKET})
 
 
 class Entries:
@@ -66,7 +63,8 @@ class Entries:
         Raises:
             VenueRefused: there is nothing to cancel. InDoubt: asked, and not seen to be over.
         """
-        found = await self._context.looking.one(target)
+        with nothing_sent():
+            found = await self._context.looking.one(target)
         entry_order = found.entry
         if entry_order is None or entry_order.status.is_final:
             raise VenueRefused("NOTHING_TO_CANCEL", "the venue has nothing of this entry that could still trade")
@@ -87,7 +85,8 @@ class Entries:
         Raises:
             VenueRefused: it has filled meanwhile, or the venue would not have it so; the entry stands as it was.
         """
-        found = await self._context.looking.one(target)
+        with nothing_sent():
+            found = await self._context.looking.one(target)
         old = found.entry
         if old is None or old.status.is_final or found.filled_units:
             raise VenueRefused("ENTRY_NOT_PENDING", "the entry has traded or ended meanwhile")
@@ -95,7 +94,8 @@ class Entries:
         if not self._is_other(target, order, change):
             return facts_of(found, target.refs)
         expires_ns = change.expires_ns or target.expires_ns
-        await self._object(self._create(order, target.client_id, expires_ns))
+        with nothing_sent():
+            await self._object(self._create(order, target.client_id, expires_ns))
         self._context.replace([old.order_id])
         try:
             await self._placing.ask_to_end([old.order_id])

@@ -20,7 +20,7 @@ from brokers.coinbase.facts import entry_end, facts_of, facts_of_exit, fill_fact
 from brokers.coinbase.family import EXITS, NO_EXITS, Family, highest_part, refreshed, sort_out, standing_legs
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
-from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back
+from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back, nothing_sent
 from brokers.coinbase.refusals import family as refusal_family
 from brokers.coinbase.rest import Missing
 from brokers.live.venue import EntryEnded, Fact, LegStands, NotSent, Target, Unplaced, VenueRefused
@@ -97,7 +97,8 @@ class Legs:
         if self._has_no_exit(target):
             found = _unseen(target)
         else:
-            found, halted = await asyncio.gather(self._context.looking.one(target), self._halted(target))
+            with nothing_sent():
+                found, halted = await asyncio.gather(self._context.looking.one(target), self._halted(target))
             was_guarded = bool(found.working_exits)
             if halted and was_guarded:
                 raise VenueRefused("MARKET_HALTED", f"{halted}; its exits are left standing, for they would not be taken again")
@@ -131,11 +132,13 @@ class Legs:
         Raises:
             VenueRefused: the venue would not have the new prices; the old exits stand, or stand again under other ids.
         """
-        found = await self._context.looking.one(target)
+        with nothing_sent():
+            found = await self._context.looking.one(target)
         if held(found, target):
             # Asked first, while the old exit still stands. The coins are on hold for it, so a want of funds says nothing here.
             wanted = self._wanted_exit(target, held(found, target), stop, take_profit)
-            objections = [one for one in await self._context.client.preview(wanted) if refusal_family(one) != "INSUFFICIENT_FUNDS"]
+            with nothing_sent():
+                objections = [one for one in await self._context.client.preview(wanted) if refusal_family(one) != "INSUFFICIENT_FUNDS"]
             if objections:
                 raise VenueRefused(refusal_family(objections[0]), objections[0])
         found = await self._release(target, found)

@@ -3,7 +3,8 @@
 Three nets, each catching what the others let through: the orders whose venue ids are known are asked for by them; everything that works now is
 listed whole; and everything made since a doubt arose is listed, whatever became of it. Who belongs to whom is read from the names (``ids``). The
 lists are left out where nothing is in doubt: every order that this process made for the bracket has come back in its book. A bracket that this
-process has not looked at yet is in doubt for the last minutes. An order in doubt that no list shows may have traded: then its executions name it.
+process has not looked at yet is in doubt for the last minutes and for what works; of any other, all that could be unknown was made since the
+doubt. An order in doubt that no list shows may have traded: then its executions name it.
 
 Reads only. A look that cannot be completed raises; half of one is never taken for the whole.
 """
@@ -91,7 +92,7 @@ class Looking:
         Raises:
             InDoubt, NotSent: the look could not be completed.
         """
-        look = await self._look(targets, with_lists=True)
+        look = await self._look(targets, with_working=True)
         if look.unclear:
             _log.warning("brackets could not be made out", extra={"client_ids": sorted(look.unclear)[:10], "brackets": len(look.unclear)})
         return look
@@ -102,17 +103,16 @@ class Looking:
         Raises:
             InDoubt, NotSent.
         """
-        with_lists = self._since_ns(target) is not None
-        return _only(await self._look([target], with_lists=with_lists), target)
+        return _only(await self._look([target], with_working=target.client_id not in self._sent), target)
 
-    async def _look(self, targets: Sequence[Target], *, with_lists: bool) -> Look:
+    async def _look(self, targets: Sequence[Target], *, with_working: bool) -> Look:
         orders: dict[str, VenueOrder] = {}
-        if with_lists:
+        if with_working:
             orders = {one.order_id: one for one in await self._client.working()}
-            # In this order: what is made between the two requests is in the second, what ends between them is in the second as well.
-            since_ns = min((since for target in targets if (since := self._since_ns(target)) is not None), default=None)
-            if since_ns is not None:
-                orders |= {one.order_id: one for one in await self._client.orders(since_ns=since_ns)}
+        # In this order: what is made between the two requests is in the second, what ends between them is in the second as well.
+        since_ns = min((since for target in targets if (since := self._since_ns(target)) is not None), default=None)
+        if since_ns is not None:
+            orders |= {one.order_id: one for one in await self._client.orders(since_ns=since_ns)}
         gone = await self._add_known(orders, targets)
         for target in targets:
             if target.refs.doubt is Doubt.CREATE and sort_out(target.client_id, target.refs, orders.values()).entry is None:

@@ -18,6 +18,10 @@ class StreamBroken(Exception):
     """This connection can no longer be believed: open another."""
 
 
+class StreamDenied(StreamBroken):
+    """The venue says itself that something is wrong with what was asked for: another connection would hear the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderNews:
     """What the user channel says of one order: cumulative, so a message that was missed is made up for by the next."""
@@ -65,12 +69,12 @@ def read(data: bytes, numbers: Numbers) -> Message:
     """The message in ``data``.
 
     Raises:
-        StreamBroken: not the next one, not readable, or the venue says that something is wrong.
+        StreamBroken: not the next one, or not readable. StreamDenied.
     """
     try:
         found = mapping(loads(data), "message")
         if found.get("type") == "error":
-            raise StreamBroken(f"the venue says: {optional_text(found, 'message')[:100]}")
+            raise StreamDenied(f"the venue says: {optional_text(found, 'message')[:100]}")
         numbers.take(found)
         channel = text(found, "channel")
         events = [mapping(event, "event") for event in items(found, "events")]

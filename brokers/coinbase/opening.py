@@ -12,7 +12,7 @@ from decimal import Decimal
 from brokers.coinbase.answers import Holding, Json, Malformed, number
 from brokers.coinbase.client import Client
 from brokers.coinbase.context import Ability
-from brokers.coinbase.orders import bracket_exit, entry
+from brokers.coinbase.orders import ATTACHABLE, bracket_exit, entry
 from brokers.coinbase.products import Product
 from brokers.coinbase.rest import Missing
 from brokers.live.venue import Capability, Exits, NotSent, VenueAccount, VenueInfo, VenueRefused
@@ -113,7 +113,7 @@ async def ability_of(client: Client, product: Product, side: Side, price: Decima
 def capability_of(ability: Ability) -> Capability:
     """The same as the core knows it."""
     exits = {Ability.ATTACHED: Exits.ATTACHED, Ability.BRACKET: Exits.AFTER_FILL, Ability.STOP: Exits.STOP_ONLY, Ability.HELD: Exits.HELD}[ability]
-    return Capability(exits=exits, trails=False, stop_may_rest=True)
+    return Capability(exits=exits, attached_types=ATTACHABLE, trails=False, stop_may_rest=True)
 
 
 def account_of(holdings: Mapping[str, Holding]) -> VenueAccount:

@@ -25,6 +25,9 @@ STOP_ENTRY_BAND = Decimal("0.01")
 # How far beyond the stop the resting stop-limit may sell: what the venue's own bracket takes. Beyond it the adapter closes at the market itself.
 STOP_EXIT_BAND = Decimal("0.05")
 
+# Entries that the venue may take exits with.
+ATTACHABLE = frozenset({EntryType.LIMIT, EntryType.MARKET})
+
 # The venue's created_time against our clock and the time a request may take.
 CREATED_SLACK_NS = 120 * NS_PER_S
 

@@ -48,6 +48,15 @@ def no_way_back() -> Iterator[None]:
         raise InDoubt(f"the second step was not sent: {error.message}") from error
 
 
+@contextlib.contextmanager
+def nothing_sent() -> Iterator[None]:
+    """For what is only looked at before the first step: that it was not answered leaves nothing in doubt."""
+    try:
+        yield
+    except InDoubt as error:
+        raise NotSent(message=f"nothing was sent, for what stands could not be seen: {error}") from error
+
+
 class Placing:
     """One order at a time."""
 

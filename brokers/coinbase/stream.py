@@ -2,36 +2,46 @@
 
 The channel tells the state of orders, cumulatively; executions are asked for by REST whenever one has filled more. So the order of work is:
 subscribe, read by REST what was executed since the cursor and what works, then follow. A hole in the numbers, silence, an error or a close ends the
-stream, and the core opens the next one, which begins with the same reading: nothing is lost at a seam, and what is told twice does no harm.
+connection; the next one is opened at once, begins with the same reading, and asks the core to compare: nothing is lost at a seam, and what is told
+twice does no harm.
 
-Executions are also asked for every few seconds without a word from the channel: one that has gone deaf while its heartbeats go on must not leave a
-position without its stop.
+Executions are also asked for every second without a word from the channel, whether or not it is there: neither one that has gone deaf while its
+heartbeats go on, nor one that cannot be had, must leave a position without its stop. A channel that stays away ends the stream, and the core looks
+round: the key may be gone.
 """
 
 import asyncio
 import contextlib
 import json
+import logging
+import random
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from brokers.coinbase.context import Context
-from brokers.coinbase.messages import Numbers, StreamBroken, read
+from brokers.coinbase.messages import Numbers, StreamBroken, StreamDenied, read
 from brokers.coinbase.telling import Telling
-from brokers.live.venue import Batch, NotSent, Unplaced
+from brokers.live.venue import Batch, Fact, NotSent, Unplaced
 from runtime.clock import NS_PER_S
-from runtime.outbound import InDoubt, Outbound, WebSocket
+from runtime.outbound import InDoubt, Outbound, OutboundError, WebSocket
 
 # Heartbeats come every second. The venue's own limit for a quiet channel is a minute.
 SILENCE_S_MAX = 3.0
 # A subscription is acknowledged within a moment, or something is wrong with it.
 SUBSCRIBED_S_MAX = 10.0
-# How often executions are asked for without a word from the channel.
-POLL_S = 1.5
+# The pauses before a connection is opened again, less up to half of each by chance; the venue allows eight a second.
+LINE_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+# Without a connection for so long the stream ends.
+LINE_S_MAX = 15.0
+# How often executions are asked for without a word from the channel, and how soon again when there was no answer.
+POLL_S = 1.0
+POLL_AGAIN_S = 0.3
 # What has happened and cannot be read for so long ends the stream: then the core looks at everything.
 UNTOLD_S_MAX = 15.0
 # What is to be told waits at most this long for something to wake it.
 TURN_S_MAX = 0.5
-# The core hears of us at least this often; it takes three times as long for a dead stream.
+# The core hears of us at least this often while the venue is heard of; it takes three times as long for a dead stream.
 LIFE_S = 4.0
 
 # How far back the executions before a cursor are read again: our clock, the venue's, and executions that are listed late.
@@ -39,9 +49,21 @@ SEAM_NS = 180 * NS_PER_S
 # The same while the stream runs.
 POLL_BACK_NS = 30 * NS_PER_S
 
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Line:
+    """The connection of the moment. Times are the wall clock's for ``up_ns`` (0: it is down), CLOCK_BOOTTIME's for the others."""
+
+    down_since_ns: int
+    heard_ns: int
+    up_ns: int = 0
+    facts: list[Fact] = field(default_factory=list)
+
 
 class Stream:
-    """Opens one connection after another; each call of ``batches`` is one of them.
+    """Each call of ``batches`` is one stream, over as many connections as it takes.
 
     Args:
         way_out: the websocket's address.
@@ -54,6 +76,7 @@ class Stream:
         self._clock = context.clock
         self._way_out = way_out
         self._is_strict = is_strict
+        self._jitter = random.Random()
 
     async def batches(self, cursor: str) -> AsyncIterator[Batch]:
         """What happened since ``cursor``, then what happens. Always ends in an exception.
@@ -61,73 +84,109 @@ class Stream:
         Raises:
             StreamBroken, StreamEnded, NotSent, InDoubt.
         """
-        telling = Telling(self._context)
+        telling, wake, poll_now = Telling(self._context), asyncio.Event(), asyncio.Event()
+        now_ns = self._clock.boot_ns()
+        line = _Line(down_since_ns=now_ns, heard_ns=now_ns)
         since_ns = int(cursor) if cursor else self._clock.wall_ns()
-        async with self._way_out.websocket() as socket:
-            numbers = Numbers(is_strict=self._is_strict)
-            await self._subscribe(socket, numbers, telling)
-            read_ns = self._clock.wall_ns()
-            fills, working = await asyncio.gather(
-                self._client.fills(since_ns=self._there(since_ns - SEAM_NS if cursor else since_ns)), self._client.working()
-            )
-            telling.due_fills(fills)
-            telling.polled_ns = read_ns
-            told = await telling.standing(working)
-            if cursor:
-                told.append(Unplaced(text="the stream was opened again: what ended meanwhile without a trade is seen by comparing"))
-            is_live = telling.is_done
-            yield Batch(facts=told, cursor=str(since_ns), is_live=is_live)
-            wake = asyncio.Event()
-            wake.set()
-            hearing = asyncio.create_task(self._hear(socket, numbers, telling, wake))
-            polling = asyncio.create_task(self._poll(telling, wake))
-            try:
-                told_ns = self._clock.boot_ns()
-                while True:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(TURN_S_MAX):
-                            await wake.wait()
-                    wake.clear()
-                    for task in (hearing, polling):
-                        if task.done():
-                            task.result()  # they end in nothing but an exception
-                    telling.begin(wake.set)
-                    facts = telling.told()
-                    while self._context.aside:
-                        facts.append(self._context.aside.popleft())
-                    now_ns = self._clock.boot_ns()
-                    since_ns = max(since_ns, telling.told_until_ns)
-                    if telling.oldest_ns is not None and self._clock.wall_ns() - telling.oldest_ns >= UNTOLD_S_MAX * NS_PER_S:
-                        raise StreamBroken("the venue tells that something has happened, and not what")
-                    if facts or now_ns - told_ns >= LIFE_S * NS_PER_S or is_live != (is_live or telling.is_done):
-                        told_ns, is_live = now_ns, is_live or telling.is_done
-                        yield Batch(facts=facts, cursor=str(since_ns), is_live=is_live)
-            finally:
-                telling.cancel()
-                hearing.cancel()
-                polling.cancel()
-                await asyncio.gather(hearing, polling, return_exceptions=True)
-
-    async def _hear(self, socket: WebSocket, numbers: Numbers, telling: Telling, wake: asyncio.Event) -> NoReturn:
-        """Take what the channel says. Ends in an exception."""
+        floor_ns = telling.polled_ns = since_ns - SEAM_NS if cursor else since_ns
+        tasks = [
+            asyncio.create_task(self._keep_line(line, telling, wake, poll_now, was_before=bool(cursor))),
+            asyncio.create_task(self._poll(line, telling, wake, poll_now, floor_ns)),
+        ]
+        for task in tasks:
+            task.add_done_callback(lambda _: wake.set())
+        told_ns, was_live = 0, False
         try:
             while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TURN_S_MAX):
+                        await wake.wait()
+                wake.clear()
+                for task in tasks:
+                    if task.done():
+                        task.result()  # they end in nothing but an exception
                 if self._context.must_reopen:
                     raise StreamBroken("the venue takes other exits than it had promised: what can be done there is asked anew")
-                telling.due_news(read(await socket.receive(SILENCE_S_MAX), numbers).orders)
-                wake.set()
+                telling.begin(wake.set)
+                facts, line.facts = [*line.facts, *telling.told()], []
+                while self._context.aside:
+                    facts.append(self._context.aside.popleft())
+                now_ns = self._clock.boot_ns()
+                since_ns = max(since_ns, telling.told_until_ns)
+                if telling.oldest_ns is not None and self._clock.wall_ns() - telling.oldest_ns >= UNTOLD_S_MAX * NS_PER_S:
+                    raise StreamBroken("the venue tells that something has happened, and not what")
+                is_live = bool(line.up_ns) and (was_live or (telling.polled_ns >= line.up_ns and telling.is_done))
+                is_alive = now_ns - line.heard_ns < LIFE_S * NS_PER_S and now_ns - told_ns >= LIFE_S * NS_PER_S
+                if facts or is_alive or is_live != was_live:
+                    told_ns, was_live = now_ns, is_live
+                    yield Batch(facts=facts, cursor=str(since_ns), is_live=is_live)
         finally:
+            telling.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _keep_line(self, line: _Line, telling: Telling, wake: asyncio.Event, poll_now: asyncio.Event, *, was_before: bool) -> NoReturn:
+        """Have a connection and take what it says, and another one when it breaks. Ends in an exception.
+
+        Args:
+            was_before: something was heard before this, so that the core has to compare.
+        """
+        tries = 0
+        while True:
+            try:
+                async with self._way_out.websocket() as socket:
+                    numbers = Numbers(is_strict=self._is_strict)
+                    await self._subscribe(socket, numbers, telling)
+                    up_ns = self._clock.wall_ns()
+                    async with asyncio.TaskGroup() as both:
+                        both.create_task(self._hear(socket, numbers, line, telling, wake))
+                        line.facts += await self._standing(telling)
+                        if was_before:
+                            line.facts.append(Unplaced(text="the stream was opened again: what ended meanwhile without a trade is seen by comparing"))
+                        line.up_ns, was_before, tries = up_ns, True, 0
+                        poll_now.set()
+                        wake.set()
+            except* StreamDenied as denied:
+                raise _first(denied) from None
+            except* (StreamBroken, OutboundError, NotSent) as troubles:
+                trouble = _first(troubles)
+                now_ns = self._clock.boot_ns()
+                if line.up_ns:
+                    line.up_ns, line.down_since_ns = 0, now_ns
+                elif now_ns - line.down_since_ns >= LINE_S_MAX * NS_PER_S:
+                    raise trouble from None
+                _log.info("the venue's websocket is opened again", extra={"reason": f"{type(trouble).__name__}: {trouble}"})
+                wake.set()
+            await asyncio.sleep(LINE_PAUSES_S[min(tries, len(LINE_PAUSES_S) - 1)] * self._jitter.uniform(0.5, 1.0))
+            tries += 1
+
+    async def _standing(self, telling: Telling) -> list[Fact]:
+        """What works now, asked for until it is answered: the connection stays up meanwhile."""
+        while True:
+            with contextlib.suppress(InDoubt, NotSent):  # until the connection breaks, which ends this with it
+                return await telling.standing(await self._client.working())
+            await asyncio.sleep(POLL_AGAIN_S)
+
+    async def _hear(self, socket: WebSocket, numbers: Numbers, line: _Line, telling: Telling, wake: asyncio.Event) -> NoReturn:
+        """Take what the channel says. Ends in an exception."""
+        while True:
+            telling.due_news(read(await socket.receive(SILENCE_S_MAX), numbers).orders)
+            line.heard_ns = self._clock.boot_ns()
             wake.set()
 
-    async def _poll(self, telling: Telling, wake: asyncio.Event) -> NoReturn:
-        """Ask for executions without a word from the channel, again and again."""
+    async def _poll(self, line: _Line, telling: Telling, wake: asyncio.Event, poll_now: asyncio.Event, floor_ns: int) -> NoReturn:
+        """Ask for executions without a word from the channel, again and again; none from before ``floor_ns``."""
         while True:
-            await asyncio.sleep(POLL_S)
-            read_ns = self._clock.wall_ns()
+            poll_now.clear()
+            read_ns, pause_s = self._clock.wall_ns(), POLL_AGAIN_S
             with contextlib.suppress(InDoubt, NotSent):  # the next try is soon; what lacks all the while ends the stream
-                telling.due_fills(await self._client.fills(since_ns=self._there(min(telling.polled_ns, read_ns - POLL_BACK_NS))))
-                telling.polled_ns = read_ns
+                telling.due_fills(await self._client.fills(since_ns=self._there(max(floor_ns, min(telling.polled_ns, read_ns - POLL_BACK_NS)))))
+                telling.polled_ns, line.heard_ns, pause_s = read_ns, self._clock.boot_ns(), POLL_S
                 wake.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await poll_now.wait()
 
     def _there(self, our_ns: int) -> int:
         """A moment of ours on the venue's clock, at the latest: what was executed after it must not lie before it there."""
@@ -146,3 +205,12 @@ class Stream:
                     wanted -= {message.channel, *message.subscribed}
         except TimeoutError:
             raise StreamBroken("the subscription was not acknowledged") from None
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The first exception of a group, however deep it lies."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, Exception)
+    return found

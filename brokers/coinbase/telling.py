@@ -75,6 +75,8 @@ class Telling:
         """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now."""
         told: list[Fact] = []
         for one in orders:
+            if self._states.get(one.order_id) == (one.status, one.filled_size, one.is_triggered):
+                continue  # told by an earlier connection
             self._due.setdefault(one.order_id, self._context.clock.wall_ns())
             knows = not one.originating_order_id or self._context.names.name_of_entry(one.originating_order_id) is not None
             if knows and not one.filled_size:

@@ -5,7 +5,7 @@ The parts: ``rest`` and ``client`` ask, ``answers`` reads, ``ids`` names, ``look
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from decimal import Decimal
@@ -32,6 +32,7 @@ from brokers.live.venue import (
     EntryEnded,
     Fact,
     Intent,
+    NotSent,
     Sighting,
     Stranger,
     Target,
@@ -41,7 +42,7 @@ from brokers.live.venue import (
     derived_id,
 )
 from runtime.clock import NS_PER_S, Clock
-from runtime.outbound import Outbound
+from runtime.outbound import InDoubt, Outbound
 from trading.brackets import Protection
 from trading.instruments import Instruments, Side
 from trading.money import ZERO
@@ -161,8 +162,9 @@ class CoinbaseVenue:
         gone: Decimal | None = None
         if target.order.side is Side.BUY and found.position_units and not found.working_exits:
             # Without an exit that holds them its coins may have been sold by hand; what all brackets lack together the last snapshot has said.
-            holdings = await self._context.client.holdings()
-            here = missing({target.client_id: found}, [target], self._context.products, holdings)
+            here: Mapping[str, Decimal] = {}
+            with contextlib.suppress(InDoubt, NotSent):  # what guards the position must not wait for an answer about money
+                here = missing({target.client_id: found}, [target], self._context.products, await self._context.client.holdings())
             gone = min(max(here.get(target.client_id, ZERO), self._gone.get(target.client_id, ZERO)), found.position_units)
         return self._sighting(found, target, gone)
 

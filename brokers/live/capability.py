@@ -21,10 +21,12 @@ class Capability:
 
     ``trails``: the venue moves a trailing stop by itself; else the core does, with ``amend``. ``ttl_types``: entries that the venue ends at their
     date by itself; the others the core cancels. ``stop_may_rest``: a triggered stop is a limit order and may stay unfilled; the core then watches the
-    price and closes what the stop left behind. ``entry_types``: what can be ordered at all.
+    price and closes what the stop left behind. ``entry_types``: what can be ordered at all. ``attached_types``: of which entries the exits come
+    attached, where ``exits`` says so; those of the others are placed after the fill.
     """
 
     exits: Exits = Exits.ATTACHED
+    attached_types: frozenset[EntryType] = frozenset(EntryType)
     trails: bool = True
     ttl_types: frozenset[EntryType] = frozenset({EntryType.LIMIT, EntryType.STOP})
     entry_types: frozenset[EntryType] = frozenset(EntryType)

@@ -171,9 +171,9 @@ class Jobs:
 
     def amend(self, bracket: Bracket, change: Amendment, apply: Callable[[Bracket, int], Bracket], verdict: Verdict, now_ns: int) -> VenueCall:
         """Ask for ``change``; once the venue has agreed, ``apply`` makes it in the book."""
+        target = target_of(bracket)  # as it was: the mark of this very call is no doubt that the venue has to be searched for
         refs = replace(bracket.venue, asked=Doubt.AMEND, asked_ns=now_ns, released=True)
-        marked = self._account.book.put(replace(bracket, venue=refs, updated_ns=now_ns))
-        target = target_of(marked)
+        self._account.book.put(replace(bracket, venue=refs, updated_ns=now_ns))
         return self._out_call(
             bracket.n,
             lambda: self._venue.amend(target, change),
@@ -181,11 +181,11 @@ class Jobs:
         )
 
     def _call(self, bracket: Bracket, found: Next, now_ns: int) -> VenueCall:
+        n, target, venue = bracket.n, target_of(bracket), self._venue  # without the mark, as in ``amend``
         mark = _MARK.get(found.job)
         if mark is not None:
             refs = replace(bracket.venue, asked=mark, asked_ns=now_ns, released=bracket.venue.released or mark is not Doubt.CANCEL)
             bracket = self._account.book.put(replace(bracket, venue=refs))
-        n, target, venue = bracket.n, target_of(bracket), self._venue
         delay_s = max(0, found.due_ns - now_ns) / NS_PER_S
         match found.job:
             case Job.CANCEL:

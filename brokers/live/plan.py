@@ -128,7 +128,7 @@ def _guard(bracket: Bracket, notes: Notes, capability: Capability, policy: Venue
     if bracket.protection is not Protection.NONE:
         return None
     since_ns = notes.bare_since_ns or now_ns
-    if capability.exits is Exits.ATTACHED and not notes.looked_for_stop:
+    if capability.exits is Exits.ATTACHED and bracket.order.entry_type in capability.attached_types and not notes.looked_for_stop:
         return Next(Job.LOOK, max(notes.not_before_ns, since_ns + round(policy.attach_s_max * NS_PER_S)))
     return Next(Job.PROTECT, notes.not_before_ns)
 

@@ -15,7 +15,6 @@ import logging
 import shutil
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -27,7 +26,7 @@ from typing import Any
 
 from brokers.live.broker import LiveBroker
 from brokers.live.venue import client_id_of
-from runtime.clock import NS_PER_S, SystemClock
+from runtime.clock import NS_PER_S
 from runtime.program import prepare_home
 from runtime.settings import Settings, load_settings
 from runtime.timestamps import from_text
@@ -37,6 +36,7 @@ from tests.venues.campaign_report import NAKED_S_MAX, UNKNOWN_S_MAX, Report
 from tests.venues.campaign_side import Side
 from tests.venues.common.conf import instruments_of
 from tests.venues.common.faults import Fault, Kind
+from tests.venues.common.paced import PacedLoop, run_paced
 from trading.errors import ArenaError, DeadlinePassed, OrderDenied, OutcomeUnknown, StateConflict, Unavailable
 
 # How the share of faults is divided; slow answers hold a connection for long and are kept few.
@@ -99,7 +99,8 @@ class _Campaign:
         self._todo = iter(range(plan.orders))
 
     async def run(self) -> Report:
-        began = time.monotonic()
+        began = self._now_s()
+        self.side.faults.reseed(self.plan.seed)
         parts = self.plan.stops + 1
         per_part = -(-self.plan.orders // parts)
         for part in range(parts):
@@ -107,7 +108,7 @@ class _Campaign:
                 self._strike()
                 await asyncio.gather(*(self._bot(ask, per_part, Random(f"{self.plan.seed}-{part}-{bot}")) for bot in range(self.plan.bots)))
             self.side.faults.clear()  # a start is made in fair weather, with whatever was left in the middle
-        self.report.seconds = time.monotonic() - began
+        self.report.seconds = self._now_s() - began
         async with self._opened() as ask, self._beside(self._watch()):
             await self._settle(ask)
             await self._judge(ask)
@@ -115,14 +116,21 @@ class _Campaign:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Caller]:
-        clock, instruments = SystemClock(), instruments_of(self.side.source)
+        clock, instruments = self.side.clock, instruments_of(self.side.source)
         broker = LiveBroker(self.side.adapter(), instruments=instruments, clock=clock)
-        async with running(self.settings, broker, instruments, clock, self.side.source) as (_, ask):
+        async with running(self.settings, broker, instruments, clock, self.side.source) as (adapter, ask):
+            loop = asyncio.get_running_loop()
+            if isinstance(loop, PacedLoop):
+                loop.slow_while(lambda: bool(adapter.context.journal._in_flight))
             async with asyncio.timeout(60):
                 while not broker.is_reconciled:
                     await asyncio.sleep(0.01)
             self.instance = broker._account.instance
             yield ask
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
 
     @asynccontextmanager
     async def _beside(self, *wanted: Any) -> AsyncIterator[None]:
@@ -166,7 +174,7 @@ class _Campaign:
     async def _watch(self) -> None:
         """Look at the venue's own books for positions without a stop."""
         while True:
-            now, naked = time.monotonic(), self.side.naked()
+            now, naked = self._now_s(), self.side.naked()
             self._naked_since = {ref: self._naked_since.get(ref, now) for ref in naked}
             for ref in [ref for ref, since in self._naked_since.items() if now - since > NAKED_S_MAX]:
                 self.report.naked += 1
@@ -237,13 +245,13 @@ class _Campaign:
 
         Both books move on while they are read (an entry ends at its date), so a difference is one only when it stays.
         """
-        began, report = time.monotonic(), self.report
-        while time.monotonic() - began < 2 * UNKNOWN_S_MAX:
+        began, report = self._now_s(), self.report
+        while self._now_s() - began < 2 * UNKNOWN_S_MAX:
             orders = await self._orders(ask)
             report.unknown_at_the_end = sum(1 for order in orders if order["status"] in _IN_DOUBT)
             report.disagreeing = self._differences(orders)
             if not report.unknown_at_the_end and not report.definite_after_calm_s:
-                report.definite_after_calm_s = time.monotonic() - began
+                report.definite_after_calm_s = self._now_s() - began
             if not report.unknown_at_the_end and not report.disagreeing:
                 return
             await asyncio.sleep(0.2)
@@ -311,11 +319,11 @@ class _Campaign:
 SIDES: Mapping[str, str] = {"oanda": "tests.brokers.oanda.campaign:OandaSide", "coinbase": "tests.brokers.coinbase.campaign:CoinbaseSide"}
 
 
-def side_of(source: str) -> Side:
+def side_of(source: str) -> type[Side]:
     """The side of ``source``, loaded when it is wanted: each leans on its own simulator and adapter."""
     module, _, name = SIDES[source].partition(":")
-    made: Side = getattr(importlib.import_module(module), name)()
-    return made
+    found: type[Side] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def main(argv: Sequence[str]) -> int:
@@ -330,7 +338,12 @@ def main(argv: Sequence[str]) -> int:
     wanted = options.parse_args(argv)
     logging.disable(logging.ERROR)  # a venue in trouble is the point, and told of in figures
     plan = Plan(orders=wanted.orders, faults=wanted.faults, seed=wanted.seed, bots=wanted.bots, stops=wanted.stops)
-    report = asyncio.run(run(side_of(wanted.source), plan))
+    side = side_of(wanted.source)
+
+    async def campaign() -> Report:
+        return await run(side(), plan)
+
+    report = run_paced(campaign()) if side.is_paced else asyncio.run(campaign())
     print("\n".join(report.lines()))
     return 0 if report.is_good else 1
 

@@ -7,13 +7,19 @@ from decimal import Decimal
 from random import Random
 
 from brokers.live.venue import Venue
+from runtime.clock import Clock, SystemClock
 from tests.venues.common.faults import FaultScript
 
 
 class Side(ABC):
-    """One venue: the simulator's side of it, and our adapter for it."""
+    """One venue: the simulator's side of it, and our adapter for it; made on the loop it runs on.
+
+    ``is_paced``: the campaign runs on a ``PacedLoop``, and both sides read that loop's time from ``clock``.
+    """
 
     source: str
+    is_paced: bool = False
+    clock: Clock = SystemClock()
 
     @property
     @abstractmethod

@@ -11,29 +11,43 @@ from brokers.coinbase.ids import FAMILY_CHARS, Part, read_part
 from brokers.coinbase.venue import CoinbaseVenue
 from brokers.live.venue import Venue, VenuePolicy
 from tests.brokers.coinbase.kit import adapter
-from tests.venues.campaign import Side
-from tests.venues.coinbase.orders import Order
+from tests.venues.campaign_side import Side
+from tests.venues.coinbase.orders import ON_BOOK, Order
 from tests.venues.coinbase.venue import CoinbaseVenue as SimulatedVenue
 from tests.venues.common.faults import FaultScript
+from tests.venues.common.paced import LoopClock
 from trading.money import ZERO
 
 _MIDDLE = Decimal(60000)
 _STEP = Decimal(6)  # a basis point
 
 
-@dataclass
+@dataclass(slots=True, kw_only=True)
 class _Bracket:
     """One bracket as the venue has it: by the names of its orders, nothing else."""
 
     client_id: str
     entries: list[Order] = field(default_factory=list)
-    entered: Decimal = ZERO
-    left: Decimal = ZERO
-    covered: Decimal = ZERO
+    others: list[Order] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+
+    @property
+    def entered(self) -> Decimal:
+        return sum((order.filled_size for order in self.entries), ZERO)
 
     @property
     def held(self) -> Decimal:
-        return self.entered - self.left
+        """Below zero, more was sold for it than it had bought."""
+        return self.entered - sum((order.filled_size for order in self.others), ZERO)
+
+    @property
+    def covered(self) -> Decimal:
+        """What of it an order with a stop would take out."""
+        return sum((order.remaining for order in self.others if order.status in ON_BOOK and order.terms.stop_price is not None), ZERO)
+
+    @property
+    def is_over(self) -> bool:
+        return not self.held and all(order.is_final for order in (*self.entries, *self.others))
 
 
 class CoinbaseSide(Side):
@@ -45,12 +59,17 @@ class CoinbaseSide(Side):
     """
 
     source = "coinbase"
+    is_paced = True
 
     def __init__(self, policy: VenuePolicy | None = None, *, attached: bool = True) -> None:
+        self.clock = clock = LoopClock()
         self._policy = policy
-        self._sim = SimulatedVenue()
+        self._sim = SimulatedVenue(clock=clock)
         self._sim.set_state({"balances": {"USD": "90000000", "BTC": "1000"}, "options": {"attached_supported": attached}})
+        self._sim.account.on_order(self._note)
         self._mid = _MIDDLE
+        self._brackets: dict[str, _Bracket] = {}
+        self._open: dict[str, _Bracket] = {}
 
     @property
     def faults(self) -> FaultScript:
@@ -63,7 +82,7 @@ class CoinbaseSide(Side):
             yield
 
     def adapter(self) -> Venue:
-        venue: CoinbaseVenue = adapter(self._sim)
+        venue: CoinbaseVenue = adapter(self._sim, clock=self.clock)
         if self._policy is not None:
             venue.policy = self._policy  # type: ignore[misc]  # a class's own, changed for this one
         return venue
@@ -93,41 +112,37 @@ class CoinbaseSide(Side):
     def created(self) -> Mapping[str, int]:
         """An entry that was changed is another order of the same bracket; two that both trade are one too many."""
         made: Counter[str] = Counter()
-        for one in self._brackets():
+        for one in self._brackets.values():
             first = sum(1 for order in one.entries if order.client_order_id == one.client_id)
-            is_doubled = one.entered > max(order.size for order in one.entries)
+            is_doubled = bool(one.entries) and one.entered > max(order.size for order in one.entries)
             made[one.client_id] = first + is_doubled
         return made
 
     def held(self) -> Mapping[str, Decimal]:
-        return {one.client_id: one.held for one in self._brackets() if one.held}
+        return {one.client_id: one.held for one in self._brackets.values() if one.held}
 
     def resting(self) -> Mapping[str, Decimal]:
-        found = {one.client_id: sum((order.remaining for order in one.entries), ZERO) for one in self._brackets()}
+        found = {one.client_id: sum((order.remaining for order in one.entries), ZERO) for one in self._brackets.values()}
         return {client_id: units for client_id, units in found.items() if units}
 
     def requests(self) -> int:
         return sum(self._sim.hits.counts.values())
 
     def naked(self) -> frozenset[str]:
-        return frozenset(one.client_id for one in self._brackets() if one.held > one.covered)
+        for family in [family for family, one in self._open.items() if one.is_over]:
+            del self._open[family]
+        return frozenset(one.client_id for one in self._open.values() if one.held > one.covered)
 
-    def _brackets(self) -> list[_Bracket]:
-        """The first order of a family is its entry: what goes by another name came after it."""
-        found: dict[str, _Bracket] = {}
-        account = self._sim.account
-        for order in account.orders.values():
-            root = account.orders[order.originating_order_id] if order.originating_order_id else order
-            one = found.setdefault(root.client_order_id[:FAMILY_CHARS], _Bracket(root.client_order_id))
+    def _note(self, order: Order) -> None:
+        """The first order of a family is its entry: what goes by another name came after it, and attached exits name no family but an order."""
+        root = self._sim.account.orders[order.originating_order_id] if order.originating_order_id else order
+        family = root.client_order_id[:FAMILY_CHARS]
+        one = self._brackets.setdefault(family, _Bracket(client_id=root.client_order_id))
+        self._open[family] = one
+        if order.order_id not in one.known:
+            one.known.add(order.order_id)
             part = None if order.originating_order_id else read_part(one.client_id, order.client_order_id)
-            if part is not None and part[0] is Part.ENTRY:
-                one.entries.append(order)
-                one.entered += order.filled_size
-            else:
-                one.left += order.filled_size
-                if order.status in {"OPEN", "CANCEL_QUEUED"} and order.terms.stop_price is not None:
-                    one.covered += order.remaining
-        return list(found.values())
+            (one.entries if part is not None and part[0] is Part.ENTRY else one.others).append(order)
 
     def _quote(self) -> None:
         self._sim.quote("BTC-USD", f"{self._mid}", f"{self._mid + 1}")

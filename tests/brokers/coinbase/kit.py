@@ -206,8 +206,8 @@ async def pair(*, balances: Mapping[str, str] | None = None, **options: object) 
 
 def adapter(sim: SimulatedVenue, **options: Any) -> CoinbaseVenue:
     """A fresh adapter at ``sim``, as after a restart."""
-    key = ApiKey(sim.key.name, sim.key.secret)
-    return CoinbaseVenue(key, instruments_of("coinbase"), CLOCK, rest_url=sim.base_url, stream_url=sim.ws_url, rate_per_s=1e6, **options)
+    key, clock = ApiKey(sim.key.name, sim.key.secret), options.pop("clock", CLOCK)
+    return CoinbaseVenue(key, instruments_of("coinbase"), clock, rest_url=sim.base_url, stream_url=sim.ws_url, rate_per_s=1e6, **options)
 
 
 class Ear:

@@ -343,3 +343,16 @@ async def test_the_account_keeps_its_name_when_the_key_is_replaced(at: Pair) -> 
 
 def _fields(intent: Any) -> dict[str, Any]:
     return {name: getattr(intent, name) for name in type(intent).__slots__}
+
+
+async def test_what_only_looked_in_vain_has_sent_nothing(at: Pair) -> None:
+    """A third of reads that fail must not leave a third of all closes in doubt: what stood still stands."""
+    held, waits = await at.place(bracket()), await at.place(limit("59000"))
+    at.strike("error_before", method="GET", path="/orders/", times=None)
+    with pytest.raises(NotSent):
+        await at.venue.close(held.target(), held.position)
+    with pytest.raises(NotSent):
+        await at.venue.amend(waits.target(), Amendment(stop_loss_price=Decimal(57000)))
+    with pytest.raises(NotSent):
+        await at.venue.cancel(waits.target())
+    assert len(at.orders(working=True)) == 3

@@ -1,5 +1,6 @@
 """What the stream tells, and when it no longer believes itself."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from brokers.coinbase.messages import StreamBroken
 from brokers.coinbase.venue import CoinbaseVenue
 from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, ExitFilled, LegGone, LegStands, Unplaced
 from runtime.clock import NS_PER_S, SystemClock
-from runtime.outbound import StreamEnded
+from runtime.outbound import OutboundError
 from tests.brokers.coinbase.kit import Ear, Pair, adapter, bracket, limit, pair
 from tests.venues.common.conf import instruments_of
 from trading.events import CancelReason
@@ -97,21 +98,41 @@ async def test_executions_that_are_listed_late_hold_the_end_back() -> None:
 
 
 @pytest.mark.parametrize("fault", ["stream_gap", "stream_twice", "stream_cut", "stream_cut_mid_line"])
-async def test_a_stream_that_cannot_be_believed_ends_and_the_next_one_has_it_all(at: Pair, fault: str) -> None:
+async def test_a_connection_that_cannot_be_believed_is_opened_again_and_all_is_told(at: Pair, fault: str) -> None:
     known = await at.place(limit("59000"))
     async with Ear(at.venue) as ear:
-        cursor = ear.batches[-1].cursor
         at.strike(fault, path="user")
         at.quote("58990", "59000")
-        if fault == "stream_twice":
-            # Numbers follow one another; the same state once more is no news.
-            await ear.until(lambda: ear.of(EntryFilled))
-            assert ear.trouble is None
-        else:
-            assert isinstance(await ear.ended(), StreamBroken | StreamEnded)
-    async with Ear(at.venue, cursor) as ear:
+        await ear.until(lambda: ear.of(EntryFilled))
+        if fault != "stream_twice":  # there the numbers follow one another, and the same state once more is no news
+            await ear.until(lambda: ear.of(Unplaced))
+            await ear.until(lambda: ear.batches[-1].is_live)
         known.take(ear.facts)
         assert known.position == D("0.01")
+        assert ear.trouble is None
+
+
+async def test_executions_are_told_while_the_channel_cannot_be_had(at: Pair) -> None:
+    """A position that has just opened must not wait for a websocket."""
+    known = await at.place(limit("59000"))
+    async with Ear(at.venue) as ear:
+        at.strike("drop_before", path="^/$", times=None)
+        at.sim.set_state({"close_streams": True})
+        await ear.until(lambda: not ear.batches[-1].is_live)
+        at.quote("58990", "59000")
+        await ear.until(lambda: ear.of(EntryFilled))
+        assert not ear.batches[-1].is_live
+        known.take(ear.facts)
+        assert known.position == D("0.01")
+
+
+async def test_a_channel_that_stays_away_ends_the_stream(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core then looks round: the key may be gone, or the venue closed."""
+    monkeypatch.setattr("brokers.coinbase.stream.LINE_S_MAX", 0.5)
+    async with Ear(at.venue) as ear:
+        at.strike("drop_before", path="^/$", times=None)
+        at.sim.set_state({"close_streams": True})
+        assert isinstance(await ear.ended(), OutboundError)
 
 
 async def test_messages_out_of_order_still_come_to_the_same(at: Pair) -> None:
@@ -174,11 +195,26 @@ async def test_a_deaf_channel_is_made_up_for_when_our_clock_is_ahead(at: Pair) -
         await early.aclose()
 
 
-async def test_silence_ends_the_stream(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_ends_the_connection(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brokers.coinbase.stream.SILENCE_S_MAX", 1.5)
     async with Ear(at.venue) as ear:
         at.strike("stream_mute")
-        assert isinstance(await ear.ended(), StreamEnded)
+        await ear.until(lambda: not ear.batches[-1].is_live)
+        at.sim.faults.clear()
+        await ear.until(lambda: ear.of(Unplaced) and ear.batches[-1].is_live)
+
+
+async def test_no_sign_of_life_while_the_venue_says_nothing(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core takes a stream without one for dead: that must not be hidden from it by this process living on."""
+    monkeypatch.setattr("brokers.coinbase.stream.LIFE_S", 0.2)
+    async with Ear(at.venue) as ear:
+        at.strike("drop_before", times=None)
+        at.sim.set_state({"close_streams": True})
+        await ear.until(lambda: not ear.batches[-1].is_live)
+        await asyncio.sleep(0.3)  # what is still on its way is said by then
+        said = len(ear.batches)
+        await asyncio.sleep(0.8)
+        assert len(ear.batches) == said
 
 
 async def test_a_subscription_that_is_refused_ends_the_stream(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
