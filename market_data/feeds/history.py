@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from random import Random
 
 from market_data.candles import Candle, Granularity, Ohlc, fold
@@ -76,8 +77,10 @@ def _path(market: Market, state: MarketState) -> Iterator[_Step]:
 def _all_granularities(steps: list[Candle]) -> list[Candle]:
     """The steps themselves and what they fold into; a long candle is folded from every shorter step in its stretch."""
     candles: list[Candle] = []
+    shorter: list[Candle] = []  # the granularity before: whatever is shorter still is in it already, so that nothing is folded twice
     for granularity in Granularity:
-        candles.extend(fold((step for step in steps if step.granularity.seconds <= granularity.seconds), granularity))
+        shorter = fold(chain((step for step in steps if step.granularity is granularity), shorter), granularity)
+        candles.extend(shorter)
     return candles
 
 
