@@ -1,0 +1,100 @@
+"""``arena backup`` and ``arena restore`` of an arena that is stopped: the copy is whole, and what is not exactly a copy is never put back."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from brokers.schema import MIGRATIONS
+from cli.app import app
+from runtime.program import prepare_home
+from runtime.settings import load_settings
+from tests.bus.journals import open_journal
+
+Arena = Callable[..., Result]
+
+
+@pytest.fixture
+async def data(tmp_path: Path) -> Path:
+    """The data of an arena that has run once and stands still."""
+    settings = load_settings({"ARENA_HOME": str(tmp_path / "var")})
+    prepare_home(settings)
+    for source in ("oanda", "coinbase"):
+        async with await open_journal(settings.data_dir, source, migrations=MIGRATIONS):
+            pass
+    return settings.data_dir
+
+
+@pytest.fixture
+def arena(data: Path) -> Arena:
+    """One ``arena`` command on that arena."""
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"ARENA_HOME": str(data.parent)})
+
+    return run
+
+
+def test_a_stopped_arena_is_copied_under_its_owners_locks(arena: Arena, data: Path, tmp_path: Path) -> None:
+    done = arena("backup", tmp_path / "copy")
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["backup.json", "coinbase.db", "oanda.db"]
+    for source in ("oanda", "coinbase"):
+        with closing(sqlite3.connect(tmp_path / "copy" / f"{source}.db")) as copy, closing(sqlite3.connect(data / f"{source}.db")) as whole:
+            events = "SELECT seq, body FROM events ORDER BY seq"
+            assert copy.execute(events).fetchall() == whole.execute(events).fetchall() != []
+
+
+def test_a_copy_is_never_written_over(arena: Arena, tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    done = arena("backup", tmp_path / "copy")
+    assert done.exit_code == 2
+    assert "does not exist" in done.output
+
+
+def flip_a_bit(copy: Path) -> None:
+    whole = (copy / "oanda.db").read_bytes()
+    (copy / "oanda.db").write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+
+
+def lose_a_file(copy: Path) -> None:
+    (copy / "oanda.db").unlink()
+
+
+def change_the_manifest(**fields: object) -> Callable[[Path], None]:
+    def change(copy: Path) -> None:
+        manifest = json.loads((copy / "backup.json").read_text())
+        (copy / "backup.json").write_text(json.dumps({**manifest, **fields}))
+
+    return change
+
+
+def lose_the_manifest(copy: Path) -> None:
+    (copy / "backup.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (flip_a_bit, "missing or changed"),
+        (lose_a_file, "missing or changed"),
+        (change_the_manifest(version=2), "another version"),
+        (change_the_manifest(files={"users.db": {}}), "no program owns"),
+        (lose_the_manifest, "is no backup"),
+    ],
+    ids=["a bit", "a file", "the version", "the owners", "the manifest"],
+)
+def test_what_is_not_exactly_a_copy_is_refused_and_changes_nothing(
+    arena: Arena, data: Path, tmp_path: Path, spoil: Callable[[Path], None], why: str
+) -> None:
+    assert arena("backup", tmp_path / "copy").exit_code == 0
+    before = {path.name: path.read_bytes() for path in data.iterdir()}
+    spoil(tmp_path / "copy")
+    done = arena("restore", tmp_path / "copy")
+    assert done.exit_code == 1
+    assert why in done.output
+    assert {path.name: path.read_bytes() for path in data.iterdir()} == before
