@@ -166,6 +166,7 @@ class AccountTotal(TypedDict):
     holdings_value: Number
     realized_pnl: Number
     fees: Number
+    financing: Number
     pending_orders: int
     open_trades: int
     as_of: str | None

@@ -34,7 +34,7 @@ from trading.performance import ratio
 
 _ACCOUNT_SUMS = (
     "balance", "cash", "reserved", "open_pnl", "equity", "margin_used", "margin_available", "holdings_value", "realized_pnl", "fees",
-    "pending_orders", "open_trades",
+    "financing", "pending_orders", "open_trades",
 )  # fmt: skip
 _PERFORMANCE_SUMS = ("trades", "wins", "losses", "net_pnl", "fees", "won", "lost")
 

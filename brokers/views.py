@@ -164,6 +164,7 @@ def account_view(account: Account, account_id: str) -> View:
         "holdings_value": nearest(account.holdings_value),
         "realized_pnl": nearest(account.realized_pnl),
         "fees": nearest(account.fees),
+        "financing": nearest(account.financing),
         "pending_orders": account.pending_orders,
         "open_trades": account.open_trades,
         "as_of": _time(account.as_of_ns),

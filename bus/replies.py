@@ -113,6 +113,7 @@ class AccountView(TypedDict):
     holdings_value: Number
     realized_pnl: Number
     fees: Number
+    financing: Number
     pending_orders: int
     open_trades: int
     as_of: str | None

@@ -2,9 +2,9 @@
 
     equity = balance + open P&L + what is held besides, at mid
 
-``balance`` is settled money: what was paid in plus every realised P&L less every fee. ``open_pnl`` is what closing everything now would realise:
-longs at the bid, shorts at the ask, before exit fees, converted at mid. Every figure says how old its oldest quote is (``as_of_ns``) and whether
-that is too old to act on (``stale``). docs/glossary.md defines each.
+``balance`` is settled money: what was paid in plus every realised P&L less every fee, at a live venue plus financing. ``open_pnl`` is what closing
+everything now would realise: longs at the bid, shorts at the ask, before exit fees, converted at mid. Every figure says how old its oldest quote is
+(``as_of_ns``) and whether that is too old to act on (``stale``). docs/glossary.md defines each.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from trading.instruments import Side
+from trading.money import ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,8 @@ class Account:
 
     ``cash`` is what could be paid with now if nothing were reserved: at Coinbase the balance less what open longs cost plus what open shorts
     brought; at OANDA the balance. ``reserved`` is kept back for resting orders and for buying back shorts. ``holdings`` is every currency held
-    besides, those of open brackets included; ``holdings_value`` counts only those that no bracket will sell.
+    besides, those of open brackets included; ``holdings_value`` counts only those that no bracket will sell. ``financing`` is what a live venue has
+    credited (below zero: charged) for positions held overnight, dividends included: part of the balance beside ``realized_pnl`` and ``fees``.
     """
 
     venue: str
@@ -37,6 +39,7 @@ class Account:
     holdings_value: Decimal
     realized_pnl: Decimal
     fees: Decimal
+    financing: Decimal = ZERO
     pending_orders: int
     open_trades: int
     as_of_ns: int

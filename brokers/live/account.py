@@ -11,7 +11,7 @@ from decimal import Decimal
 from brokers.base import Snapshot
 from brokers.live.book import Book
 from brokers.live.plan import Notes
-from brokers.live.venue import Capability, Exits, VenueAccount, VenueInfo
+from brokers.live.venue import Booked, BookingKind, Capability, Exits, VenueAccount, VenueInfo
 from brokers.paper import views
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.state import State
@@ -27,6 +27,8 @@ from trading.venue_refs import Doubt
 
 MODE = "live"
 CURRENCY = "USD"  # until the venue has said which
+# Bookings that are recognised when they are told again; a venue books a few a day, and tells again only what is around the cursor.
+BOOKED_MAX = 200
 
 _NO_CAPABILITY = Capability()
 
@@ -45,6 +47,8 @@ class LiveAccount:
         self.funds: VenueAccount | None = None
         self.funds_ns = 0
         self.cursor = ""
+        self.financing = ZERO
+        self._booked: list[str] = []
         self.instance = ""
         self.notes: dict[int, Notes] = {}
 
@@ -116,6 +120,17 @@ class LiveAccount:
         books.own_holdings = {name: nearest(amount - held.get(name, ZERO)) for name, amount in funds.holdings.items()}
         self.state.account_changed = True
 
+    def take_booking(self, fact: Booked) -> bool:
+        """Count a booking; False when it has been counted. The balance is the venue's own, and is asked for: it may have this one in it already."""
+        if fact.booking_id in self._booked:
+            return False
+        self._booked = [*self._booked, fact.booking_id][-BOOKED_MAX:]
+        if fact.kind is not BookingKind.TRANSFER:
+            self.financing = plain(self.financing + book(fact.amount))
+        self.state.account_changed = True
+        self.book.must_compare = True
+        return True
+
     def kept_cursor(self, cursor: str) -> None:
         """What came up to here is in the book: it is committed with it."""
         if cursor and cursor != self.cursor:
@@ -165,7 +180,7 @@ class LiveAccount:
         account = views.account(self.state, now_ns)
         funds = self.funds
         if funds is None:
-            return replace(account, stale=True)
+            return replace(account, financing=self.financing, stale=True)
         used = account.margin_used if funds.margin_used is None else book(funds.margin_used)
         equity = account.equity if funds.equity is None or not account.stale else book(funds.equity)
         return replace(
@@ -173,6 +188,7 @@ class LiveAccount:
             equity=equity,
             margin_used=used,
             margin_available=plain(equity - used) if funds.margin_available is not None else account.margin_available,
+            financing=self.financing,
             reserved=max(account.reserved, book(funds.reserved)),
             stale=account.stale or not self.is_open,
         )
@@ -187,6 +203,7 @@ class LiveAccount:
         funds = self.funds
         books = self.state.books
         kept: dict[str, object] = {"cursor": self.cursor, "realized_pnl": str(books.realized_pnl), "fees": str(books.fees)}
+        kept |= {"financing": str(self.financing), "booked": list(self._booked)}
         if funds is not None:
             kept["funds"] = {
                 "currency": funds.currency,
@@ -202,6 +219,10 @@ class LiveAccount:
         self.cursor = str(record.get("cursor", ""))
         books.realized_pnl = Decimal(str(record.get("realized_pnl", 0)))
         books.fees = Decimal(str(record.get("fees", 0)))
+        self.financing = Decimal(str(record.get("financing", 0)))
+        booked = record.get("booked", [])
+        assert isinstance(booked, list)
+        self._booked = [str(each) for each in booked]
         funds = record.get("funds")
         if self.funds is None and isinstance(funds, Mapping):
             equity, holdings = funds.get("equity"), funds.get("holdings")

@@ -5,8 +5,9 @@ UTC, on the venue's clock; 0 where the venue does not say.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
+from enum import StrEnum
 from typing import TypeVar
 
 from trading.brackets import Liquidity
@@ -117,6 +118,27 @@ class Remembered(Fact):
     """The adapter wants ``memo`` kept with the bracket: merged into ``VenueRefs.memo`` and handed back with every Target. An empty text removes."""
 
     memo: Mapping[str, str]
+
+
+class BookingKind(StrEnum):
+    """Why the venue moved money that no fill moved."""
+
+    FINANCING = "financing"
+    DIVIDEND = "dividend"
+    TRANSFER = "transfer"  # paid in or out by a person: no result of trading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked(Fact):
+    """The venue booked ``amount`` of the account's currency that belongs to no fill: above zero it was received. It concerns no bracket.
+
+    ``booking_id`` is the venue's and unique in the account: the same id is the same booking. ``instruments``: how much for which, where it says.
+    """
+
+    kind: BookingKind
+    booking_id: str
+    amount: Decimal
+    instruments: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,15 @@ Called on the writer thread alone; nothing here raises, for what a venue has sai
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from brokers.live.account import LiveAccount
-from brokers.live.venue import Fact
+from brokers.live.venue import Booked, BookingKind, Fact
 from brokers.live.waiting import Waiting
 from trading import events
 from trading.brackets import Bracket
 from trading.errors import StateConflict
-from trading.money import ZERO
+from trading.money import ZERO, nearest, plain
 from trading.venue_refs import Doubt
 
 # What one event tells of.
@@ -35,6 +36,9 @@ class Hearing:
         """Apply facts; those of an answer that carry no id the book knows are about the bracket that was asked about."""
         book = self._account.book
         for fact in facts:
+            if isinstance(fact, Booked):
+                self._book(fact, now_ns)
+                continue
             known = fact if about is None or book.find(fact) is not None else replace(fact, client_id=about.venue.client_id)
             try:
                 bracket = book.take(known, now_ns)
@@ -51,6 +55,18 @@ class Hearing:
             return
         self._account.book.resolve(bracket, now_ns)
 
+    def _book(self, fact: Booked, now_ns: int) -> None:
+        """Money that no fill moved: counted once, and told."""
+        account = self._account
+        if not account.take_booking(fact):
+            return
+        currency, amount = account.state.books.currency, plain(nearest(fact.amount))
+        instruments = {name: plain(nearest(part)) for name, part in sorted(fact.instruments.items())[:TOLD_MAX]}
+        booked = {"id": fact.booking_id, "kind": str(fact.kind), "amount": amount, "currency": currency, "instruments": instruments}
+        details: dict[str, object] = {"differences": [_said(fact.kind, amount, currency)], "found": 1, "adopted": [], "booked": booked}
+        orders = len(account.state.brackets)
+        account.state.tell(events.reconciled(instrument=None, blind_s=ZERO, orders=orders, ts_ns=fact.time_ns or now_ns, details=details))
+
     def misfit(self, conflict: StateConflict) -> None:
         """What the venue said fits no state that the bracket can be in: no reason to stop; the comparison with the venue mends it."""
         self.misfits += 1
@@ -65,3 +81,11 @@ class Hearing:
         orders = len(self._account.state.brackets)
         self._account.state.tell(events.reconciled(instrument=None, blind_s=ZERO, orders=orders, ts_ns=now_ns, details=details))
         self.told.clear()
+
+
+def _said(kind: BookingKind, amount: Decimal, currency: str) -> str:
+    """A booking in words."""
+    sum_ = f"{abs(amount)} {currency}"
+    if kind is BookingKind.TRANSFER:
+        return f"{sum_} {'paid into' if amount >= 0 else 'taken out of'} the account"
+    return f"the venue {'credited' if amount >= 0 else 'charged'} {sum_} of {'financing' if kind is BookingKind.FINANCING else 'dividend adjustment'}"

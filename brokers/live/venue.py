@@ -30,6 +30,8 @@ from typing import Protocol
 
 from brokers.live.capability import Capability, Exits, VenuePolicy
 from brokers.live.facts import (
+    Booked,
+    BookingKind,
     EntryAccepted,
     EntryEnded,
     EntryFilled,
@@ -50,6 +52,8 @@ from trading.venue_refs import StandingLeg, VenueRefs
 __all__ = [
     "Amendment",
     "Batch",
+    "Booked",
+    "BookingKind",
     "Capability",
     "EntryAccepted",
     "EntryEnded",

@@ -5,7 +5,9 @@
     ORDER_FILL                                 EntryFilled for what it opened, ExitFilled for each trade it closed or reduced
     TAKE_PROFIT_ORDER, STOP_LOSS_ORDER, …      LegStands, and again for the new size after a reduction
     ORDER_CANCEL                               EntryEnded or LegGone; nothing for one that was replaced or went with its trade
-    about the account alone                    nothing
+    DAILY_FINANCING, DIVIDEND_ADJUSTMENT,      Booked
+    TRANSFER_FUNDS
+    others about the account alone             nothing
     anything else                              Unplaced: the core compares the account with the venue soon
 
 The facts of one transaction are always the same, fill ids included, so it may be told as often as it is seen. A transaction that lacks what its type
@@ -16,7 +18,19 @@ import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, Fact, LegGone, LegStands, Unplaced
+from brokers.live.venue import (
+    Booked,
+    BookingKind,
+    EntryAccepted,
+    EntryEnded,
+    EntryFilled,
+    EntryRefused,
+    ExitFilled,
+    Fact,
+    LegGone,
+    LegStands,
+    Unplaced,
+)
 from brokers.oanda import wire
 from brokers.oanda.memory import KnownOrder, KnownTrade, Memory, Missing, Role
 from brokers.oanda.reasons import REPLACED, WENT_WITH_TRADE, cancel_reason, close_reason, exit_leg
@@ -38,13 +52,12 @@ LEGS: Mapping[Role, Leg] = {Role.TAKE_PROFIT: Leg.TAKE_PROFIT, Role.STOP_LOSS: L
 # Market orders that open nothing: the trade they are about is named in their fill.
 _CLOSING_REASONS = frozenset({"TRADE_CLOSE", "POSITION_CLOSEOUT", "MARGIN_CLOSEOUT", "DELAYED_TRADE_CLOSE"})
 
-# Money and settings of the account: no bracket's business, seen in the next comparison.
+# Settings of the account: no bracket's business, seen in the next comparison.
 _ACCOUNT_TYPES = frozenset(
     {
         "CREATE",
         "CLIENT_CONFIGURE",
         "CLIENT_CONFIGURE_REJECT",
-        "TRANSFER_FUNDS",
         "TRANSFER_FUNDS_REJECT",
         "ORDER_CANCEL_REJECT",
         "ORDER_CLIENT_EXTENSIONS_MODIFY_REJECT",
@@ -52,11 +65,16 @@ _ACCOUNT_TYPES = frozenset(
         "MARGIN_CALL_ENTER",
         "MARGIN_CALL_EXTEND",
         "MARGIN_CALL_EXIT",
-        "DAILY_FINANCING",
-        "DIVIDEND_ADJUSTMENT",
         "RESET_RESETTABLE_PL",
     }
 )
+
+# Money that no fill moved: which key holds the amount.
+_BOOKINGS: Mapping[str, tuple[BookingKind, str]] = {
+    "DAILY_FINANCING": (BookingKind.FINANCING, "financing"),
+    "DIVIDEND_ADJUSTMENT": (BookingKind.DIVIDEND, "dividendAdjustment"),
+    "TRANSFER_FUNDS": (BookingKind.TRANSFER, "amount"),
+}
 
 
 def facts_of(transaction: Json, memory: Memory) -> Sequence[Fact]:
@@ -78,6 +96,8 @@ def facts_of(transaction: Json, memory: Memory) -> Sequence[Fact]:
         return _entry_made(transaction, memory)
     if kind.endswith("_ORDER_REJECT"):
         return _rejected(transaction, kind)
+    if kind in _BOOKINGS:
+        return _booked(transaction, kind)
     if kind in _ACCOUNT_TYPES:
         return ()
     _log.warning("a transaction of a kind that is not handled: the account will be compared", extra={"type": kind[:64], "id": transaction["id"]})
@@ -206,6 +226,20 @@ def legs_of(trade: KnownTrade, time_ns: int) -> list[LegStands]:
         LegStands(trade_ref=trade.trade_id, order_ref=order.order_id, leg=LEGS[order.role], units=trade.units, price=order.price, time_ns=time_ns)
         for order in found
     ]
+
+
+def _booked(transaction: Json, kind: str) -> Sequence[Fact]:
+    """A booking of nothing (no position was held at the day's end) is not told."""
+    what, key = _BOOKINGS[kind]
+    amount = wire.number(transaction, key)
+    positions = wire.parts_or_none(transaction, "positionFinancings")
+    instruments = {wire.text(each, "instrument"): wire.number(each, "financing") for each in positions}
+    if what is BookingKind.DIVIDEND and (instrument := wire.text_or(transaction, "instrument")):
+        instruments = {instrument: amount}
+    if not amount:
+        return ()
+    booking_id = wire.identity(transaction, "id")
+    return [Booked(kind=what, booking_id=booking_id, amount=amount, instruments=instruments, time_ns=_time(transaction))]
 
 
 def _cancel(transaction: Json, memory: Memory) -> Sequence[Fact]:

@@ -52,7 +52,13 @@ def feed_recovered(turn: Turn) -> Told:
 
 
 def reconciled(turn: Turn) -> Told:
+    """What was found other than in the books, else that they were checked."""
     event = turn.event
+    found = _differences(event)
+    if found:
+        is_money = isinstance(event.payload["details"], Mapping) and "booked" in event.payload["details"]
+        more = f"And {len(found) - NAMES_MAX} more." if len(found) > NAMES_MAX else None
+        return sentences(f"{event.source}: {'; '.join(found[:NAMES_MAX])}.", more), "plain" if is_money else "warning"
     blind_s, orders, what = event.number("blind_s"), event.number("orders"), event.word("instrument") or event.source
     lead = f"{what}: the books are checked" + (f" after {figures.span(blind_s)} without a look" if blind_s else "") + "."
     carried = f"{figures.plain(orders)} {'order was' if orders == 1 else 'orders were'} open meanwhile." if orders else None
@@ -82,6 +88,12 @@ def anything_else(turn: Turn) -> Told:
     """A type newer than these rules is still said to have happened."""
     what = f" on {turn.event.order_id}" if turn.event.order_id else ""
     return f"{turn.event.source} says {turn.event.type.replace('_', ' ')}{what}.", "plain"
+
+
+def _differences(event: Happening) -> list[str]:
+    details = event.payload.get("details")
+    listed = details.get("differences") if isinstance(details, Mapping) else None
+    return [clean(each, REASON_CHARS_MAX).rstrip(".") for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
 
 
 def _reason(event: Happening) -> str | None:

@@ -146,7 +146,7 @@ DEFAULTS: dict[str, Any] = {
         "account": {
             "broker": "oanda", "account": "paper", "mode": "paper", "currency": "USD", "balance": 100000, "cash": 100000, "reserved": 0,
             "open_pnl": 0, "equity": 100000, "margin_used": 0, "margin_available": 100000, "holdings": {}, "holdings_value": 0, "realized_pnl": 0,
-            "fees": 0, "pending_orders": 0, "open_trades": 0, "as_of": None, "stale": False,
+            "fees": 0, "financing": 0, "pending_orders": 0, "open_trades": 0, "as_of": None, "stale": False,
         }
     },
     "instrument.list": {"instruments": []},

@@ -69,6 +69,11 @@ describe('the other types follow their pattern', () => {
       { old: 'ACTIVE', new: 'HALTED', reason: 'lunch', changed_by: 'trader@test' },
       '⏻ Trading State oanda HALTED | by trader@test | lunch',
     ],
+    [
+      'reconciled',
+      { blind_s: 0, orders: 2, details: { differences: ['the venue charged 1.25 USD of financing', 7] } },
+      '⇄ Reconciled oanda | the venue charged 1.25 USD of financing | 7',
+    ],
     ['feed_stale', { instruments: ['EUR_USD'], reason: 'stale', age_ms: 10400 }, '∿ Feed Stale oanda EUR_USD | stale | no quote for 10.4 s'],
     [
       'paper_reset',

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brokers.live.venue import EntryAccepted, EntryFilled, ExitFilled, LegGone, LegStands, Unplaced, VenueRefused
+from brokers.live.venue import Booked, EntryAccepted, EntryFilled, ExitFilled, LegGone, LegStands, Unplaced, VenueRefused
 from brokers.oanda import stream
 from runtime.outbound import StreamEnded
 from runtime.secret_files import Secret
@@ -56,7 +56,8 @@ async def test_a_long_absence_is_read_in_pages(at: Pair, monkeypatch: pytest.Mon
     await at.place(bracket())
     async with Listener(at.venue, "1") as heard:
         assert len([batch for batch in heard.batches if not batch.is_live]) == 4
-        assert [type(fact) for fact in heard.facts] == [EntryAccepted, EntryFilled, LegStands, LegStands]
+        assert [fact.booking_id for fact in heard.of(Booked)] == [str(number) for number in range(3, 24)]
+        assert [type(fact) for fact in heard.facts[21:]] == [EntryAccepted, EntryFilled, LegStands, LegStands]
 
 
 async def test_a_cursor_that_the_venue_never_reached_is_said(at: Pair) -> None:

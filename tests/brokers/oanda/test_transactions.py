@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, LegGone, LegStands, Unplaced
+from brokers.live.venue import Booked, BookingKind, EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, LegGone, LegStands, Unplaced
 from brokers.oanda.memory import KnownOrder, KnownTrade, Memory, Missing, Role
 from brokers.oanda.transactions import facts_of, unreadable
 from brokers.oanda.wire import Malformed
@@ -237,9 +237,28 @@ def test_a_refused_entry_is_refused_and_a_refused_change_ends_nothing() -> None:
         assert facts_of(harmless, Memory()) == ()
 
 
-@pytest.mark.parametrize("kind", ["DAILY_FINANCING", "TRANSFER_FUNDS", "MARGIN_CALL_ENTER", "ORDER_CANCEL_REJECT", "CREATE"])
+@pytest.mark.parametrize("kind", ["MARGIN_CALL_ENTER", "ORDER_CANCEL_REJECT", "CREATE"])
 def test_the_accounts_own_affairs_concern_no_bracket(kind: str) -> None:
     assert facts_of(transaction(kind), Memory()) == ()
+
+
+def test_financing_dividends_and_transfers_are_told_with_their_amounts() -> None:
+    positions = [{"instrument": "EUR_USD", "financing": "-1.0000"}, {"instrument": "USD_JPY", "financing": "-0.2500"}]
+    daily = transaction("DAILY_FINANCING", financing="-1.2500", accountBalance="99998.7500", positionFinancings=positions)
+    (fact,) = facts_of(daily, Memory())
+    assert isinstance(fact, Booked)
+    assert (fact.kind, fact.booking_id, fact.amount) == (BookingKind.FINANCING, daily["id"], Decimal("-1.25"))
+    assert fact.instruments == {"EUR_USD": Decimal(-1), "USD_JPY": Decimal("-0.25")}
+    dividend = transaction("DIVIDEND_ADJUSTMENT", instrument="SPX500_USD", dividendAdjustment="3.0000")
+    (fact,) = facts_of(dividend, Memory())
+    assert isinstance(fact, Booked)
+    assert (fact.kind, fact.amount, fact.instruments) == (BookingKind.DIVIDEND, Decimal(3), {"SPX500_USD": Decimal(3)})
+    (fact,) = facts_of(transaction("TRANSFER_FUNDS", amount="-500.0000"), Memory())
+    assert isinstance(fact, Booked)
+    assert (fact.kind, fact.amount) == (BookingKind.TRANSFER, Decimal(-500))
+    assert facts_of(transaction("DAILY_FINANCING", financing="0.0000"), Memory()) == ()
+    with pytest.raises(Malformed):
+        facts_of(transaction("DAILY_FINANCING"), Memory())
 
 
 @pytest.mark.parametrize("kind", ["A_TYPE_OF_TOMORROW", "DELAYED_TRADE_CLOSURE", "REOPEN", "TRADE_CLIENT_EXTENSIONS_MODIFY", "FIXED_PRICE_ORDER"])

@@ -61,6 +61,7 @@ class Account:
         self.balance = ZERO
         self.realized = ZERO
         self.financing = ZERO
+        self.dividends = ZERO
         self.realized_by_side: defaultdict[tuple[str, Side], Decimal] = defaultdict(Decimal)
         self.sizes: defaultdict[tuple[str, Side], Decimal] = defaultdict(Decimal)
         self._unrealized: Decimal | None = None
@@ -206,8 +207,9 @@ class Account:
     # ── what the venue does of itself ──
 
     def charge_financing(self, amount: Decimal) -> Doc:
-        """The daily financing: changes the balance and takes an id."""
+        """The daily financing: changes the balance and takes an id. It falls on the open trades, each in proportion to its units."""
         amount = wire.round_money(amount)
+        shares = self._shares(amount)
         self.balance += amount
         self.financing += amount
         return self.log.batch().write(
@@ -215,8 +217,49 @@ class Account:
             financing=wire.money(amount),
             accountBalance=wire.money(self.balance),
             accountFinancingMode="DAILY",
-            positionFinancings=[],
+            positionFinancings=[
+                {
+                    "instrument": name,
+                    "financing": wire.money(sum((share for trade, share in shares if trade.instrument == name), ZERO)),
+                    "openTradeFinancings": [
+                        {"tradeID": str(trade.id), "financing": wire.money(share)} for trade, share in shares if trade.instrument == name
+                    ],
+                }
+                for name in dict.fromkeys(trade.instrument for trade, _ in shares)
+            ],
         )
+
+    def adjust_dividend(self, instrument: str, amount: Decimal) -> Doc:
+        """A dividend of what an index holds, paid or charged to whoever holds the index."""
+        amount = wire.round_money(amount)
+        self.balance += amount
+        self.dividends += amount
+        return self.log.batch().write(
+            "DIVIDEND_ADJUSTMENT",
+            instrument=instrument,
+            dividendAdjustment=wire.money(amount),
+            quoteDividendAdjustment=wire.money(amount),
+            accountBalance=wire.money(self.balance),
+            openTradeDividendAdjustments=[],
+        )
+
+    def transfer(self, amount: Decimal) -> Doc:
+        """Somebody pays money in, or takes some out."""
+        self.balance += wire.round_money(amount)
+        return self.log.batch().write(
+            "TRANSFER_FUNDS", amount=wire.money(amount), fundingReason="CLIENT_FUNDING", accountBalance=wire.money(self.balance)
+        )
+
+    def _shares(self, amount: Decimal) -> list[tuple[Trade, Decimal]]:
+        """``amount`` over the open trades; what rounding leaves falls on the last."""
+        total = sum((abs(trade.units) for trade in self.open.values()), ZERO)
+        shares = [(trade, wire.round_money(amount * abs(trade.units) / total)) for trade in self.open.values()]
+        if shares:
+            trade, last = shares[-1]
+            shares[-1] = (trade, last + amount - sum((share for _, share in shares), ZERO))
+            for trade, share in shares:
+                trade.financing += share
+        return shares
 
     def _begin(self) -> None:
         site, division, user, number = self.config.id.split("-")
@@ -229,7 +272,4 @@ class Account:
             homeCurrency=self.config.currency,
         )
         self.log.batch().write("CLIENT_CONFIGURE", alias=self.config.alias)
-        self.balance = self.config.balance
-        self.log.batch().write(
-            "TRANSFER_FUNDS", amount=wire.money(self.balance), fundingReason="CLIENT_FUNDING", accountBalance=wire.money(self.balance)
-        )
+        self.transfer(self.config.balance)

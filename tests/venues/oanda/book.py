@@ -90,6 +90,7 @@ class Trade:
     client: Extensions | None = None
     state: str = "OPEN"
     realized: Decimal = ZERO
+    financing: Decimal = ZERO
     closed_ns: int | None = None
     closing_ids: list[int] = field(default_factory=list)
     closed_value: Decimal = ZERO  # closed units, unsigned, times their price: for the average
@@ -115,7 +116,7 @@ class Trade:
             "state": self.state,
             "currentUnits": number(self.units),
             "realizedPL": money(self.realized),
-            "financing": money(ZERO),
+            "financing": money(self.financing),
             "dividendAdjustment": money(ZERO),
         }
         if self.client is not None:

@@ -129,10 +129,11 @@ class OandaVenue:
     def set_state(self, wanted: Mapping[str, Any]) -> None:
         """How the account is, and what happens to it.
 
-        ``financing``: an amount charged now. ``hedging``, ``stops_exclude_each_other``: see AccountConfig. ``note``: the text of a transaction
-        whose type no published file knows; the real venue gets new ones, too. ``flatten``: every order cancelled and every trade closed, as by hand.
+        ``financing``: an amount credited (below zero: charged) now; ``dividend``: the same for EUR_USD; ``transfer``: paid in or out. ``hedging``,
+        ``stops_exclude_each_other``: see AccountConfig. ``note``: the text of a transaction whose type no published file knows; the real venue gets
+        new ones, too. ``flatten``: every order cancelled and every trade closed, as by hand.
         """
-        known = {"financing", "hedging", "stops_exclude_each_other", "note", "flatten"}
+        known = {"financing", "dividend", "transfer", "hedging", "stops_exclude_each_other", "note", "flatten"}
         if unknown := sorted(set(wanted) - known):
             raise ValueError(f"{unknown[0]} cannot be set; {', '.join(sorted(known))} can")
         config = self.account.config
@@ -149,6 +150,10 @@ class OandaVenue:
                 closing.close_trade(self.account, str(trade.id), {})
         if "financing" in wanted:
             self.account.charge_financing(Decimal(wanted["financing"]))
+        if "dividend" in wanted:
+            self.account.adjust_dividend("EUR_USD", Decimal(wanted["dividend"]))
+        if "transfer" in wanted:
+            self.account.transfer(Decimal(wanted["transfer"]))
         if "note" in wanted:
             self.account.log.batch().write("ACCOUNT_NOTE", note=str(wanted["note"]))
 

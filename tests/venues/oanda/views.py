@@ -161,7 +161,7 @@ def summary(account: Account) -> Doc:
         "resettablePLTime": "0",
         "financing": money(account.financing),
         "commission": money(ZERO),
-        "dividendAdjustment": money(ZERO),
+        "dividendAdjustment": money(account.dividends),
         "guaranteedExecutionFees": money(ZERO),
         **calculated_account(account),
     }

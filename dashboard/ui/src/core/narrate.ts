@@ -186,6 +186,17 @@ function seconds(before: string, value: Json | undefined, perSecond = 1): string
   return typeof value === 'number' && Number.isFinite(value) ? `${before} ${(value / perSecond).toFixed(1).replace(/\.0$/, '')} s` : '';
 }
 
+/** In what the venue was other than the books, in words; the first few. */
+function differences(details: Json | undefined): readonly string[] {
+  const listed = isRecord(details) ? details['differences'] : undefined;
+  return Array.isArray(listed)
+    ? listed
+        .slice(0, 3)
+        .map((one) => oneLine(one, 160))
+        .filter(Boolean)
+    : [];
+}
+
 /** What a source says of itself and its prices: the source, what it concerns, then what follows from the payload. */
 function tellFeed(tone: Tone, name: string, rest: (payload: Payload) => readonly string[]): Tell {
   return (event, payload) => {
@@ -266,7 +277,10 @@ const TELLINGS: ReadonlyMap<string, Tell> = new Map(
     protection_restored: simple('shield', 'good', 'Protection Restored', 'protection'),
     feed_stale: tellFeed('warning', 'Feed Stale', (payload) => [words(payload['reason']), seconds('no quote for', payload['age_ms'], 1000)]),
     feed_recovered: tellFeed('good', 'Feed Recovered', (payload) => [seconds('silent for', payload['silent_s'])]),
-    reconciled: tellFeed('plain', 'Reconciled', (payload) => [seconds('blind for', payload['blind_s']), `${plain(payload['orders'])} orders open`]),
+    reconciled: tellFeed('plain', 'Reconciled', (payload) => {
+    const found = differences(payload['details']);
+    return found.length > 0 ? found : [seconds('blind for', payload['blind_s']), `${plain(payload['orders'])} orders open`];
+  }),
     clock_stepped: tellFeed('warning', 'Clock Stepped', (payload) => [seconds('by', payload['step_s'])]),
     source_reset: tellFeed('warning', 'History Begins', (payload) => [words(payload['reason'])]),
     paper_reset: tellFeed('plain', 'Paper Account Reset', (payload) => [
