@@ -25,57 +25,73 @@ def price(name: str, ticks: int) -> Decimal:
     return ticks * INSTRUMENTS[name].tick
 
 
+# Made once: a strategy that is made anew for each draw is checked and named anew too, which was most of what a plan cost.
+COUNT = st.integers(5, 50)
+PASSING_NS = st.sampled_from([1, 1, S, 40 * S])
+KINDS = ["quote"] * 12 + ["place"] * 5 + ["match", "cancel", "modify", "close", "time"]
+KIND, KIND_OR_RESTART = st.sampled_from(KINDS), st.sampled_from(KINDS + ["restart"] * 2)
+NAME = {venue: st.sampled_from(names) for venue, names in NAMES.items()}
+WHICH = st.integers(0, 30)
+
+MOVE, LEAP = st.integers(-STEP_TICKS, STEP_TICKS), st.sampled_from([1, 1, 1, 8, 150])
+SPREAD = st.integers(0, 12)
+SIZE = st.sampled_from([None, None, None, 0, 30, 250])
+IS_FRESH = st.sampled_from([True] * 9 + [False])
+
+WHO = st.sampled_from(["ann", "bob"])
+SIDE, ENTRY_TYPE = st.sampled_from(list(Side)), st.sampled_from(list(EntryType))
+FROM_MID = st.integers(-30, 30)
+DISTANCE = st.sampled_from([1, 20, 60, 200, 20_000])
+TRAIL = st.sampled_from([None, None, 5, 25])
+COINS, UNITS = st.sampled_from(["0.001", "0.2", "0.37", "1.2"]), st.sampled_from(["1", "100", "777", "600000"])
+TTL_MIN = st.sampled_from([Decimal("0.5"), Decimal(360), Decimal(360)])
+
+CHANGES = st.dictionaries(st.sampled_from(["stop_loss_price", "take_profit_price", "entry_price"]), st.integers(-60, 60), min_size=1)
+PERCENT = st.sampled_from([None, 50, 100])
+
+
 @st.composite
 def plans(draw: st.DrawFn, venue: str, *, restarts: bool = False) -> list[Step]:
     """Steps: quotes that wander, orders round the market, commands about some order, the passing of time."""
     mids = dict(MID)
     steps: list[Step] = []
     now = T0
-    kinds = ["quote"] * 12 + ["place"] * 5 + ["match", "cancel", "modify", "close", "time"] + (["restart"] * 2 if restarts else [])
-    for _ in range(draw(st.integers(5, 50))):
-        now += draw(st.sampled_from([1, 1, S, 40 * S]))
-        kind = draw(st.sampled_from(kinds))
-        name = draw(st.sampled_from(NAMES[venue]))
+    for _ in range(draw(COUNT)):
+        now += draw(PASSING_NS)
+        kind = draw(KIND_OR_RESTART if restarts else KIND)
+        name = draw(NAME[venue])
         if kind == "quote":
-            moved = mids[name] + draw(st.integers(-STEP_TICKS, STEP_TICKS)) * draw(st.sampled_from([1, 1, 1, 8, 150]))
+            moved = mids[name] + draw(MOVE) * draw(LEAP)
             mids[name] = min(max(moved, MID[name] // 2), MID[name] * 2)
-            spread = draw(st.integers(0, 12))
-            size = draw(st.sampled_from([None, None, None, 0, 30, 250]))
-            fresh = draw(st.sampled_from([True] * 9 + [False]))
-            steps.append((kind, (quote_at(name, mids[name], spread, size, now), now, fresh)))
+            steps.append((kind, (quote_at(name, mids[name], draw(SPREAD), draw(SIZE), now), now, draw(IS_FRESH))))
         elif kind == "place":
-            steps.append((kind, (draw(orders(name, mids[name])), draw(st.sampled_from(["ann", "bob"])), now)))
+            steps.append((kind, (_order(draw, name, mids[name]), draw(WHO), now)))
         elif kind == "modify":
-            changes = draw(
-                st.dictionaries(st.sampled_from(["stop_loss_price", "take_profit_price", "entry_price"]), st.integers(-60, 60), min_size=1)
-            )
-            steps.append((kind, (draw(st.integers(0, 30)), {field: price(name, mids[name] + move) for field, move in changes.items()}, now)))
+            changes = draw(CHANGES)
+            steps.append((kind, (draw(WHICH), {field: price(name, mids[name] + move) for field, move in changes.items()}, now)))
         elif kind == "close":
-            steps.append((kind, (name, draw(st.sampled_from([None, 50, 100])), now)))
+            steps.append((kind, (name, draw(PERCENT), now)))
         else:
-            steps.append((kind, (draw(st.integers(0, 30)), name, now)))
+            steps.append((kind, (draw(WHICH), name, now)))
     return steps
 
 
-@st.composite
-def orders(draw: st.DrawFn, name: str, mid: int) -> BracketOrder:
-    side = draw(st.sampled_from(list(Side)))
-    kind = draw(st.sampled_from(list(EntryType)))
-    entry = mid + draw(st.integers(-30, 30))
-    stop = entry - side.sign * draw(st.sampled_from([1, 20, 60, 200, 20_000]))
-    target = entry + side.sign * draw(st.sampled_from([1, 20, 60, 200, 20_000]))
-    trail = draw(st.sampled_from([None, None, 5, 25]))
-    units = draw(st.sampled_from(["1", "100", "777", "600000"] if name != "BTC-USD" else ["0.001", "0.2", "0.37", "1.2"]))
+def _order(draw: st.DrawFn, name: str, mid: int) -> BracketOrder:
+    side, kind = draw(SIDE), draw(ENTRY_TYPE)
+    entry = mid + draw(FROM_MID)
+    stop = entry - side.sign * draw(DISTANCE)
+    target = entry + side.sign * draw(DISTANCE)
+    trail = draw(TRAIL)
     return BracketOrder(
         instrument=name,
         side=side,
-        units=Decimal(units),
+        units=Decimal(draw(COINS if name == "BTC-USD" else UNITS)),
         entry_type=kind,
         entry_price=None if kind is EntryType.MARKET else price(name, entry),
         stop_loss_price=price(name, stop),
         take_profit_price=price(name, target),
         trailing_stop_distance=None if trail is None else price(name, trail),
-        ttl_min=draw(st.sampled_from([Decimal("0.5"), Decimal(360), Decimal(360)])),
+        ttl_min=draw(TTL_MIN),
         client_order_id="x",
     )
 
