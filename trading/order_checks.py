@@ -8,6 +8,7 @@ with its two valid neighbours.
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from operator import attrgetter
 from typing import TypeVar
 
 from trading.errors import InvalidRequest, OrderDenied
@@ -25,6 +26,9 @@ QUALITY_MAX = Decimal(100)
 NAME_CHARS_MAX = 64  # what is repeated of a name that is none of ours: a request may be filled with one, and its answer must travel
 
 ValueT = TypeVar("ValueT")
+
+_NUMBERS = ("units", "size", "entry_price", "stop_loss_price", "take_profit_price", "trailing_stop_distance", "quality_score", "ttl_min")
+_numbers_of = attrgetter(*_NUMBERS)
 
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,48}")
 
@@ -155,14 +159,15 @@ def check_range(field: str, value: Decimal, low: Decimal, high: Decimal, code: s
 
 def check_number(field: str, value: Decimal) -> None:
     """Refuse what no wire could carry: NaN, infinity, more than fifteen significant digits."""
+    if fits_wire(value):
+        return
     if not value.is_finite():
         raise OrderDenied(f"{field} must be a number", code="NUMBER_NOT_FINITE", details={"field": field, "value": str(value)})
-    if not fits_wire(value):
-        raise OrderDenied(
-            f"{field} has more than {SIGNIFICANT_DIGITS_MAX} significant digits",
-            code="NUMBER_TOO_LONG",
-            details={"field": field, "value": str(value), "limit": SIGNIFICANT_DIGITS_MAX},
-        )
+    raise OrderDenied(
+        f"{field} has more than {SIGNIFICANT_DIGITS_MAX} significant digits",
+        code="NUMBER_TOO_LONG",
+        details={"field": field, "value": str(value), "limit": SIGNIFICANT_DIGITS_MAX},
+    )
 
 
 def check_client_order_id(client_order_id: str | None) -> str:
@@ -179,8 +184,7 @@ def check_client_order_id(client_order_id: str | None) -> str:
 
 
 def _check_numbers(ticket: OrderTicket) -> None:
-    for field in ("units", "size", "entry_price", "stop_loss_price", "take_profit_price", "trailing_stop_distance", "quality_score", "ttl_min"):
-        value = getattr(ticket, field)
+    for field, value in zip(_NUMBERS, _numbers_of(ticket), strict=True):
         if value is not None:
             check_number(field, value)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 
 from trading.errors import InvalidRequest, OrderDenied
 from trading.instruments import Side
@@ -182,16 +183,16 @@ def canonical_hash(order: BracketOrder) -> str:
 
     Two requests with one ``client_order_id`` and the same hash are one order; with another hash they are a mistake (422 ``IDEMPOTENCY_MISMATCH``).
     """
-    parts = [f"{name}={_canonical(getattr(order, name))}" for name in _HASHED_FIELDS]
+    values = zip(_HASHED_FIELDS, _hashed_values(order), strict=True)
+    parts = [f"{name}={_canonical(value) if type(value) is Decimal else value}" for name, value in values]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _canonical(value: object) -> str:
+def _canonical(number: Decimal) -> str:
     """One text for one number. Most are plain already, and their text shows it: no exponent, no zero at the end of a fraction."""
-    text = str(value)
-    if isinstance(value, Decimal) and ("E" in text or (text[-1] == "0" and "." in text)):
-        return str(plain(value))
-    return text
+    text = str(number)
+    return str(plain(number)) if "E" in text or (text[-1] == "0" and "." in text) else text
 
 
 _HASHED_FIELDS = tuple(field.name for field in fields(BracketOrder) if field.name != "client_order_id")
+_hashed_values = attrgetter(*_HASHED_FIELDS)

@@ -163,7 +163,9 @@ class Books:
     def valuation(self) -> Valuation:
         """Everything at the standing quotes."""
         open_pnl, margin, is_complete = ZERO, ZERO, True
-        for name in self.shares:
+        for name, share in self.shares.items():
+            if not share.long_units and not share.short_units:
+                continue
             long_pnl, short_pnl, margin_used = self.marked(name)
             if long_pnl is None or short_pnl is None or margin_used is None:
                 is_complete = False
