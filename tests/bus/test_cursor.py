@@ -1,5 +1,7 @@
 """Cursors: text in, the same text out, and nothing else is let in."""
 
+from string import ascii_lowercase, digits
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +11,10 @@ from bus.cursor import CURSOR_BYTES_MAX, SEQ_MAX, Cursor, MalformedCursor, Posit
 EPOCH = "00f1e2d3c4b5a697"
 OTHER = "ffffffffffffffff"
 
-sources = st.from_regex(r"[a-z][a-z0-9_]{0,7}", fullmatch=True)
-positions = st.builds(Position, st.from_regex(r"[0-9a-f]{16}", fullmatch=True), st.integers(0, SEQ_MAX))
+# From their parts: st.from_regex draws the same at four times the cost.
+sources = st.builds("{}{}".format, st.sampled_from(ascii_lowercase), st.text(ascii_lowercase + digits + "_", max_size=7))
+epochs = st.integers(0, 2**64 - 1).map("{:016x}".format)
+positions = st.builds(Position, epochs, st.integers(0, SEQ_MAX))
 cursors = st.builds(Cursor, st.dictionaries(sources, positions, max_size=6))
 
 
