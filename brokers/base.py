@@ -15,7 +15,7 @@ store holds, so the Broker's memory never runs ahead of it.
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Protection
@@ -60,8 +60,7 @@ class Verdict:
         self.settled = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(NamedTuple):
     """What a command came to so far: the brackets it touched, as they stand, and what is left to do at the venue.
 
     A placement has one call at most. A change that the venue has to agree to has a verdict for each order.
@@ -88,8 +87,7 @@ class Snapshot:
     first_n: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(NamedTuple):
     """A standing quote to value an account by: the newest of its instrument, how old it is, and whether it may still decide."""
 
     quote: Quote

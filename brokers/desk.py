@@ -5,7 +5,7 @@ in the transaction at hand, so that the book and the journal cannot disagree. No
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from brokers import curve, grant_ledger, ledger, performance, tenancy
 from brokers.base import Broker, Mark, Snapshot
@@ -26,8 +26,7 @@ FINISHED_MAX = 2000
 _PROTECTION = frozenset({EventType.PROTECTION_LOST, EventType.PROTECTION_RESTORED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
+class NewOrder(NamedTuple):
     """What is kept with a bracket that is new: the hash of its body, and how to answer who placed it once its event has a seq."""
 
     body_hash: str

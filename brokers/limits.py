@@ -96,7 +96,7 @@ class Limits:
                     code="DAY_RESULT_UNKNOWN",
                     details={"unknown": sorted(name for name, told in self._heard.items() if told is None or told.day != own.day)},
                 )
-            state = replace(state, day_pnl=own.pnl, day_pnl_total=total)
+            state = state._replace(day_pnl=own.pnl, day_pnl_total=total)
         risk.check(order, state, self.settings, self._checks)
 
     def refuse_change(self, before: BracketOrder, after: BracketOrder, *, broker: Exposed, marks: Mapping[str, Mark]) -> None:

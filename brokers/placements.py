@@ -109,7 +109,7 @@ class Placements:
         except ArenaError as error:
             return error
         if is_repeat and placed.result is not None:
-            placed = replace(placed, result={**placed.result, "replayed": True})
+            placed = placed._replace(result={**placed.result, "replayed": True})
         return self._told(placed, context.last_event, is_new=not is_repeat)
 
     def _told(self, placed: Placed, last_event: Mapping[str, object], *, is_new: bool) -> Told:

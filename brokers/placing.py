@@ -6,9 +6,8 @@ asked. A refusal by our rules is journalled, so that it can be read and commente
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from brokers import grant_ledger, grants, ledger
 from brokers.actors import Actor
@@ -34,8 +33,7 @@ _LIST_ITEMS_MAX = 200
 _IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceRequest:
+class PlaceRequest(NamedTuple):
     """A ticket and the id it goes by, who sent it, whether it is late or the store is short of room by now, and the newest quotes."""
 
     ticket: OrderTicket
@@ -47,8 +45,7 @@ class PlaceRequest:
     deadline_ns: int | None = None  # from then on nothing may be sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(NamedTuple):
     """What came of it: exactly one of the first three is set, and ``call`` besides when the venue must still be asked.
 
     ``refusal`` is returned rather than raised: what was journalled about it must be committed.

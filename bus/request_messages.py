@@ -10,7 +10,7 @@ Source: docs/protocol.md, section 5.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 
@@ -30,8 +30,7 @@ _OP = re.compile(r"[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}")
 _FIELDS = frozenset({"v", "id", "op", "args", "actor", *DEADLINE_FIELDS})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One operation that somebody asks for. ``actor`` is as it came, None for somebody on this host; ``deadline`` is set where ``op`` needs one."""
 
     id: str

@@ -7,9 +7,9 @@ seconds since 1970 with milliseconds, numbers as the first version sent them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from trading.brackets import Bracket, Fill, Trade
 from trading.orders import BracketOrder, Leg
@@ -64,8 +64,7 @@ class CancelReason(StrEnum):
     MARKET_HALTED = "market_halted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventDraft:
+class EventDraft(NamedTuple):
     """An event before its journal gives it a place: ``ts_ns`` is when it happened, for people."""
 
     type: EventType

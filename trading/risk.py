@@ -7,8 +7,8 @@ exits.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from trading.errors import OrderDenied
 from trading.instruments import Instrument
@@ -18,8 +18,7 @@ from trading.quotes import Quote
 from trading.risk_limits import RiskLimits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exposure:
+class Exposure(NamedTuple):
     """What an account holds and has resting before the order at hand. Money in the account's currency, None where no quote converts.
 
     ``rate`` is what one unit of the instrument's quote currency is worth. Units are of the order's instrument, both sides added up.
@@ -34,8 +33,7 @@ class Exposure:
     total_notional: Decimal | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiskState:
+class RiskState(NamedTuple):
     """Everything the limits look at.
 
     ``quote`` is the standing one and ``quote_age_s`` how long ago it came. ``orders_last_minute`` counts the orders taken in the last 60 s without
@@ -86,8 +84,8 @@ def check_change(before: BracketOrder, after: BracketOrder, state: RiskState, li
         value, old = notional(after, state), notional(before, state)
         if value is None or old is None or value > old:
             held = state.exposure
-            others = replace(held, instrument_notional=_less(held.instrument_notional, old), total_notional=_less(held.total_notional, old))
-            _notional(after, replace(state, exposure=others), limits)
+            others = held._replace(instrument_notional=_less(held.instrument_notional, old), total_notional=_less(held.total_notional, old))
+            _notional(after, state._replace(exposure=others), limits)
     risk, was = risk_money(after, state), risk_money(before, state)
     if risk is None or was is None or risk > was:
         _per_trade(after, state, limits)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from operator import attrgetter
+from typing import NamedTuple
 
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.market import Market
@@ -82,8 +83,7 @@ def share_of(bracket: Bracket, instrument: Instrument) -> Share:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Valuation:
+class Valuation(NamedTuple):
     """The account at the standing quotes. ``is_complete`` is False while a quote it needs is missing: what it would value is left out."""
 
     open_pnl: Decimal

@@ -7,8 +7,8 @@ exactly. One consequence: ranges are worked out for all instruments together, an
 """
 
 import math
-from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from brokers.paper.books import Books, Share
 from brokers.paper.market import Market, Standing
@@ -24,8 +24,7 @@ NEVER_NS = 1 << 63
 _ROUNDING = Decimal("0.00001")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdleRange:
+class IdleRange(NamedTuple):
     """A quote of ``feed`` with ``bid_above < bid < bid_below`` and ``ask_above < ask < ask_below`` before ``until_ns`` changes nothing.
 
     ``feed`` None means that any feed will do: no order has met one yet. With ``bid_above`` infinite no quote passes.
@@ -94,7 +93,7 @@ def narrowed(idle: IdleRange, quote: Quote, reach: Decimal) -> IdleRange:
     """``idle`` cut down to ``reach`` round the standing ``quote``: the bid may fall and the ask rise by less than that."""
     if not reach:
         return NEVER_IDLE
-    return replace(idle, bid_above=max(idle.bid_above, quote.bid - reach), ask_below=min(idle.ask_below, quote.ask + reach))
+    return idle._replace(bid_above=max(idle.bid_above, quote.bid - reach), ask_below=min(idle.ask_below, quote.ask + reach))
 
 
 def _reach(share: Share, instrument: Instrument, standing: Standing, room: Decimal, *, converts: bool) -> Decimal:

@@ -113,7 +113,7 @@ def test_an_order_cannot_pass_in_slices() -> None:
     limits = replace(NONE, instrument_units_max={"EUR_USD": D(150_000)})
     taken = D(50_000)
     for _ in range(20):
-        state = replace(STATE, exposure=replace(EXPOSURE, instrument_units=taken))
+        state = STATE._replace(exposure=EXPOSURE._replace(instrument_units=taken))
         try:
             check(replace(ORDER, units=D(10_000)), state, limits)
         except OrderDenied:
@@ -127,11 +127,11 @@ def test_missing_quality_does_not_pass_a_minimum() -> None:
 
 
 def test_missing_quotes_do_not_pass_an_age_limit() -> None:
-    assert denied(replace(NONE, quote_age_s_max=D(10)), state=replace(STATE, quote=None, quote_age_s=None)).code == "QUOTE_AGE_S_MAX"
+    assert denied(replace(NONE, quote_age_s_max=D(10)), state=STATE._replace(quote=None, quote_age_s=None)).code == "QUOTE_AGE_S_MAX"
 
 
 def test_money_that_nothing_converts_is_refused_rather_than_guessed() -> None:
-    state = replace(STATE, exposure=replace(EXPOSURE, rate=None))
+    state = STATE._replace(exposure=EXPOSURE._replace(rate=None))
     error = denied(replace(NONE, order_notional_max=D(10**9)), state=state)
     assert (error.code, error.details["setting"]) == ("QUOTE_NEEDED", "order_notional_max")
     check(ORDER, state, NONE)
@@ -140,7 +140,7 @@ def test_money_that_nothing_converts_is_refused_rather_than_guessed() -> None:
 def test_before_the_first_quote_a_pair_with_the_accounts_money_as_base_converts_at_its_own_price() -> None:
     """10,000 USD_JPY at 101.710 with the stop at 101.000: 7,100 JPY are 69.81 USD."""
     order = replace(ORDER, instrument="USD_JPY", units=D(10_000), entry_price=D("101.71"), stop_loss_price=D(101), take_profit_price=D(103))
-    state = RiskState(instrument=INSTRUMENTS["USD_JPY"], exposure=replace(EXPOSURE, rate=None))
+    state = RiskState(instrument=INSTRUMENTS["USD_JPY"], exposure=EXPOSURE._replace(rate=None))
     assert round(risk_money(order, state) or D(0), 2) == D("69.81")
     assert round(notional(order, state) or D(0), 6) == 10_000
 
@@ -149,17 +149,17 @@ def test_a_market_entry_is_reckoned_at_the_quote_or_across_both_exits() -> None:
     """At the ask of 1.16705 it risks 705 USD; without a quote the whole way from target to stop, 1,000."""
     order = replace(ORDER, entry_type=EntryType.MARKET, entry_price=None)
     assert risk_money(order, STATE) == D(705)
-    assert risk_money(order, replace(STATE, quote=None)) == D(1000)
+    assert risk_money(order, STATE._replace(quote=None)) == D(1000)
 
 
 def test_fees_are_part_of_the_risk() -> None:
     """0.1 BTC at 60,000, stop 59,000: 100 and 0.6% of both values, 36 + 35.40."""
     order = replace(ORDER, instrument="BTC-USD", units=D("0.1"), entry_price=D(60_000), stop_loss_price=D(59_000), take_profit_price=D(62_000))
-    assert risk_money(order, replace(STATE, instrument=INSTRUMENTS["BTC-USD"])) == D("171.4")
+    assert risk_money(order, STATE._replace(instrument=INSTRUMENTS["BTC-USD"])) == D("171.4")
 
 
 def test_without_equity_any_risk_is_too_much() -> None:
-    error = denied(RiskLimits(), state=replace(STATE, exposure=replace(EXPOSURE, equity=D(0))))
+    error = denied(RiskLimits(), state=STATE._replace(exposure=EXPOSURE._replace(equity=D(0))))
     assert (error.code, error.details["value"]) == ("RISK_PER_TRADE_PCT_MAX", None)
 
 
@@ -172,11 +172,11 @@ def test_daily_losses_are_told_of_each_limit_that_is_set() -> None:
         ("daily_loss_pct_max", D("0.9901"), D(5)),
         ("daily_loss_total_max", D(3000), D(2500)),
     ]
-    assert denied(limits, state=replace(STATE, day_pnl_total=D(-3000))).code == "DAILY_LOSS_TOTAL_MAX"
+    assert denied(limits, state=STATE._replace(day_pnl_total=D(-3000))).code == "DAILY_LOSS_TOTAL_MAX"
 
 
 def test_a_day_in_profit_loses_nothing() -> None:
-    check(ORDER, replace(STATE, day_pnl=D(5000)), replace(NONE, daily_loss_max=D(1), daily_loss_pct_max=D(1)))
+    check(ORDER, STATE._replace(day_pnl=D(5000)), replace(NONE, daily_loss_max=D(1), daily_loss_pct_max=D(1)))
 
 
 # ── settings ──
@@ -231,10 +231,10 @@ def test_no_sequence_of_orders_holds_more_than_the_total(sizes: list[int], limit
     limits = replace(NONE, total_notional_max=D(limit))
     held = D(0)
     for size in sizes:
-        exposure = replace(EXPOSURE, total_notional=held, instrument_notional=held)
+        exposure = EXPOSURE._replace(total_notional=held, instrument_notional=held)
         order = replace(ORDER, units=D(size), entry_price=D(1), stop_loss_price=D("0.5"))
         try:
-            check(order, replace(STATE, exposure=exposure), limits)
+            check(order, STATE._replace(exposure=exposure), limits)
         except OrderDenied:
             continue
         held += size
