@@ -6,17 +6,13 @@ Source: docs/decisions/020-a-day-over-both-brokers.md.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
-from typing import Self
-
-import zmq
 
 from bus.codec import MalformedMessage, from_wire
-from bus.draining import Complaints, Context, Drain
+from bus.draining import Context
 from bus.envelope import decode_event
-from bus.sockets import subscriber
+from bus.listening import Listening
 from bus.topics import heartbeat_topic
-from runtime.clock import NS_PER_S, Clock
+from runtime.clock import NS_PER_S
 from trading.pace import DayResult
 
 GATEWAY = "gateway"
@@ -52,7 +48,7 @@ class Silence:
         return self._silent_ns
 
 
-class BeatIntake:
+class BeatIntake(Listening):
     """Reads heartbeats from the bus; an async context manager.
 
     Args:
@@ -60,40 +56,21 @@ class BeatIntake:
         on_day: told what another broker's day has brought, on the loop.
     """
 
-    def __init__(
-        self, address: str, others: Iterable[str], on_day: Callable[[str, DayResult], None], clock: Clock, *, context: Context | None = None
-    ) -> None:
-        self._address = address
+    def __init__(self, address: str, others: Iterable[str], on_day: Callable[[str, DayResult], None], *, context: Context | None = None) -> None:
         self._others = tuple(others)
-        self._on_day = on_day
-        self._clock = clock
-        self._context = context or zmq.Context.instance()
-        self.gateway = Silence()
-        self.malformed = Complaints("malformed heartbeats")
-
-    async def __aenter__(self) -> Self:
         topics = [heartbeat_topic(program) for program in (GATEWAY, *self._others)]
-        self._socket = subscriber(self._context, self._address, topics)
-        self._drain = Drain(self._socket, self._read)
-        return self
+        super().__init__(address, topics, self._read_beat, complaint="malformed heartbeats", context=context)
+        self._on_day = on_day
+        self.gateway = Silence()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._drain.close()
-        self._socket.close()
-
-    def _read(self, frames: list[bytes]) -> None:
-        try:
-            if len(frames) != 2:
-                raise MalformedMessage("a message has two frames")
-            event = decode_event(frames[1])
-            if event.source == GATEWAY:
-                self.gateway.hear()
-            elif event.source in self._others:
-                result = read_day(event.payload)
-                if result is not None:
-                    self._on_day(event.source, result)
-        except MalformedMessage as error:
-            self.malformed.add(error)
+    def _read_beat(self, body: bytes) -> None:
+        event = decode_event(body)
+        if event.source == GATEWAY:
+            self.gateway.hear()
+        elif event.source in self._others:
+            result = read_day(event.payload)
+            if result is not None:
+                self._on_day(event.source, result)
 
 
 def read_day(payload: Mapping[str, object]) -> DayResult | None:

@@ -161,7 +161,7 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             take = RealQuotes(source, quotes.take).take if broker.mode == "live" else quotes.take
             intake = QuoteIntake(settings.bus_sub_address, source, take, clock)
             adapter = Adapter(source, context, service, (orders, replay), intake)
-            beats = BeatIntake(settings.bus_sub_address, desk.limits.others, desk.limits.hear, clock)
+            beats = BeatIntake(settings.bus_sub_address, desk.limits.others, desk.limits.hear)
             upkeep.watches = watches = Watches(context, beats)
             async with replay, orders, intake, beats:
                 await watches.resume()

@@ -8,15 +8,11 @@ process was frozen are seen to be old.
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from types import TracebackType
-from typing import Self
-
-import zmq
 
 from bus.codec import MalformedMessage, from_wire
-from bus.draining import Complaints, Context, Drain
+from bus.draining import Context
 from bus.envelope import decode_event
-from bus.sockets import subscriber
+from bus.listening import Listening
 from runtime.clock import Clock
 from trading.quotes import Quote
 
@@ -55,37 +51,20 @@ def read_quote(body: bytes, boot_ns: int) -> Received:
     return Received(quote=quote, sent_boot_ns=min(sent_boot_ns, boot_ns))
 
 
-class QuoteIntake:
+class QuoteIntake(Listening):
     """Reads ``quote.<venue>.`` from the bus and hands each quote to ``take``, on the loop; an async context manager."""
 
     def __init__(self, address: str, venue: str, take: Callable[[Received], None], clock: Clock, *, context: Context | None = None) -> None:
-        self._address = address
-        self._topic = b"quote.%b." % venue.encode("ascii")
-        self._take = take
+        topics = [b"quote.%b." % venue.encode("ascii")]
+        super().__init__(address, topics, self._read_quote, complaint=f"malformed quotes of {venue}", context=context)
+        self._on_quote = take
         self._clock = clock
-        self._context = context or zmq.Context.instance()
         self.received = 0
-        self.malformed = Complaints(f"malformed quotes of {venue}")
 
-    async def __aenter__(self) -> Self:
-        self._socket = subscriber(self._context, self._address, [self._topic])
-        self._drain = Drain(self._socket, self._read)
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._drain.close()
-        self._socket.close()
-
-    def _read(self, frames: list[bytes]) -> None:
-        try:
-            if len(frames) != 2:
-                raise MalformedMessage("a message has two frames")
-            received = read_quote(frames[1], self._clock.boot_ns())
-        except MalformedMessage as error:
-            self.malformed.add(error)
-            return
+    def _read_quote(self, body: bytes) -> None:
+        received = read_quote(body, self._clock.boot_ns())
         self.received += 1
-        self._take(received)
+        self._on_quote(received)
 
 
 def _text(value: object) -> str:
