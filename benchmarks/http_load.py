@@ -14,6 +14,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+from benchmarks.open_loop import PATIENCE_S, OpenLoop
+
 OPEN_CONNECTIONS = 128
 
 
@@ -29,7 +31,6 @@ class Connection(asyncio.Protocol):
         self.again = False
         self.latencies: list[float] = []
         self.refused = 0
-        self.idle: asyncio.Queue[Connection] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a stream's transport
@@ -57,8 +58,6 @@ class Connection(asyncio.Protocol):
         self.latencies.append(now - self._began)
         if self.again:
             self.send(now)
-        elif self.idle is not None:
-            self.idle.put_nowait(self)
 
 
 def render(host: str, port: int, path: str, body: str, token: str | None) -> bytes:
@@ -95,46 +94,32 @@ async def closed(connections: list[Connection], seconds: float) -> float:
     return time.perf_counter() - began
 
 
-async def open_loop(connections: list[Connection], per_second: float, seconds: float) -> tuple[float, int]:
-    """Requests go out when they are due; one that finds no idle connection waits, and its wait counts."""
-    idle: asyncio.Queue[Connection] = asyncio.Queue()
-    for connection in connections:
-        connection.idle = idle
-        idle.put_nowait(connection)
-    began = time.perf_counter()
-    count = int(per_second * seconds)
-    for number in range(count):
-        due = began + number / per_second
-        wait = due - time.perf_counter()
-        if wait > 0:
-            await asyncio.sleep(wait)
-        (await idle.get()).send(due)
-    try:
-        async with asyncio.timeout(5):
-            for _ in connections:
-                await idle.get()
-    except TimeoutError:
-        pass
-    return time.perf_counter() - began, count
+async def run_closed(host: str, port: int, path: str, count: int, seconds: float, plan: dict[str, list[str]]) -> tuple[list[float], int, float]:
+    """Latencies, how many were refused, and how long it took."""
+    connections = await connect(host, port, path, count, plan)
+    took = await closed(connections, seconds)
+    return [latency for connection in connections for latency in connection.latencies], sum(each.refused for each in connections), took
 
 
-async def main(mode: str, host: str, port: int, path: str, amount: float, seconds: float, file: str) -> None:
+def main(mode: str, host: str, port: int, path: str, amount: float, seconds: float, file: str) -> None:
     plan = json.loads(Path(file).read_text())
     unanswered = 0
     if mode == "closed":
-        connections = await connect(host, port, path, int(amount), plan)
-        took = await closed(connections, seconds)
+        latencies, refused, took = asyncio.run(run_closed(host, port, path, int(amount), seconds, plan))
     else:
-        connections = await connect(host, port, path, OPEN_CONNECTIONS, plan)
-        took, sent = await open_loop(connections, amount, seconds)
-        unanswered = sent - sum(len(connection.latencies) for connection in connections)
-    latencies = sorted(latency for connection in connections for latency in connection.latencies)
-    latencies += [5.0] * unanswered
+        tokens = plan["tokens"] or [""]
+        requests = [render(host, port, path, body, token) for token in tokens for body in plan["bodies"]]
+        loop = OpenLoop(host, port, OPEN_CONNECTIONS, lambda number, _: requests[number % len(requests)])
+        began = time.perf_counter()
+        unanswered = loop.run(amount, int(amount * seconds))
+        took = time.perf_counter() - began
+        latencies, refused = loop.latencies + [PATIENCE_S] * unanswered, loop.refused
+    latencies.sort()
     answer = {
         "rate": len(latencies) / took,
         "p50_ms": latencies[len(latencies) // 2] * 1000,
         "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
-        "refused": sum(connection.refused for connection in connections),
+        "refused": refused,
         "unanswered": unanswered,
         "answered": len(latencies) - unanswered,
         "cpu_share": time.process_time() / took,  # near 1 it is this program that is measured
@@ -144,4 +129,4 @@ async def main(mode: str, host: str, port: int, path: str, amount: float, second
 
 if __name__ == "__main__":
     mode, host, port, path, amount, seconds, file = sys.argv[1:]
-    asyncio.run(main(mode, host, int(port), path, float(amount), float(seconds), file))
+    main(mode, host, int(port), path, float(amount), float(seconds), file)

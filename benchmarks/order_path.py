@@ -86,7 +86,11 @@ async def main() -> list[Figure]:
         for rate in (100, 500, 1000):
             figure = Figure(name=f"open loop {rate}/s, p99", unit="ms", limit_is="fdatasync p99")
 
-            async def open_p99(rate: int = rate) -> float:
+            # What the load generator and two processes on a loopback connection cost by themselves, in the same minute.
+            nothing = Figure(name=f"open loop {rate}/s, p99, the bare handler", unit="ms")
+
+            async def open_p99(rate: int = rate, nothing: Figure = nothing) -> float:
+                nothing.product.append((await load("open", bare_port, rate, plan))["p99_ms"])
                 return (await load("open", arena.gateway_port, rate, plan))["p99_ms"]
 
             async def sync_p99() -> float:
@@ -95,7 +99,7 @@ async def main() -> list[Figure]:
             await pairs(figure, open_p99, sync_p99)
             if rate == 500:
                 figure.reach, figure.reached = "≤ 3 × fdatasync p99", (figure.ratio or 99) <= 3
-            figures.append(figure)
+            figures += [figure, nothing]
     return figures
 
 

@@ -6,77 +6,71 @@ python -m benchmarks.post_to_sse
 import asyncio
 import json
 import os
+import socket
 import statistics
 import sys
 import time
 
 from benchmarks.arena import ORDER, Arena, running_arena
 from benchmarks.harness import ROOT, Figure, pairs, percentile, write_results
-from benchmarks.order_path import sync_times_ms
+from benchmarks.http_load import render as render_post
+from benchmarks.open_loop import PATIENCE_S, OpenLoop
+from benchmarks.order_path import PATH, sync_times_ms
 
 SECONDS = float(os.environ.get("ARENA_BENCH_SECONDS", "4"))
+CONNECTIONS = 32
+MARK = b'"client_order_id":"'
 LOADS = ((1, 1), (50, 1), (200, 1), (50, 20), (200, 20))  # orders a second, viewers
 
 
-async def open_stream(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-    writer.write(f"GET /arena/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n".encode())
-    if b" 200 " not in await reader.readline():
-        raise RuntimeError("the dashboard gives no stream")
-    return reader, writer
+def open_stream(port: int) -> socket.socket:
+    viewer = socket.create_connection(("127.0.0.1", port))
+    viewer.sendall(f"GET /arena/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n".encode())
+    head = b""
+    while b"event: ready" not in head:
+        if not (more := viewer.recv(1 << 20)):
+            raise RuntimeError(f"the dashboard gives no stream: {head[:200]!r}")
+        head += more
+    return viewer
 
 
-async def watch(reader: asyncio.StreamReader, sent: dict[str, float], latencies: list[float]) -> None:
-    """Note for each of our orders how long its ``oco_placed`` took."""
-    mark = b'"client_order_id":"'
-    while line := await reader.readline():
-        if b'"oco_placed"' in line and (at := line.find(mark)) >= 0:
-            began = sent.get(line[at + len(mark) :].split(b'"', 1)[0].decode())
-            if began is not None:
-                latencies.append((time.perf_counter() - began) * 1000)
+class Viewer:
+    """Notes for each of our orders how long its ``oco_placed`` took."""
+
+    def __init__(self, sent: dict[bytes, float], latencies: list[float]) -> None:
+        self._sent = sent
+        self._latencies = latencies
+        self._rest = b""
+
+    def take(self, data: bytes, now: float) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if b'"oco_placed"' in line and (at := line.find(MARK)) >= 0:
+                began = self._sent.get(line[at + len(MARK) :].split(b'"', 1)[0])
+                if began is not None:
+                    self._latencies.append((now - began) * 1000)
 
 
-async def load(gateway: int, dashboard: int, token: str, per_second: float, viewers: int) -> dict[str, float]:
-    sent: dict[str, float] = {}
+def load(gateway: int, dashboard: int, token: str, per_second: float, viewers: int) -> dict[str, float]:
+    sent: dict[bytes, float] = {}
     latencies: list[float] = []
-    streams = [await open_stream(dashboard) for _ in range(viewers)]
-    watchers = [asyncio.create_task(watch(reader, sent, latencies)) for reader, _ in streams]
-    await asyncio.sleep(0.5)  # what a stream begins with is read
-    idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    for _ in range(32):
-        idle.put_nowait(await asyncio.open_connection("127.0.0.1", gateway))
-    posts = set()
-    began, count = time.perf_counter(), max(5, int(per_second * SECONDS))
-    for number in range(count):
-        due = began + number / per_second
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        name = f"b{time.time_ns()}"
-        sent[name] = due
-        post = asyncio.create_task(place(idle, gateway, token, name))
-        posts.add(post)
-        post.add_done_callback(posts.discard)
-    give_up = time.monotonic() + 5
-    while len(latencies) < count * viewers and time.monotonic() < give_up:
-        await asyncio.sleep(0.05)
-    for watcher in watchers:
-        watcher.cancel()
-    for _, writer in streams:
-        writer.close()
+    run = time.time_ns()
+
+    def render(number: int, due: float) -> bytes:
+        name = f"b{run}-{number}"
+        sent[name.encode()] = due
+        return render_post("127.0.0.1", gateway, PATH, json.dumps({**ORDER, "client_order_id": name}), token)
+
+    loop = OpenLoop("127.0.0.1", gateway, CONNECTIONS, render)
+    for _ in range(viewers):
+        loop.watch(open_stream(dashboard), Viewer(sent, latencies).take)
+    count = max(5, int(per_second * SECONDS))
+    loop.run(per_second, count, lambda: len(latencies) >= count * viewers)
+    if loop.refused:
+        raise RuntimeError(f"{loop.refused} refused: not a run")
     missing = count * viewers - len(latencies)
-    latencies += [5_000.0] * missing
+    latencies += [PATIENCE_S * 1000] * missing
     return {"p50_ms": statistics.median(latencies), "p99_ms": percentile(latencies, 0.99), "missing": missing}
-
-
-async def place(idle: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]], port: int, token: str, name: str) -> None:
-    reader, writer = await idle.get()
-    body = json.dumps({**ORDER, "client_order_id": name})
-    head = f"POST /brokers/oanda/orders HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
-    writer.write((head + body).encode())
-    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-    if b" 201 " not in answer:
-        raise RuntimeError(answer.decode())
-    await reader.readexactly(int(answer.split(b"content-length:")[1].split(b"\r\n", 1)[0]))
-    idle.put_nowait((reader, writer))
 
 
 async def measured(arena: Arena, per_second: float, viewers: int) -> dict[str, float]:
@@ -116,6 +110,6 @@ async def main() -> list[Figure]:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         gateway_port, dashboard_port, bearer, rate, readers = sys.argv[1:]
-        print(json.dumps(asyncio.run(load(int(gateway_port), int(dashboard_port), bearer, float(rate), int(readers)))))
+        print(json.dumps(load(int(gateway_port), int(dashboard_port), bearer, float(rate), int(readers))))
     else:
         write_results("post_to_sse", asyncio.run(main()))
