@@ -222,8 +222,6 @@ class Writer(threading.Thread):
             raise _failure(error) from error
 
     def _at_leisure(self) -> None:
-        if self.degraded is not None:
-            self._tolerating(self._try_a_write)
         if self._checkpointer.has_work:
             self._tolerating(self._checkpoint)
         if self._pruning:
@@ -231,6 +229,8 @@ class Writer(threading.Thread):
 
     def _each_second(self) -> None:
         self._looked_at = time.monotonic()
+        if self.degraded is not None:
+            self._tolerating(self._try_a_write)  # not only at leisure: quotes and orders that are refused may leave none
         mark = self._group.high_water
         if mark != self._high_water:
             try:

@@ -56,6 +56,18 @@ async def test_a_degraded_journal_that_nobody_writes_to_notices_that_there_is_ro
                 await asyncio.sleep(0.05)  # the journal must be left alone, so there is nothing to wait on
 
 
+async def test_a_degraded_journal_that_is_asked_without_a_pause_notices_it_too(run_dir: Path) -> None:
+    """Quotes and refused orders leave the writer no second of leisure."""
+    async with await open_journal(run_dir) as journal:
+        await journal.read(lambda connection: connection.execute("PRAGMA max_page_count=60").fetchone())
+        await fill(journal)
+        await journal.read(lambda connection: connection.execute("PRAGMA max_page_count=100000").fetchone())
+        async with asyncio.timeout(30):
+            while journal.degraded:
+                await journal.run(lambda txn: None)
+                await asyncio.sleep(0.005)
+
+
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A tmpfs of 2 MiB."""
