@@ -168,6 +168,7 @@ class LiveAccount:
         """Ask for the entry to be ended; the first reason given stays."""
         if bracket.venue.cancel_reason:
             return bracket
+        self.notes_of(bracket.n).answered()
         refs = replace(bracket.venue, cancel_reason=reason)
         if bracket.status in {OrderStatus.PENDING, OrderStatus.PARTIALLY_FILLED}:
             return self.book.put(apply(bracket, Step.CANCEL_SENT, now_ns=now_ns, venue=refs))

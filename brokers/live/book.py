@@ -14,6 +14,7 @@ from brokers.live.facts import (
     EntryEnded,
     EntryFilled,
     EntryRefused,
+    EntryResized,
     ExitFilled,
     Fact,
     LegGone,
@@ -27,7 +28,7 @@ from brokers.live.shelf import Shelf
 from trading import events
 from trading.brackets import Bracket, Fill
 from trading.events import CancelReason
-from trading.money import ZERO
+from trading.money import ZERO, plain
 from trading.order_state import Step, apply
 from trading.orders import CloseReason, Leg, OrderStatus
 from trading.venue_refs import Doubt
@@ -73,6 +74,8 @@ class Book(Shelf):
                 self._entry_ended(bracket, fact, now_ns)
             case EntryRefused():
                 self._entry_refused(bracket, fact, now_ns)
+            case EntryResized():
+                self._entry_resized(bracket, fact, now_ns)
             case ExitFilled():
                 self._exit_filled(bracket, fact, now_ns)
             case LegStands():
@@ -98,6 +101,7 @@ class Book(Shelf):
         after = replace(bracket, venue=bracket.venue.with_order(fact.order_ref).with_trade(fact.trade_ref))
         if bracket.venue.doubt is Doubt.NONE and bracket.venue.asked is Doubt.NONE and fact.replaces:
             after = self._moved_at_venue(after, fact, now_ns)
+            self.must_compare = True  # its units may be others too
         elif fact.expires_ns is not None:
             after = replace(after, ttl_expires_ns=fact.expires_ns)
         self.arrived(after, Step.ACCEPTED, now_ns)
@@ -125,6 +129,13 @@ class Book(Shelf):
         if changes:
             self.state.tell(events.order_modified(after, changes, now_ns))
         return after
+
+    def _entry_resized(self, bracket: Bracket, fact: EntryResized, now_ns: int) -> None:
+        if bracket.is_final or not bracket.remaining_units or fact.units == bracket.remaining_units:
+            return
+        units = plain(bracket.filled_units + fact.units)
+        after = self.put(replace(bracket, order=replace(bracket.order, units=units), updated_ns=now_ns))
+        self.state.tell(events.order_modified(after, {"units": {"from": bracket.order.units, "to": units}}, now_ns))
 
     def _entry_filled(self, bracket: Bracket, fact: EntryFilled, now_ns: int) -> None:
         if fact.fill_id in bracket.venue.fill_ids:

@@ -9,6 +9,7 @@ from brokers.live.strangers import adopted
 from brokers.live.venue import Stranger, Target, VenueSnapshot
 from trading import events
 from trading.brackets import Bracket
+from trading.money import plain
 from trading.orders import OrderStatus
 from trading.venue_refs import Doubt
 
@@ -22,6 +23,7 @@ class Comparing:
         self._hearing = jobs.hearing
         self._seeing = jobs.seeing
         self._ended_yet_seen: dict[int, int] = {}
+        self._foreign: dict[str, Stranger] = {}
 
     def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]:
         """What the venue is to be asked about, and the brackets as they stand before it is."""
@@ -39,7 +41,7 @@ class Comparing:
                 continue
             if current is not bracket or self._jobs.is_busy(n):
                 self._hearing.take(sighting.facts, now_ns, current)
-            elif current.venue.doubt is not Doubt.NONE or current.venue.asked is Doubt.CLOSE or sighting.standing is not None:
+            elif current.venue.doubt is not Doubt.NONE or current.venue.asked is Doubt.CLOSE or sighting.standing is not None or sighting.lost:
                 self._seeing.seen(current, sighting, now_ns, begun_ns)
             else:
                 self._hearing.take(sighting.facts, now_ns, current)
@@ -49,6 +51,7 @@ class Comparing:
             self._jobs.note(n)
         looks, self._ended_yet_seen = self._ended_yet_seen, {}
         ids = [self._adopt(stranger, looks, now_ns, begun_ns) for stranger in snapshot.strangers]
+        self._tell_foreign([each for each in snapshot.strangers if each.instrument not in account.state.instruments])
         account.set_funds(snapshot.account, now_ns)
         self._hearing.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
 
@@ -87,6 +90,24 @@ class Comparing:
         )
         return bracket.order_id
 
+    def _tell_foreign(self, strangers: Sequence[Stranger]) -> None:
+        """What stands in instruments that are not configured here has no order id and no figures of ours, but it uses the account's margin.
+
+        It is told when it is found, changes or goes. A restart tells it again.
+        """
+        now = {each.refs.client_id: each for each in strangers if each.standing.position_units + each.standing.remaining_units}
+        for client_id, each in now.items():
+            before, standing = self._foreign.get(client_id), each.standing
+            sizes = (standing.position_units, standing.remaining_units)
+            if before is None or (before.standing.position_units, before.standing.remaining_units) != sizes:
+                self._hearing.told.append(
+                    f"{_named(each)}: {each.side}, {plain(sizes[0])} held, {plain(sizes[1])} resting; it uses the account's margin and is left alone"
+                )
+        for client_id, each in self._foreign.items():
+            if client_id not in now:
+                self._hearing.told.append(f"{_named(each)}: nothing of it stands any more")
+        self._foreign = now
+
     def _orphan(self, known: Bracket, stranger: Stranger, now_ns: int, begun_ns: int) -> None:
         """Something that goes by the ids of a bracket that has ended still stands: it turned up after all."""
         standing = stranger.standing
@@ -96,3 +117,9 @@ class Comparing:
         back = self._account.book.turned_up(known, now_ns, rests=bool(standing.remaining_units))
         self._seeing.compare(back, standing, now_ns, begun_ns)
         self._jobs.note(known.n)
+
+
+def _named(stranger: Stranger) -> str:
+    refs = stranger.refs
+    which = f"trade {refs.trade_refs[0]}" if refs.trade_refs else f"order {refs.order_refs[0]}" if refs.order_refs else refs.client_id
+    return f"placed at the venue by another ({which}), and {stranger.instrument} is not configured here"

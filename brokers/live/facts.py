@@ -74,6 +74,13 @@ class EntryEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntryResized(Fact):
+    """``units`` of the entry may still fill, more or fewer than were ordered: changed at the venue. Told by the core's own comparison."""
+
+    units: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExitFilled(Fact):
     """Some of the position traded out. ``leg`` CLOSE is every market close, ours or not; the core knows whether it asked for one.
 

@@ -1,15 +1,16 @@
 """Comparing a bracket with how it stands at the venue. Pure; the venue wins.
 
-What the venue still has facts for comes as facts and is no difference. What is left is: an entry that ended untold, a position that is smaller or
-larger, exits and prices other than ours. A position or an entry that is missing must be missed twice, some seconds apart, before the book believes
-it: a look may cross a fill on its way.
+What the venue still has facts for comes as facts and is no difference. What is left is: an entry that ended untold or rests with other units, a
+position that is smaller or larger, exits and prices other than ours. A position or an entry that is missing or has another size must be missed twice,
+some seconds apart, before the book believes it: a look may cross a fill on its way.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.live.venue import EntryEnded, EntryFilled, ExitFilled, Fact, LegGone, LegStands, Standing
+from brokers.live.facts import EntryEnded, EntryFilled, EntryResized, ExitFilled, Fact, LegGone, LegStands
+from brokers.live.venue import Standing
 from trading.brackets import Bracket
 from trading.errors import ArenaError
 from trading.events import CancelReason
@@ -45,6 +46,10 @@ def differences(bracket: Bracket, standing: Standing, mark_price: Decimal | None
     if bracket.remaining_units and not standing.remaining_units and there <= held:
         ended = EntryEnded(client_id=client_id, reason=standing.ended or CancelReason.VENUE)
         found.append(Difference(text=f"{name}: its entry has ended at the venue", fact=ended, is_sure=standing.ended is not None))
+    if bracket.remaining_units and standing.remaining_units not in {Decimal(0), bracket.remaining_units} and there == held:
+        rests = plain(standing.remaining_units)
+        text = f"{name}: {rests} units of its entry rest at the venue, the book had {bracket.remaining_units}"
+        found.append(Difference(text=text, fact=EntryResized(client_id=client_id, units=rests), is_sure=False))
     if there and there == held:
         found += _legs(bracket, standing)
     return found

@@ -21,6 +21,10 @@ from trading.order_state import Step
 from trading.orders import OrderStatus
 from trading.venue_refs import Doubt
 
+# Between two looks at what the venue's records no longer say.
+LOST_S = 30.0
+LOST_CHARS_MAX = 300
+
 
 class Seeing:
     """One account's."""
@@ -37,6 +41,9 @@ class Seeing:
         self._hearing.take(sighting.facts, now_ns, bracket)
         current = self._account.state.brackets.get(bracket.n)
         if current is None:
+            return
+        if sighting.lost:
+            self._is_lost(current, sighting.lost, now_ns, begun_ns)
             return
         doubt, standing = current.venue.doubt, sighting.standing
         if current.venue.asked is Doubt.CLOSE:
@@ -91,6 +98,21 @@ class Seeing:
                 self._account.book.must_compare = True
 
     # ── inside ──
+
+    def _is_lost(self, bracket: Bracket, why: str, now_ns: int, begun_ns: int) -> None:
+        """The venue cannot say any more what became of it: a person has to, and says so by asking for its end, which nothing stands against there."""
+        book = self._account.book
+        self._account.notes_of(bracket.n).not_before_ns = now_ns + round(LOST_S * NS_PER_S)
+        if bracket.venue.cancel_reason or bracket.closing_units:
+            known = bracket if bracket.venue.doubt is Doubt.NONE else book.resolve(bracket, now_ns)
+            found = gone(known, self._account.mark_price(known))
+            self._hearing.told += [each.text for each in found]
+            self._hearing.take([each.fact for each in found], now_ns)
+        elif bracket.venue.memo.get("lost") != why[:LOST_CHARS_MAX]:
+            memo = {**bracket.venue.memo, "lost": why[:LOST_CHARS_MAX]}
+            book.lose(replace(bracket, venue=replace(bracket.venue, memo=memo)), bracket.venue.doubt or Doubt.AMEND, now_ns, begun_ns)
+            todo = "close" if bracket.position_units else "cancel"
+            self._hearing.told.append(f"{bracket.order_id}: {why}. Find it in the venue's own history, then {todo} it here to settle it")
 
     def _rests_after_all(self, bracket: Bracket, now_ns: int) -> None:
         """An entry that has ended in the book and still rests at the venue, where it could fill: it is ended there too."""

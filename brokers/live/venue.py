@@ -211,11 +211,13 @@ class Standing:
 class Sighting:
     """One look at one bracket: every fact the venue can still give about it (told before or not), then how it stands.
 
-    ``standing`` None: the venue has answered, and has never heard of it (or, for a venue that forgets, no longer knows it).
+    ``standing`` None: the venue has answered, and has never heard of it (or, for a venue that forgets, no longer knows it). ``lost``: nothing of it
+    stands there now, and the venue's records no longer say how it ended: why, for a person, who has to find out elsewhere.
     """
 
     facts: Sequence[Fact] = ()
     standing: Standing | None = None
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

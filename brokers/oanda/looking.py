@@ -17,6 +17,7 @@ from brokers.oanda.log_reader import LogReader
 from brokers.oanda.memory import Memory, Role
 from brokers.oanda.objects import AccountState, VenueOrder, VenueTrade, read_order, read_state, read_trade
 from brokers.oanda.orders import by_name, trade_client_id
+from brokers.oanda.purged import Purged
 from brokers.oanda.rest import NotThere, Rest, Unclear
 from brokers.oanda.sightings import accepted, facts_standing, plain_sightings, standing_of, strangers_of
 from brokers.oanda.transactions import exit_fill_id
@@ -53,6 +54,7 @@ class Looker:
         self._log = log
         self._memory = memory
         self._account_id = account_id
+        self._purged = Purged(log)
 
     async def look_up(self, target: Target) -> Sighting:
         """See ``Venue.look_up``. What the book has counted already is not read again."""
@@ -119,6 +121,12 @@ class Looker:
 
     async def _follow(self, target: Target, order_ids: Sequence[str], trade_ids: Sequence[str]) -> Sighting:
         """How the bracket stands, from what the venue says of these orders and trades, and of those that came of them."""
+        try:
+            return await self._follow_ids(target, order_ids, trade_ids)
+        except NotThere:  # told once, and not shown any more
+            return await self._purged.look(target, order_ids, trade_ids, await self.state())
+
+    async def _follow_ids(self, target: Target, order_ids: Sequence[str], trade_ids: Sequence[str]) -> Sighting:
         found = _Found(counted=frozenset(target.refs.fill_ids))
         if target.remaining_units or not trade_ids:
             for order_id in order_ids:

@@ -1,0 +1,119 @@
+"""What a hand at OANDA changes, and what OANDA no longer shows: the books follow what is proven there and ask a person for the rest."""
+
+import asyncio
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from runtime.settings import Settings
+from tests.brokers.desk_kit import GRANTED, Caller, events_of
+from tests.brokers.oanda.conftest import Live
+from tests.brokers.oanda.kit import WAIT_S, quote
+from tests.venues.oanda import closing, placing
+from tests.venues.oanda.venue import OandaVenue as SimulatedVenue
+from trading.errors import OutcomeUnknown
+
+TICKET: dict[str, object] = {
+    "instrument": "EUR_USD",
+    "side": "BUY",
+    "units": 100,
+    "entry_price": 1.1655,
+    "stop_loss_price": 1.16,
+    "take_profit_price": 1.17,
+    "client_order_id": "a1",
+}
+
+
+async def place(ask: Caller) -> str:
+    return str((await ask("order.place", TICKET, GRANTED))["order_id"])
+
+
+async def until(ask: Caller, order_id: str, **wanted: object) -> dict[str, Any]:
+    """The order once its fields are these."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            order: dict[str, Any] = (await ask("order.get", {"order_id": order_id}, GRANTED))["order"]
+            if {name: order[name] for name in wanted} == wanted:
+                return order
+            await asyncio.sleep(0.01)
+
+
+async def differences(settings: Settings, containing: str) -> list[str]:
+    """What was told with ``containing`` in it, once there is something."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            told = [each.payload["details"] for each in await events_of(settings, "oanda") if each.type == "reconciled"]
+            texts = [str(text) for details in told if isinstance(details, dict) for text in details.get("differences", ())]
+            if found := [text for text in texts if containing in text]:
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def test_units_of_a_waiting_entry_changed_at_the_venue_are_shown(live: Live, sim: SimulatedVenue, settings: Settings) -> None:
+    async with live() as (_, ask):
+        order_id = await place(ask)
+        (pending,) = sim.account.pending.values()
+        placing.replace(sim.account, str(pending.id), {"order": {"type": "LIMIT", "instrument": "EUR_USD", "units": "60", "price": "1.1655"}})
+        order = await until(ask, order_id, units=60)
+        assert order["status"] == "PENDING"
+        assert any(each["type"] == "order_modified" and each["payload"]["changes"]["units"]["to"] == 60 for each in order["events"])
+        assert "60 units of its entry rest at the venue, the book had 100" in (await differences(settings, "units of its entry"))[0]
+        quote(sim, "1.16500", "1.16510")
+        await until(ask, order_id, status="OPEN", position_units=60)
+
+
+async def away(live: Live) -> str:
+    """The id of an order that was placed before the adapter went away, and rests."""
+    async with live() as (_, ask):
+        return await place(ask)
+
+
+async def test_an_order_that_the_venue_no_longer_shows_ends_as_its_log_says(live: Live, sim: SimulatedVenue) -> None:
+    order_id = await away(live)
+    (pending,) = sim.account.pending.values()
+    placing.cancel(sim.account, str(pending.id))
+    del sim.account.orders[pending.id]
+    async with live() as (_, ask):
+        await until(ask, order_id, status="CANCELLED", filled_units=0)
+
+
+async def test_a_trade_that_came_and_went_and_is_no_longer_shown_is_booked_from_the_log(live: Live, sim: SimulatedVenue) -> None:
+    order_id = await away(live)
+    quote(sim, "1.16500", "1.16510")
+    (trade,) = sim.account.open.values()
+    closing.close_trade(sim.account, str(trade.id), {})
+    sim.account.orders.clear()
+    sim.account.trades.clear()
+    async with live() as (_, ask):
+        order = await until(ask, order_id, status="CLOSED", close_reason="EXTERNAL")
+        assert (order["filled_units"], order["position_units"]) == (100, 0)
+        assert Decimal(str(order["realized_pnl"])) == trade.realized
+
+
+@pytest.mark.parametrize("was_filled", [False, True])
+async def test_what_neither_orders_nor_log_can_say_is_asked_of_a_person_and_settled_by_them(
+    live: Live, sim: SimulatedVenue, settings: Settings, was_filled: bool
+) -> None:
+    """The account is reconciled all the same; the order is UNKNOWN, and says what to do."""
+    async with live() as (_, ask):
+        order_id = await place(ask)
+        if was_filled:
+            quote(sim, "1.16500", "1.16510")
+            await until(ask, order_id, status="OPEN", protection="venue")
+    for trade in list(sim.account.open.values()):
+        closing.close_trade(sim.account, str(trade.id), {})
+    for order in list(sim.account.pending.values()):
+        placing.cancel(sim.account, str(order.id))
+    sim.account.orders.clear()
+    sim.account.trades.clear()
+    sim.account.log.transactions.clear()
+    async with live() as (_, ask):
+        await until(ask, order_id, status="UNKNOWN")
+        (told,) = await differences(settings, "no longer shows")
+        assert f"then {'close' if was_filled else 'cancel'} it here to settle it" in told
+        op, args = ("position.close", {"instrument": "EUR_USD"}) if was_filled else ("order.cancel", {"order_id": order_id})
+        with suppress(OutcomeUnknown):  # the next look settles it, and may be a moment away
+            await ask(op, args, GRANTED)
+        await until(ask, order_id, status="CLOSED" if was_filled else "CANCELLED")
