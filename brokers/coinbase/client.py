@@ -43,6 +43,7 @@ from runtime.timestamps import to_text
 ON_THE_WAY = ("PENDING", "QUEUED", "CANCEL_QUEUED", "EDIT_QUEUED")
 
 CANCELS_MAX = 100  # ids in one request
+CANCEL_S_MAX = 1.5  # one that has had no answer by then is asked for again: to cancel twice does no harm
 
 _NS_PER_MS = 1_000_000
 
@@ -121,7 +122,7 @@ class Client:
             NotSent, InDoubt.
         """
         try:
-            found = await self._rest.post("/orders/batch_cancel", {"order_ids": list(order_ids)}, priority=Priority.CANCEL)
+            found = await self._rest.post("/orders/batch_cancel", {"order_ids": list(order_ids)}, priority=Priority.CANCEL, timeout_s=CANCEL_S_MAX)
         except Missing:
             raise InDoubt("the venue answered a cancel with 404") from None
         return read_or_doubt(lambda answer: [_cancelled(one) for one in items(answer, "results")], found, "the answer to a cancel")

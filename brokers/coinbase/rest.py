@@ -27,7 +27,7 @@ PREFIX = "/api/v3/brokerage"
 HOLD_S = 0.2
 
 # What changes something gets more time: its doubt costs a look-up.
-WRITE_S_MAX = 4.0
+WRITE_S_MAX = 2.5
 # A read that has had no answer by then is asked again, with more patience each time; a command that waits for several has eight seconds in all.
 READ_S_MAX = (1.0, 1.5, 2.0)
 # The pauses before each try of a read.

@@ -36,12 +36,12 @@ _NO_CAPABILITY = Capability()
 class LiveAccount:
     """Everything the writer thread knows of one account at ``venue``. ``is_open``: the venue has been asked what can be done there."""
 
-    def __init__(self, *, venue: str, instruments: Instruments) -> None:
+    def __init__(self, *, venue: str, instruments: Instruments, releases: bool = False) -> None:
         self.instruments = instruments
         on_margin = any(each.margin_rate is not None for each in instruments.for_venue(venue).values())
         config = PaperAccountConfig(currency=CURRENCY, balance=ZERO, on_margin=on_margin)
         self.state = State(venue=venue, instruments=instruments, config=config, mode=MODE)
-        self.book = Book(self.state, self.holds_stop)
+        self.book = Book(self.state, self.holds_stop, releases=releases)
         self.capabilities: Mapping[str, Capability] = {}
         self.is_open = False
         self.funds: VenueAccount | None = None

@@ -26,6 +26,8 @@ from trading.order_state import Step
 from trading.orders import CloseReason, OrderStatus
 from trading.venue_refs import Doubt
 
+# Refusals that say nothing of the stop: a market that takes none takes no close either, and is asked for the stop again.
+_NOT_NOW = frozenset({"MARKET_HALTED"})
 # Between two looks for a cancel that the venue has taken and not confirmed, growing.
 _CONFIRM_S = 0.3
 _CONFIRM_LOOKS = 5
@@ -112,16 +114,20 @@ class Answers:
             notes.failed(now_ns)
             self._account.book.lose(bracket, Doubt.CANCEL, now_ns, begun_ns)
 
-    def closed(self, n: int, answer: object, now_ns: int, begun_ns: int) -> None:
+    def closed(self, before: Bracket, answer: object, now_ns: int, begun_ns: int) -> None:
+        """A close came back. ``before``: the bracket as it was when ``closing_units`` of it were asked for."""
+        n = before.n
         notes, bracket = self._account.notes_of(n), self._answered(n, answer, keep=Doubt.CLOSE)
         if bracket is None:
             return
+        notes.is_refused_its_stop = False
         if not isinstance(answer, Exception):
             notes.answered()
             notes.empty_looks_ns.clear()
             self._hearing.take(_facts(answer), now_ns, bracket)
+            self._close_the_rest(before, now_ns)
         elif isinstance(answer, VenueRefused | NotSent):
-            notes.failed(now_ns)
+            notes.failed(now_ns, BARE_RETRY_S if bracket.protection is Protection.NONE else RETRY_S_MAX)
             refusal = (
                 Unavailable("the venue cannot be reached and nothing was sent", code="VENUE_UNREACHABLE")
                 if isinstance(answer, NotSent)
@@ -161,7 +167,7 @@ class Answers:
         bracket = self._answered(n, answer)
         if bracket is None or not bracket.position_units:
             return
-        if isinstance(answer, VenueRefused):
+        if isinstance(answer, VenueRefused) and answer.code not in _NOT_NOW:
             self._cannot_be_protected(bracket, answer, now_ns)
         elif bracket.protection is Protection.NONE:
             notes.failed(now_ns, BARE_RETRY_S)
@@ -188,6 +194,12 @@ class Answers:
 
     # ── inside ──
 
+    def _close_the_rest(self, before: Bracket, now_ns: int) -> None:
+        """What the close was asked for is out. Who wanted more while it was on its way has a close of their own."""
+        left = self._account.state.brackets.get(before.n)
+        if left is not None and left.closing_units and before.position_units - left.position_units >= before.closing_units:
+            self._account.book.resolve(left, now_ns)
+
     def _answered(self, n: int, answer: object, keep: Doubt = Doubt.NONE) -> Bracket | None:
         """The bracket, its mark of a call that is out taken off; ``keep`` stays while its fills are waited for."""
         bracket = self._account.state.brackets.get(n)
@@ -213,8 +225,8 @@ class Answers:
         """R10: what cannot have its stop is not held. It is rung for and closed, and no more of it may fill."""
         notes, units = self._account.notes_of(bracket.n), bracket.position_units - bracket.closing_units
         if not units:  # it was rung for, and is on its way out already
-            notes.failed(now_ns)
-            notes.looked_for_stop = False
+            notes.failed(now_ns, BARE_RETRY_S)
+            notes.looked_for_stop, notes.is_refused_its_stop = False, True
             return
         _log.error("the venue refuses the stop; the position is closed", extra={"order_id": bracket.order_id, "reason": str(refusal)})
         self._account.state.tell(events.protection_lost(bracket, reason=f"the venue refuses its stop: {refusal}"[:200], ts_ns=now_ns))

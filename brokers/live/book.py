@@ -241,7 +241,7 @@ class Book(Shelf):
         if after.remaining_units and not after.venue.cancel_reason:
             # The first exit ends the entry too; here it is asked for, and told when the venue has done it.
             after = replace(after, venue=replace(after.venue, cancel_reason=str(CancelReason.OCO_SIBLING)))
-        after = self._still_in_doubt(shrunk(after, fact), now_ns)
+        after = self._still_in_doubt(shrunk(after, fact, releases=self._releases), now_ns)
         remaining = after.closing_units if fact.leg is Leg.CLOSE else after.position_units
         self._booked(after, lambda left: events.order_filled(left, fill, remaining_units=remaining), fill)
         if after.is_final:

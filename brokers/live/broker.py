@@ -38,7 +38,7 @@ class LiveBroker:
     def __init__(self, venue: Venue, *, instruments: Instruments, clock: Clock) -> None:
         self._venue = venue
         self._clock = clock
-        self._account = LiveAccount(venue=venue.name, instruments=instruments)
+        self._account = LiveAccount(venue=venue.name, instruments=instruments, releases=venue.policy.releases)
         self._jobs = Jobs(self._account, venue, clock)
         self._commands = Commands(self._account, self._jobs, clock)
         self._comparing = Comparing(self._account, self._jobs)

@@ -37,7 +37,7 @@ class Capability:
 class VenuePolicy:
     """Times and rules of one venue.
 
-    ``call_s_max`` bounds one call, the wait for its turn included. ``resends``: a create in doubt may be sent once more, byte for byte, before its
+    ``call_s_max`` bounds one call, the wait for its turn included. ``resends``: a create in doubt may be sent again, byte for byte, before its
     deadline (the venue answers a known ``client_id`` with the first order); never where the venue could make two of it. ``look_gap_s`` lies between
     the two looks that must both find nothing before an order counts as never arrived; the first one is made no earlier than ``call_s_max`` after
     the send. ``silence_s_max`` without a batch is a dead stream. ``releases``: exits are taken off before a position is closed or an exit is changed;

@@ -6,7 +6,7 @@ made. Its ``settle`` judges the answer, or the lack of one, and goes on to the n
 
 import heapq
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from brokers.base import VenueCall, Verdict
@@ -15,7 +15,7 @@ from brokers.live.answers import Answers
 from brokers.live.hearing import Hearing
 from brokers.live.plan import Job, Next, next_job
 from brokers.live.seeing import Seeing
-from brokers.live.venue import Amendment, Intent, NotSent, Target, Venue, VenueMismatch
+from brokers.live.venue import Amendment, Intent, NotSent, Target, Venue, VenueMismatch, VenueRefused
 from brokers.live.waiting import Waiting
 from runtime.clock import NS_PER_S, Clock
 from trading.brackets import Bracket, Protection
@@ -27,6 +27,8 @@ from trading.venue_refs import Doubt
 PATIENCE_NS = NS_PER_S
 # After so long a call that never came back is given up; its time-out and the store's own wait lie well below.
 LOST_CALL_S = 120.0
+# The pauses before each further try of a create that may be sent again.
+RESEND_PAUSES_S = (0.0, 0.3, 1.0)
 
 _MARK = {Job.CANCEL: Doubt.CANCEL, Job.CLOSE: Doubt.CLOSE, Job.PROTECT: Doubt.PROTECT, Job.TRAIL: Doubt.PROTECT}
 
@@ -158,15 +160,22 @@ class Jobs:
 
         def settle(answer: object, now_ns: int, begun_ns: int) -> VenueCall | None:
             self._answers.created(n, answer, now_ns, begun_ns)
+            return again(answer, pauses_s)
+
+        def again(answer: object, pauses_left_s: Sequence[float]) -> VenueCall | None:
+            """The same once more, where that cannot make two of it, its answer was none, and it is not too late."""
             current = self._account.state.brackets.get(n)
-            in_doubt = current is not None and current.venue.doubt is Doubt.CREATE and not isinstance(answer, VenueMismatch)
-            if in_doubt and self._venue.policy.resends and self._clock.boot_ns() < intent.deadline_boot_ns:
-                return self._out_call(n, send, settle_again)
-            return None
+            in_doubt = current is not None and current.venue.doubt is Doubt.CREATE and not isinstance(answer, VenueMismatch | VenueRefused)
+            if not in_doubt or not pauses_left_s or self._clock.boot_ns() >= intent.deadline_boot_ns:
+                return None
 
-        def settle_again(answer: object, now_ns: int, begun_ns: int) -> None:
-            self._answers.created(n, answer, now_ns, begun_ns, is_again=True)
+            def settle_again(answer: object, now_ns: int, begun_ns: int) -> VenueCall | None:
+                self._answers.created(n, answer, now_ns, begun_ns, is_again=True)
+                return again(answer, pauses_left_s[1:])
 
+            return self._out_call(n, send, settle_again, pauses_left_s[0])
+
+        pauses_s = RESEND_PAUSES_S if self._venue.policy.resends else ()
         return self._out_call(n, send, settle)
 
     def amend(self, bracket: Bracket, change: Amendment, apply: Callable[[Bracket, int], Bracket], verdict: Verdict, now_ns: int) -> VenueCall:
@@ -195,7 +204,7 @@ class Jobs:
             case Job.CLOSE:
                 units = bracket.closing_units
                 return self._out_call(
-                    n, lambda: venue.close(target, units), lambda answer, at_ns, begun_ns: self._answers.closed(n, answer, at_ns, begun_ns)
+                    n, lambda: venue.close(target, units), lambda answer, at_ns, begun_ns: self._answers.closed(bracket, answer, at_ns, begun_ns)
                 )
             case Job.PROTECT:
                 return self._out_call(n, lambda: venue.protect(target), lambda answer, at_ns, _: self._answers.protected(n, answer, at_ns))

@@ -29,9 +29,15 @@ def leg_stands(bracket: Bracket, fact: LegStands, tell: Tell, now_ns: int) -> Br
     return moved(replace(bracket, venue=refs), fact.leg, fact.price, tell, now_ns)
 
 
-def shrunk(bracket: Bracket, fact: ExitFilled) -> Bracket:
-    """``bracket`` after an exit: the exits of the position that left have shrunk with it, and those of one that is gone are gone."""
+def shrunk(bracket: Bracket, fact: ExitFilled, *, releases: bool) -> Bracket:
+    """``bracket`` after an exit: the exits of the position that left have shrunk with it, and those of one that is gone are gone.
+
+    Args:
+        releases: the venue's exits are orders of their own, which a close does not make smaller: one that stands beside it would sell too much.
+    """
     refs, held = bracket.venue, bracket.position_units
+    if releases and fact.leg is Leg.CLOSE:
+        return bracket
 
     def follow(legs: Mapping[str, StandingLeg]) -> dict[str, StandingLeg]:
         if not held:

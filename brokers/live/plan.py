@@ -23,7 +23,7 @@ EXPIRY_GRACE_S = 10.0
 # After a call that came to nothing: a second, two, three, and every three from then on, so that what is open is known soon after the venue is back.
 RETRY_S_MAX = 3.0
 # What is held without a stop waits for nothing longer than this.
-BARE_RETRY_S = 0.5
+BARE_RETRY_S = 0.3
 
 
 class Job(StrEnum):
@@ -51,7 +51,8 @@ class Notes:
     when they began: a look shows how things were then. ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal``
     why it would not. ``bare_since_ns``: since when something is held without a stop of its size, ``looked_for_stop`` that it was looked for since.
     ``gone_since_ns``: since when the venue has known nothing of it, or less than the book; ``looked_ns`` when the last look that saw it began.
-    ``trail_to``: where a trailing stop that is moved from here has to be moved at the venue.
+    ``trail_to``: where a trailing stop that is moved from here has to be moved at the venue. ``is_refused_its_stop``: no stop can stand, and the
+    close that is to take it out is in doubt.
     """
 
     tries: int = 0
@@ -64,6 +65,7 @@ class Notes:
     gone_since_ns: int = 0
     looked_ns: int = 0
     trail_to: Decimal | None = None
+    is_refused_its_stop: bool = False
 
     def failed(self, now_ns: int, wait_s_max: float = RETRY_S_MAX) -> None:
         """Wait a little longer than the last time."""
@@ -82,7 +84,8 @@ def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: Ven
         return None  # what was sent is on its way, and its answer is waited for
     if refs.doubt not in {Doubt.NONE, Doubt.CREATE} and bracket.position_units and bracket.protection is Protection.NONE:
         # The exits may have been taken off for a close or a change that never came: see what there is, and guard it whatever becomes of that.
-        if bracket.closing_units and refs.doubt is not Doubt.CLOSE:
+        # Where a known name is answered with the first order, a close in doubt is asked for again rather than waited for.
+        if bracket.closing_units and (refs.doubt is not Doubt.CLOSE or (policy.resends and notes.is_refused_its_stop)):
             return Next(Job.CLOSE, notes.not_before_ns)
         return Next(Job.PROTECT if notes.looked_for_stop else Job.LOOK, notes.not_before_ns)
     if refs.doubt is not Doubt.NONE or refs.asked is Doubt.CLOSE:
@@ -126,7 +129,9 @@ def _guard(bracket: Bracket, notes: Notes, capability: Capability, policy: Venue
     if bracket.origin != ARENA or not bracket.position_units or bracket.closing_units or bracket.venue.stop_removed:
         return None
     if bracket.protection is not Protection.NONE:
-        return None
+        # An exit for more than is held, as after a close that came late, would sell what is not the bracket's.
+        stop = bracket.venue.stop
+        return Next(Job.PROTECT, notes.not_before_ns) if policy.releases and stop is not None and stop.units > bracket.position_units else None
     since_ns = notes.bare_since_ns or now_ns
     if capability.exits is Exits.ATTACHED and bracket.order.entry_type in capability.attached_types and not notes.looked_for_stop:
         return Next(Job.LOOK, max(notes.not_before_ns, since_ns + round(policy.attach_s_max * NS_PER_S)))

@@ -19,11 +19,13 @@ class Shelf:
     Args:
         state: holds the brackets and what is to be written, and values them.
         held_here: whether the stop of a bracket is held by the adapter rather than placed at the venue.
+        releases: whether exits are orders of their own that must come off before a close (``VenuePolicy``).
     """
 
-    def __init__(self, state: State, held_here: Callable[[Bracket], bool]) -> None:
+    def __init__(self, state: State, held_here: Callable[[Bracket], bool], *, releases: bool = False) -> None:
         self.state = state
         self._held_here = held_here
+        self._releases = releases
         self.must_compare = False
         self.clear()
 
