@@ -10,8 +10,9 @@ from decimal import Decimal
 
 from brokers.base import Snapshot
 from brokers.live.book import Book
+from brokers.live.facts import Booked, BookingKind
 from brokers.live.plan import Notes
-from brokers.live.venue import Booked, BookingKind, Capability, Exits, VenueAccount, VenueInfo
+from brokers.live.venue import Capability, Exits, VenueAccount, VenueInfo
 from brokers.paper import views
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.state import State

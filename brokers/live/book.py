@@ -11,10 +11,10 @@ from decimal import Decimal
 
 from brokers.live.facts import (
     EntryAccepted,
+    EntryChanged,
     EntryEnded,
     EntryFilled,
     EntryRefused,
-    EntryResized,
     ExitFilled,
     Fact,
     LegGone,
@@ -28,12 +28,14 @@ from brokers.live.shelf import Shelf
 from trading import events
 from trading.brackets import Bracket, Fill
 from trading.events import CancelReason
-from trading.money import ZERO, plain
+from trading.money import ZERO
 from trading.order_state import Step, apply
 from trading.orders import CloseReason, Leg, OrderStatus
 from trading.venue_refs import Doubt
 
 _EARLY_MAX = 50
+# What a hand at the venue can change of an entry that rests.
+_RESTS_WITH = ("units", "entry_price", "stop_loss_price", "take_profit_price")
 
 _REASON_OF = {Leg.STOP_LOSS: CloseReason.STOP_LOSS, Leg.TAKE_PROFIT: CloseReason.TAKE_PROFIT}
 # A close that carries out an exit which is held here is that exit's fill.
@@ -74,8 +76,8 @@ class Book(Shelf):
                 self._entry_ended(bracket, fact, now_ns)
             case EntryRefused():
                 self._entry_refused(bracket, fact, now_ns)
-            case EntryResized():
-                self._entry_resized(bracket, fact, now_ns)
+            case EntryChanged():
+                self._entry_changed(bracket, fact, now_ns)
             case ExitFilled():
                 self._exit_filled(bracket, fact, now_ns)
             case LegStands():
@@ -130,12 +132,16 @@ class Book(Shelf):
             self.state.tell(events.order_modified(after, changes, now_ns))
         return after
 
-    def _entry_resized(self, bracket: Bracket, fact: EntryResized, now_ns: int) -> None:
-        if bracket.is_final or not bracket.remaining_units or fact.units == bracket.remaining_units:
+    def _entry_changed(self, bracket: Bracket, fact: EntryChanged, now_ns: int) -> None:
+        if bracket.is_final or not bracket.remaining_units:
             return
-        units = plain(bracket.filled_units + fact.units)
-        after = self.put(replace(bracket, order=replace(bracket.order, units=units), updated_ns=now_ns))
-        self.state.tell(events.order_modified(after, {"units": {"from": bracket.order.units, "to": units}}, now_ns))
+        before, now = bracket.order, fact.order
+        names = [name for name in _RESTS_WITH if getattr(before, name) != getattr(now, name)]
+        stop_price = bracket.stop_price if bracket.filled_units else now.stop_loss_price
+        after = self.put(replace(bracket, order=now, stop_price=stop_price, updated_ns=now_ns))
+        if names:
+            changes: dict[str, object] = {name: {"from": getattr(before, name), "to": getattr(now, name)} for name in names}
+            self.state.tell(events.order_modified(after, changes, now_ns))
 
     def _entry_filled(self, bracket: Bracket, fact: EntryFilled, now_ns: int) -> None:
         if fact.fill_id in bracket.venue.fill_ids:

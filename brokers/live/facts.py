@@ -13,7 +13,7 @@ from typing import TypeVar
 from trading.brackets import Liquidity
 from trading.events import CancelReason
 from trading.money import nearest
-from trading.orders import CloseReason, Leg
+from trading.orders import BracketOrder, CloseReason, Leg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +74,13 @@ class EntryEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EntryResized(Fact):
-    """``units`` of the entry may still fill, more or fewer than were ordered: changed at the venue. Told by the core's own comparison."""
+class EntryChanged(Fact):
+    """The entry rests at the venue as ``order`` says, with other units or prices than it was given: a hand there changed it.
 
-    units: Decimal
+    Told by the core's own comparison. The units are what has filled and what still may.
+    """
+
+    order: BracketOrder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.live.account import LiveAccount
-from brokers.live.venue import Booked, BookingKind, Fact
+from brokers.live.facts import Booked, BookingKind, Fact
 from brokers.live.waiting import Waiting
 from trading import events
 from trading.brackets import Bracket

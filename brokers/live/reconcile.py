@@ -1,15 +1,15 @@
 """Comparing a bracket with how it stands at the venue. Pure; the venue wins.
 
-What the venue still has facts for comes as facts and is no difference. What is left is: an entry that ended untold or rests with other units, a
-position that is smaller or larger, exits and prices other than ours. A position or an entry that is missing or has another size must be missed twice,
-some seconds apart, before the book believes it: a look may cross a fill on its way.
+What the venue still has facts for comes as facts and is no difference. What is left is: an entry that ended untold or rests otherwise, a position
+that is smaller or larger, exits and prices other than ours. A position or an entry that is missing or another must be so twice, some seconds apart,
+before the book believes it: a look may cross a fill on its way.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.live.facts import EntryEnded, EntryFilled, EntryResized, ExitFilled, Fact, LegGone, LegStands
+from brokers.live.facts import EntryChanged, EntryEnded, EntryFilled, ExitFilled, Fact, LegGone, LegStands
 from brokers.live.venue import Standing
 from trading.brackets import Bracket
 from trading.errors import ArenaError
@@ -46,10 +46,8 @@ def differences(bracket: Bracket, standing: Standing, mark_price: Decimal | None
     if bracket.remaining_units and not standing.remaining_units and there <= held:
         ended = EntryEnded(client_id=client_id, reason=standing.ended or CancelReason.VENUE)
         found.append(Difference(text=f"{name}: its entry has ended at the venue", fact=ended, is_sure=standing.ended is not None))
-    if bracket.remaining_units and standing.remaining_units not in {Decimal(0), bracket.remaining_units} and there == held:
-        rests = plain(standing.remaining_units)
-        text = f"{name}: {rests} units of its entry rest at the venue, the book had {bracket.remaining_units}"
-        found.append(Difference(text=text, fact=EntryResized(client_id=client_id, units=rests), is_sure=False))
+    if bracket.remaining_units and standing.remaining_units and there == held:
+        found += _entry(bracket, standing)
     if there and there == held:
         found += _legs(bracket, standing)
     return found
@@ -78,6 +76,21 @@ def with_prices_of(standing: Standing, bracket: Bracket) -> tuple[Bracket, dict[
     stop_price = wanted.get("stop_loss_price", bracket.stop_price)
     changes: dict[str, object] = {name: {"from": now[name], "to": price} for name, price in wanted.items()}
     return replace(bracket, order=order, ttl_expires_ns=expires_ns, stop_price=stop_price), changes
+
+
+def _entry(bracket: Bracket, standing: Standing) -> list[Difference]:
+    """In what an entry rests otherwise than it was given. Its exits count while nothing has filled: afterwards they are told one by one."""
+    changed = bracket if bracket.filled_units else with_prices_of(standing, bracket)[0]
+    there = replace(changed.order, units=plain(bracket.filled_units + standing.remaining_units))
+    told = [
+        f"{name} {getattr(there, name)}, not {getattr(bracket.order, name)}"
+        for name in ("units", "entry_price", "stop_loss_price", "take_profit_price")
+        if getattr(there, name) != getattr(bracket.order, name)
+    ]
+    if not told:
+        return []
+    text = f"{bracket.order_id}: its entry rests at the venue with {'; '.join(told)}"
+    return [Difference(text=text, fact=EntryChanged(client_id=bracket.venue.client_id, order=there), is_sure=False)]
 
 
 def _legs(bracket: Bracket, standing: Standing) -> list[Difference]:

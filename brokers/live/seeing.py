@@ -194,4 +194,4 @@ def has_moved(before: Bracket, now: Bracket) -> bool:
 
 def _told(bracket: Bracket) -> tuple[object, ...]:
     refs = bracket.venue
-    return refs.fill_ids, refs.order_refs, refs.stops, refs.targets, bracket.entry_cancelled, bracket.stop_price, bracket.order
+    return refs.fill_ids, refs.order_refs, refs.stops, refs.targets, bracket.entry_cancelled, bracket.order

@@ -30,8 +30,6 @@ from typing import Protocol
 
 from brokers.live.capability import Capability, Exits, VenuePolicy
 from brokers.live.facts import (
-    Booked,
-    BookingKind,
     EntryAccepted,
     EntryEnded,
     EntryFilled,
@@ -52,8 +50,6 @@ from trading.venue_refs import StandingLeg, VenueRefs
 __all__ = [
     "Amendment",
     "Batch",
-    "Booked",
-    "BookingKind",
     "Capability",
     "EntryAccepted",
     "EntryEnded",
@@ -212,7 +208,7 @@ class Sighting:
     """One look at one bracket: every fact the venue can still give about it (told before or not), then how it stands.
 
     ``standing`` None: the venue has answered, and has never heard of it (or, for a venue that forgets, no longer knows it). ``lost``: nothing of it
-    stands there now, and the venue's records no longer say how it ended: why, for a person, who has to find out elsewhere.
+    stands there, and the venue's records do not say any more how it ended; the text is for a person.
     """
 
     facts: Sequence[Fact] = ()

@@ -21,7 +21,7 @@ def test_units_of_a_resting_entry_that_were_changed_there_are_the_units_here() -
             desk.held().order = replace(desk.held().order, units=Decimal(60))
             await desk.until(lambda: desk.bracket().order.units == 60)
             assert desk.told("order_modified")[-1]["changes"] == {"units": {"from": Decimal(100), "to": Decimal(60)}}
-            assert differences(desk) == [f"{order_id}: 60 units of its entry rest at the venue, the book had 100"]
+            assert differences(desk) == [f"{order_id}: its entry rests at the venue with units 60, not 100"]
             desk.exchange.fill(desk.held().client_id)
             assert (await desk.becomes(OrderStatus.OPEN, protection="venue")).position_units == 60
             desk.agrees()
@@ -41,6 +41,27 @@ def test_units_of_a_partly_filled_entry_that_were_changed_there_count_what_has_f
             await desk.until(lambda: desk.bracket().remaining_units == 110)
             assert desk.bracket().order.units == 150
             desk.agrees()
+
+    run_virtually(story)
+
+
+def test_prices_of_a_waiting_entry_that_were_changed_there_are_the_prices_here() -> None:
+    """Its exits too, before they stand: what a person reads as their stop is what the venue will place."""
+
+    async def story() -> None:
+        desk = Desk()
+        async with desk.life():
+            desk.place()
+            await desk.becomes(OrderStatus.PENDING)
+            held = desk.held()
+            held.order, held.stop_price = replace(held.order, entry_price=Decimal("1.1650")), Decimal("1.1590")
+            await desk.until(lambda: desk.bracket().stop_price == Decimal("1.159"))
+            assert desk.bracket().order.stop_loss_price == Decimal("1.159")
+            assert desk.bracket().order.entry_price == Decimal("1.165")
+            assert set(desk.told("order_modified")[-1]["changes"]) == {"entry_price", "stop_loss_price"}
+            assert differences(desk) == [
+                "live-oanda-1: its entry rests at the venue with entry_price 1.1650, not 1.1655; stop_loss_price 1.1590, not 1.16"
+            ]
 
     run_virtually(story)
 

@@ -59,7 +59,7 @@ async def test_units_of_a_waiting_entry_changed_at_the_venue_are_shown(live: Liv
         order = await until(ask, order_id, units=60)
         assert order["status"] == "PENDING"
         assert any(each["type"] == "order_modified" and each["payload"]["changes"]["units"]["to"] == 60 for each in order["events"])
-        assert "60 units of its entry rest at the venue, the book had 100" in (await differences(settings, "units of its entry"))[0]
+        assert "units 60, not 100" in (await differences(settings, "its entry rests"))[0]
         quote(sim, "1.16500", "1.16510")
         await until(ask, order_id, status="OPEN", position_units=60)
 
