@@ -18,9 +18,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from brokers.live.facts import Booked, BookingKind
 from brokers.live.venue import (
-    Booked,
-    BookingKind,
     EntryAccepted,
     EntryEnded,
     EntryFilled,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from brokers.live.venue import Booked, EntryAccepted, EntryFilled, ExitFilled, LegGone, LegStands, Unplaced, VenueRefused
+from brokers.live.facts import Booked
+from brokers.live.venue import EntryAccepted, EntryFilled, ExitFilled, LegGone, LegStands, Unplaced, VenueRefused
 from brokers.oanda import stream
 from runtime.outbound import StreamEnded
 from runtime.secret_files import Secret

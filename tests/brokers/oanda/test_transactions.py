@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from brokers.live.venue import Booked, BookingKind, EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, LegGone, LegStands, Unplaced
+from brokers.live.facts import Booked, BookingKind
+from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, LegGone, LegStands, Unplaced
 from brokers.oanda.memory import KnownOrder, KnownTrade, Memory, Missing, Role
 from brokers.oanda.transactions import facts_of, unreadable
 from brokers.oanda.wire import Malformed
