@@ -5,10 +5,12 @@ import json
 import os
 import random
 import time
+from collections import Counter
 from pathlib import Path
 
 from tests.system.accounting.checker import findings, summary
 from tests.system.accounting.collect import Run
+from tests.system.accounting.evidence import Evidence
 from tests.system.faults import EVERY_FAULT, NEEDS_COMPILER, sick_disk
 from tests.system.stack import Stack
 
@@ -39,11 +41,17 @@ async def test_nothing_is_lost_and_nothing_happens_twice(tmp_path: Path) -> None
             evidence = await run.finish()
         found = findings(evidence)
         print(summary("chaos", SEED, evidence, found))
+        print(json.dumps({"check": "refusals", "seed": SEED, **refusals(evidence)}))
         print(json.dumps({"check": "ready again", "seed": SEED, **recovery(stack.recovered_s)}))
         assert not any(found.values()), {kind: listed[:5] for kind, listed in found.items() if listed} | {"faults": story}
         assert len(evidence.sent) > SECONDS * 10
         # Only where a run is long enough for a percentile, and the machine is ours: imports of a busy one take seconds.
         assert SECONDS < 120 or recovery(stack.recovered_s)["p95_s"] < READY_P95_S_MAX, stack.recovered_s
+
+
+def refusals(evidence: Evidence) -> dict[str, int]:
+    """How often each refusal was answered: what an order met while something was down."""
+    return dict(Counter(str(body.get("code", status)) for sent in evidence.sent for status, body in sent.answers if status >= 400).most_common())
 
 
 def recovery(recovered_s: list[tuple[str, float]]) -> dict[str, float]:

