@@ -14,7 +14,8 @@ from runtime.clock import ManualClock, SystemClock
 from runtime.settings import Settings
 from tests.brokers.conftest import running
 from tests.brokers.desk_kit import Bus, Caller, events_of, ticket, until
-from tests.brokers.live.exchange import Exchange, ScriptedVenue
+from tests.brokers.live.exchange import Exchange
+from tests.brokers.live.scripted_venue import ScriptedVenue
 from tests.security.rights import operations
 from trading.errors import ArenaError
 from trading.instruments import Instruments

@@ -12,7 +12,8 @@ from runtime.clock import SystemClock
 from runtime.settings import Settings
 from tests.brokers.conftest import running
 from tests.brokers.desk_kit import Bus, Caller
-from tests.brokers.live.exchange import Exchange, ScriptedVenue
+from tests.brokers.live.exchange import Exchange
+from tests.brokers.live.scripted_venue import ScriptedVenue
 from trading.instruments import Instruments
 
 Live = Callable[[], AbstractAsyncContextManager[tuple[Adapter, Caller]]]

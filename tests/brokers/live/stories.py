@@ -10,7 +10,8 @@ from typing import Any
 from brokers.base import Progress
 from brokers.live.broker import LiveBroker
 from brokers.live.venue import Exits, VenuePolicy
-from tests.brokers.live.exchange import Exchange, Held, ScriptedVenue
+from tests.brokers.live.exchange import Exchange, Held
+from tests.brokers.live.scripted_venue import ScriptedVenue
 from tests.brokers.live.virtual import Service, Store, VirtualClock
 from tests.brokers.paper.kit import INSTRUMENTS
 from trading.brackets import Bracket

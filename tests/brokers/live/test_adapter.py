@@ -11,7 +11,8 @@ from runtime.settings import Settings
 from tests.brokers.conftest import Open, running
 from tests.brokers.desk_kit import ADMIN, GRANTED, TRADER, Bus, Caller, event, events_of, ticket, until
 from tests.brokers.live.conftest import Live
-from tests.brokers.live.exchange import Exchange, Script, ScriptedVenue
+from tests.brokers.live.exchange import Exchange
+from tests.brokers.live.scripted_venue import Script, ScriptedVenue
 from trading.errors import InvalidRequest, NotAllowed, NotFound, OutcomeUnknown, StateConflict, Unavailable
 from trading.instruments import Instruments
 

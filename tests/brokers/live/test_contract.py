@@ -11,8 +11,9 @@ from runtime.settings import Settings
 from tests.brokers.contract import FOREX, BrokerContract, LiveContract, LiveWorld, Quoted, Trouble
 from tests.brokers.desk_kit import Bus, Caller
 from tests.brokers.live.conftest import Live
-from tests.brokers.live.exchange import Exchange, Script, ScriptedVenue
+from tests.brokers.live.exchange import Exchange
 from tests.brokers.live.market import ScriptedMarket
+from tests.brokers.live.scripted_venue import Script, ScriptedVenue
 
 _SCRIPT = {Trouble.REFUSE: Script.REFUSE, Trouble.LOSE: Script.LOSE, Trouble.SWALLOW: Script.SWALLOW, Trouble.SILENCE: Script.SILENCE}
 

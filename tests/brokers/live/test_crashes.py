@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.live.venue import Exits
-from tests.brokers.live.exchange import Script
+from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import Desk, order
 from tests.brokers.live.virtual import run_virtually
 from trading.orders import Leg, OrderStatus

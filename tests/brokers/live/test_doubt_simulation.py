@@ -11,7 +11,8 @@ import pytest
 
 from brokers.live.broker import LiveBroker
 from brokers.live.venue import Exits, VenuePolicy
-from tests.brokers.live.exchange import Exchange, Script, ScriptedVenue
+from tests.brokers.live.exchange import Exchange
+from tests.brokers.live.scripted_venue import Script, ScriptedVenue
 from tests.brokers.live.virtual import Service, Store, VirtualClock, run_virtually
 from tests.brokers.paper.kit import INSTRUMENTS
 from trading.errors import ArenaError

@@ -7,7 +7,7 @@ from decimal import Decimal
 from brokers.base import Progress
 from brokers.live.broker import LiveBroker
 from brokers.live.venue import Batch, ExitFilled, Exits
-from tests.brokers.live.exchange import Script
+from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import POLICY, Desk
 from tests.brokers.live.virtual import run_virtually
 from trading.instruments import Side

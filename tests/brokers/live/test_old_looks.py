@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.live.venue import Sighting, Target, VenueSnapshot
-from tests.brokers.live.exchange import Script
+from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import POLICY, Desk
 from tests.brokers.live.virtual import run_virtually
 from trading.orders import OrderStatus

@@ -7,7 +7,8 @@ import pytest
 from runtime.settings import Settings
 from tests.brokers.desk_kit import GRANTED, event, ticket
 from tests.brokers.live.conftest import Live
-from tests.brokers.live.exchange import Exchange, Script, ScriptedVenue
+from tests.brokers.live.exchange import Exchange
+from tests.brokers.live.scripted_venue import Script, ScriptedVenue
 from trading.errors import OrderDenied, OutcomeUnknown, Unavailable
 
 

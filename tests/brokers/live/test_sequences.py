@@ -11,7 +11,8 @@ import pytest
 from brokers.live.venue import Target, VenueSnapshot
 from tests.brokers.desk_kit import ADMIN, GRANTED, ticket, until
 from tests.brokers.live.conftest import Live
-from tests.brokers.live.exchange import Exchange, Script, ScriptedVenue
+from tests.brokers.live.exchange import Exchange
+from tests.brokers.live.scripted_venue import Script, ScriptedVenue
 from tests.brokers.live.stories import Desk, order
 from tests.brokers.live.virtual import run_virtually
 from trading.errors import StateConflict

@@ -14,7 +14,8 @@ from runtime.program import CannotStart
 from runtime.settings import Settings
 from tests.brokers.conftest import Open, running
 from tests.brokers.desk_kit import GRANTED, Bus, Caller, ticket, until
-from tests.brokers.live.exchange import Exchange, ScriptedVenue
+from tests.brokers.live.exchange import Exchange
+from tests.brokers.live.scripted_venue import ScriptedVenue
 from tests.brokers.live.stories import order
 from trading.instruments import Instruments
 
