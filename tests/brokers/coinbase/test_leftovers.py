@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from brokers.coinbase.venue import CoinbaseVenue
+from brokers.live.venue import Fact, Target
 from runtime.settings import Settings
 from tests.brokers.coinbase.conftest import Live
+from tests.brokers.coinbase.kit import WAIT_S
 from tests.brokers.coinbase.test_contract import CoinbaseWorld
 from tests.brokers.contract import LiveContract
 from tests.brokers.desk_kit import GRANTED, Bus, event, events_of
@@ -28,12 +31,27 @@ def world(settings: Settings, live: Live, sim: SimulatedVenue, bus: Bus) -> Coin
     return CoinbaseWorld(settings, live, sim, bus)
 
 
-async def test_a_rest_too_small_for_a_stop_and_a_sale_is_rung_for_once(world: CoinbaseWorld, sim: SimulatedVenue, settings: Settings) -> None:
+async def test_a_rest_too_small_for_a_stop_and_a_sale_is_rung_for_once(
+    world: CoinbaseWorld, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is tried to sell: a storm of refusals once rang for each."""
+    tries = 0
+    close = CoinbaseVenue.close
+
+    async def counted(venue: CoinbaseVenue, target: Target, units: Decimal) -> Sequence[Fact]:
+        nonlocal tries
+        tries += 1
+        return await close(venue, target, units)
+
+    monkeypatch.setattr(CoinbaseVenue, "close", counted)
     async with world._opened() as ask:
         await LiveContract().filled(world, ask)
         await ask("position.close", {"instrument": BTC, "units": 0.00999}, GRANTED, ttl_ms=30_000)
         await event(settings, "protection_lost", "coinbase")
-        await asyncio.sleep(3)  # as long as a storm would take to show
+        until = tries + 4
+        async with asyncio.timeout(WAIT_S):
+            while tries < until:
+                await asyncio.sleep(0.01)
         told = [each.type for each in await events_of(settings, "coinbase")]
         (order,) = (await ask("order.list", {}, GRANTED))["orders"]
     assert told.count("protection_lost") <= 2, "by who asked for the stop, and by the watch"
