@@ -1,10 +1,11 @@
 """Short ways to say what a test of the live broker needs, in virtual time: an order, an exchange, one life of a broker after another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import wraps
 from typing import Any
 
 from brokers.base import Progress
@@ -12,7 +13,7 @@ from brokers.live.broker import LiveBroker
 from brokers.live.venue import Exits, VenuePolicy
 from tests.brokers.live.exchange import Exchange, Held
 from tests.brokers.live.scripted_venue import ScriptedVenue
-from tests.brokers.live.virtual import Service, Store, VirtualClock
+from tests.brokers.live.virtual import Service, Store, VirtualClock, run_virtually
 from tests.brokers.paper.kit import INSTRUMENTS
 from trading.brackets import Bracket
 from trading.instruments import Instruments, Side
@@ -83,6 +84,12 @@ class Desk:
         assert progress is not None
         return progress.brackets[0].order_id
 
+    async def resting(self) -> str:
+        """The id of an order that the venue has, and that waits."""
+        order_id = self.place()
+        await self.becomes(OrderStatus.PENDING, order_id)
+        return order_id
+
     def ask(self, command: Callable[[Any, int], Progress]) -> Progress:
         """A command that is not refused."""
         progress = self.service.ask(command)
@@ -131,3 +138,13 @@ class Desk:
         assert (bracket.position_units, bracket.remaining_units, bracket.filled_units) == (held.open_units, held.remaining, held.filled)
         assert self.exchange.creates[held.client_id] == 1
         assert not held.open_units or (held.stop is not None and held.stop.units >= held.open_units), "naked"
+
+
+def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """``test`` as a plain one, played in virtual time."""
+
+    @wraps(test)
+    def played(*args: Any, **named: Any) -> None:
+        run_virtually(lambda: test(*args, **named))
+
+    return played

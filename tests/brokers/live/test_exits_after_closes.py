@@ -8,8 +8,7 @@ from brokers.base import Progress
 from brokers.live.broker import LiveBroker
 from brokers.live.venue import Batch, ExitFilled, Exits
 from tests.brokers.live.scripted_venue import Script
-from tests.brokers.live.stories import POLICY, Desk
-from tests.brokers.live.virtual import run_virtually
+from tests.brokers.live.stories import POLICY, Desk, virtually
 from trading.instruments import Side
 from trading.orders import CloseReason, Leg, OrderStatus
 
@@ -23,48 +22,40 @@ def _close(units: str) -> Callable[[LiveBroker, int], Progress]:
     )
 
 
-def test_who_wants_more_closed_while_a_close_is_out_has_it_closed_next() -> None:
+@virtually
+async def test_who_wants_more_closed_while_a_close_is_out_has_it_closed_next() -> None:
     """Its mark was taken for the first close's, whose fills were then waited for in vain for a quarter of a minute."""
-
-    async def story() -> None:
-        desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
-        async with desk.life():
-            order_id = await desk.opened()
-            desk.venue.next("close", Script.HANG)
-            desk.ask(_close("30"))
-            await desk.until(lambda: "close" in desk.venue.calls)
-            desk.ask(_close("20"))
-            desk.venue.release.set()
-            begun_ns = desk.clock.boot_ns()
-            await desk.until(lambda: desk.bracket(order_id).position_units == D(50))
-            assert desk.clock.boot_ns() - begun_ns < 3e9
-
-    run_virtually(story)
+    desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
+    async with desk.life():
+        order_id = await desk.opened()
+        desk.venue.next("close", Script.HANG)
+        desk.ask(_close("30"))
+        await desk.until(lambda: "close" in desk.venue.calls)
+        desk.ask(_close("20"))
+        desk.venue.release.set()
+        begun_ns = desk.clock.boot_ns()
+        await desk.until(lambda: desk.bracket(order_id).position_units == D(50))
+        assert desk.clock.boot_ns() - begun_ns < 3e9
 
 
-def test_an_exit_for_more_than_is_held_is_mended() -> None:
+@virtually
+async def test_an_exit_for_more_than_is_held_is_mended() -> None:
     """A close that the venue carried out late, beside an exit that had been placed again: the exit would sell what is not the bracket's."""
-
-    async def story() -> None:
-        desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
-        async with desk.life() as service:
-            order_id = await desk.opened()
-            held = desk.held()
-            held.open_units -= D(40)  # the exchange's exits stay as they are
-            late = ExitFilled(client_id=held.client_id, leg=Leg.CLOSE, fill_id="late", units=D(40), price=D("1.165"))
-            await service.submit(lambda now_ns: service.broker.told(Batch(facts=[late]), now_ns))
-            await desk.until(lambda: desk.bracket(order_id).position_units == D(60) and held.stop is not None and held.stop.units == D(60))
-
-    run_virtually(story)
+    desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
+    async with desk.life() as service:
+        order_id = await desk.opened()
+        held = desk.held()
+        held.open_units -= D(40)  # the exchange's exits stay as they are
+        late = ExitFilled(client_id=held.client_id, leg=Leg.CLOSE, fill_id="late", units=D(40), price=D("1.165"))
+        await service.submit(lambda now_ns: service.broker.told(Batch(facts=[late]), now_ns))
+        await desk.until(lambda: desk.bracket(order_id).position_units == D(60) and held.stop is not None and held.stop.units == D(60))
 
 
-def test_a_halted_market_is_asked_for_the_stop_again_and_nothing_is_closed() -> None:
-    async def story() -> None:
-        desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
-        async with desk.life():
-            desk.venue.next("protect", Script.REFUSE, Script.REFUSE)
-            order_id = await desk.opened()
-            assert desk.bracket(order_id).status is OrderStatus.OPEN
-            assert "close" not in desk.venue.calls
-
-    run_virtually(story)
+@virtually
+async def test_a_halted_market_is_asked_for_the_stop_again_and_nothing_is_closed() -> None:
+    desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
+    async with desk.life():
+        desk.venue.next("protect", Script.REFUSE, Script.REFUSE)
+        order_id = await desk.opened()
+        assert desk.bracket(order_id).status is OrderStatus.OPEN
+        assert "close" not in desk.venue.calls

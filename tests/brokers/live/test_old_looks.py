@@ -7,8 +7,7 @@ from decimal import Decimal
 
 from brokers.live.venue import Sighting, Target, VenueSnapshot
 from tests.brokers.live.scripted_venue import Script
-from tests.brokers.live.stories import POLICY, Desk
-from tests.brokers.live.virtual import run_virtually
+from tests.brokers.live.stories import POLICY, Desk, virtually
 from trading.orders import OrderStatus
 
 # Compared with the venue without a pause.
@@ -35,85 +34,75 @@ def slow_snapshots(desk: Desk) -> None:
     desk.venue.look_up = unanswered  # type: ignore[method-assign, assignment]  # names of arguments
 
 
-def test_an_order_that_arrives_behind_an_empty_look_is_not_called_void_by_it() -> None:
-    async def story() -> None:
-        desk = Desk(policy=OFTEN)
-        async with desk.life():
-            slow_snapshots(desk)
-            desk.venue.is_mute = True
-            desk.venue.late_s = ARRIVES_S
-            desk.venue.next("create", Script.LATE)
-            desk.place()
-            await desk.becomes(OrderStatus.UNKNOWN)
-            await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
-            assert desk.bracket().status is OrderStatus.PENDING
-            assert not desk.told("order_rejected")
-
-    run_virtually(story)
+@virtually
+async def test_an_order_that_arrives_behind_an_empty_look_is_not_called_void_by_it() -> None:
+    desk = Desk(policy=OFTEN)
+    async with desk.life():
+        slow_snapshots(desk)
+        desk.venue.is_mute = True
+        desk.venue.late_s = ARRIVES_S
+        desk.venue.next("create", Script.LATE)
+        desk.place()
+        await desk.becomes(OrderStatus.UNKNOWN)
+        await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
+        assert desk.bracket().status is OrderStatus.PENDING
+        assert not desk.told("order_rejected")
 
 
-def test_a_close_that_arrives_behind_a_look_is_not_given_up_by_it() -> None:
-    async def story() -> None:
-        desk = Desk(policy=OFTEN)
-        async with desk.life():
-            order_id = await desk.opened()
-            slow_snapshots(desk)
-            desk.venue.is_mute = True
-            desk.venue.late_s = ARRIVES_S
-            desk.venue.next("close", Script.LATE)
-            progress = desk.ask(lambda broker, now_ns: broker.close_bracket(order_id, reason="MANUAL", now_ns=now_ns))
-            await desk.becomes(OrderStatus.UNKNOWN)
-            await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
-            assert desk.bracket().status is OrderStatus.CLOSED
-            assert progress.verdicts[0].refusal is None
-
-    run_virtually(story)
+@virtually
+async def test_a_close_that_arrives_behind_a_look_is_not_given_up_by_it() -> None:
+    desk = Desk(policy=OFTEN)
+    async with desk.life():
+        order_id = await desk.opened()
+        slow_snapshots(desk)
+        desk.venue.is_mute = True
+        desk.venue.late_s = ARRIVES_S
+        desk.venue.next("close", Script.LATE)
+        progress = desk.ask(lambda broker, now_ns: broker.close_bracket(order_id, reason="MANUAL", now_ns=now_ns))
+        await desk.becomes(OrderStatus.UNKNOWN)
+        await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
+        assert desk.bracket().status is OrderStatus.CLOSED
+        assert progress.verdicts[0].refusal is None
 
 
-def test_a_change_that_arrives_behind_a_look_is_not_settled_by_it() -> None:
-    async def story() -> None:
-        desk = Desk(policy=OFTEN)
-        async with desk.life():
-            order_id = await desk.opened()
-            slow_snapshots(desk)
-            desk.venue.is_mute = True
-            desk.venue.late_s = 0.95 * POLICY.call_s_max
-            desk.venue.next("amend", Script.LATE)
-            desk.ask(lambda broker, now_ns: broker.modify(order_id, {"stop_loss_price": Decimal("1.161")}, now_ns=now_ns))
-            await desk.becomes(OrderStatus.UNKNOWN)
-            await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
-            assert (desk.bracket().status, desk.bracket().stop_price) == (OrderStatus.OPEN, Decimal("1.161"))
-
-    run_virtually(story)
+@virtually
+async def test_a_change_that_arrives_behind_a_look_is_not_settled_by_it() -> None:
+    desk = Desk(policy=OFTEN)
+    async with desk.life():
+        order_id = await desk.opened()
+        slow_snapshots(desk)
+        desk.venue.is_mute = True
+        desk.venue.late_s = 0.95 * POLICY.call_s_max
+        desk.venue.next("amend", Script.LATE)
+        desk.ask(lambda broker, now_ns: broker.modify(order_id, {"stop_loss_price": Decimal("1.161")}, now_ns=now_ns))
+        await desk.becomes(OrderStatus.UNKNOWN)
+        await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
+        assert (desk.bracket().status, desk.bracket().stop_price) == (OrderStatus.OPEN, Decimal("1.161"))
 
 
-def test_a_stop_that_is_taken_off_while_the_bracket_is_looked_at_is_not_believed_to_stand() -> None:
+@virtually
+async def test_a_stop_that_is_taken_off_while_the_bracket_is_looked_at_is_not_believed_to_stand() -> None:
     """The look saw it, the stream has told of its end since: it is looked at once more."""
+    desk = Desk()
+    desk.exchange.confirms_cancels = False
+    async with desk.life():
+        await desk.resting()
+        desk.exchange.fill(desk.held().client_id, "40")
+        await desk.becomes(OrderStatus.PARTIALLY_FILLED, protection="venue")
+        look_up, looks = desk.venue.look_up, []
 
-    async def story() -> None:
-        desk = Desk()
-        desk.exchange.confirms_cancels = False
-        async with desk.life():
-            desk.place()
-            await desk.becomes(OrderStatus.PENDING)
-            desk.exchange.fill(desk.held().client_id, "40")
-            await desk.becomes(OrderStatus.PARTIALLY_FILLED, protection="venue")
-            look_up, looks = desk.venue.look_up, []
+        async def late(target: Target) -> Sighting:
+            looks.append(target)
+            picture = await look_up(target)
+            if len(looks) == 1:
+                desk.exchange.remove_stop(desk.held().client_id)
+                desk.venue.is_mute = False
+                await desk.until(lambda: desk.bracket().protection == "none")
+            return picture
 
-            async def late(target: Target) -> Sighting:
-                looks.append(target)
-                picture = await look_up(target)
-                if len(looks) == 1:
-                    desk.exchange.remove_stop(desk.held().client_id)
-                    desk.venue.is_mute = False
-                    await desk.until(lambda: desk.bracket().protection == "none")
-                return picture
-
-            desk.venue.look_up = late  # type: ignore[method-assign]  # a picture that is old when it comes
-            desk.venue.is_mute = True
-            desk.ask(lambda broker, now_ns: broker.cancel("live-oanda-1", reason="user", now_ns=now_ns))
-            await desk.until(lambda: bool(looks))
-            await asyncio.sleep(POLICY.reconcile_s / 2)
-            assert desk.bracket().protection == "none"
-
-    run_virtually(story)
+        desk.venue.look_up = late  # type: ignore[method-assign]  # a picture that is old when it comes
+        desk.venue.is_mute = True
+        desk.ask(lambda broker, now_ns: broker.cancel("live-oanda-1", reason="user", now_ns=now_ns))
+        await desk.until(lambda: bool(looks))
+        await asyncio.sleep(POLICY.reconcile_s / 2)
+        assert desk.bracket().protection == "none"

@@ -1,0 +1,63 @@
+"""Nothing is left without its stop: stops that are refused, taken off by hand, or taken off by a change that dies; in virtual time."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from brokers.live.venue import Exits
+from tests.brokers.live.scripted_venue import Script
+from tests.brokers.live.stories import Desk, virtually
+from trading.orders import EntryType, OrderStatus
+
+R10_TIMES = 1000
+
+
+@pytest.mark.parametrize("exits", [Exits.ATTACHED, Exits.AFTER_FILL])
+@virtually
+async def test_a_thousand_refused_stops_leave_nothing_naked_after_five_seconds(exits: Exits) -> None:
+    desk = Desk(exits=exits)
+    desk.exchange.refuses_stops = True
+    async with desk.life():
+        for n in range(R10_TIMES):
+            desk.place(f"a{n}", kind=EntryType.MARKET, units=Decimal(1))
+        await desk.until(lambda: len(desk.exchange.held) == R10_TIMES)
+        for held in list(desk.exchange.held.values()):
+            desk.exchange.fill(held.client_id)
+        await asyncio.sleep(5)
+        assert not [held for held in desk.exchange.held.values() if held.open_units]
+        await desk.until(lambda: all(bracket.status is OrderStatus.CLOSED for bracket in desk.store.all()))
+        assert len(desk.told("protection_lost")) == R10_TIMES
+
+
+@virtually
+async def test_a_stop_that_somebody_takes_off_is_not_put_back_before_it_was_asked_for() -> None:
+    """The protection watch rings and asks; the broker itself does not overrule a hand at the venue."""
+    desk = Desk()
+    async with desk.life() as service:
+        order_id = await desk.opened()
+        desk.exchange.remove_stop(desk.held().client_id)
+        await desk.becomes(OrderStatus.OPEN, protection="none")
+        await asyncio.sleep(60)
+        assert "protect" not in desk.venue.calls
+        service.ask(lambda broker, now_ns: broker.protect(order_id, now_ns=now_ns))
+        await desk.becomes(OrderStatus.OPEN, protection="venue")
+        desk.agrees()
+
+
+@virtually
+async def test_a_change_that_takes_the_stop_off_and_dies_leaves_nothing_naked_while_it_is_in_doubt() -> None:
+    """Where a moved stop is a cancel and a new order: the first was done, the second is in doubt, and the position is guarded meanwhile."""
+    desk = Desk(exits=Exits.AFTER_FILL)
+    async with desk.life():
+        await desk.opened()
+        desk.venue.next("amend", Script.LOSE)
+        desk.ask(lambda broker, now_ns: broker.modify("live-oanda-1", {"stop_loss_price": Decimal("1.1605")}, now_ns=now_ns))
+        desk.exchange.release(desk.held().client_id)
+        await desk.becomes(OrderStatus.UNKNOWN)
+        await asyncio.sleep(1)
+        assert desk.held().stop is not None
+        assert desk.bracket().status is OrderStatus.UNKNOWN, "whether the change still comes is not known yet"
+        known = await desk.becomes(OrderStatus.OPEN, protection="venue")
+        assert known.stop_price == Decimal("1.16")
+        desk.agrees()
