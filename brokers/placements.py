@@ -6,7 +6,7 @@ writer thread; here is what the event loop does before and after.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from uuid import uuid4
@@ -36,13 +36,20 @@ class Placements:
         self.placed = 0
         self.refused = 0
 
-    async def answer(self, requests: Sequence[Request]) -> list[Told]:
-        """``Placement``, or the refusal, of each."""
-        context = self._context
-        marks = context.quotes.marks()
+    def answer(self, requests: Sequence[Request]) -> Awaitable[list[Told]]:
+        """``Placement``, or the refusal, of each. They are on their way to the writer thread when this returns: before anybody waits for the answers.
+
+        Raises:
+            Unavailable: the journal takes no more; nothing was queued.
+        """
+        marks = self._context.quotes.marks()
         read = [self._read(request, marks) for request in requests]
         works = [partial(self._write, placing) for placing in read if isinstance(placing, PlaceRequest)]
-        written = await context.journal.run_each(works) if works else []
+        return self._answers(read, self._context.journal.submit_each(works) if works else None)
+
+    async def _answers(self, read: Sequence[PlaceRequest | ArenaError], writing: "asyncio.Future[list[Written | Exception]] | None") -> list[Told]:
+        context = self._context
+        written = await writing if writing is not None else []
         # Each answer is the state at placement. Matching follows as a transaction of its own, and nobody waits for it.
         for instrument in {outcome[0].instrument: None for outcome in written if isinstance(outcome, tuple) and outcome[0].in_flight_n is None}:
             if instrument is not None:

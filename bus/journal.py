@@ -23,7 +23,8 @@ from typing import Any, NoReturn, Self, TypeVar
 
 from bus.envelope import Event
 from bus.epoch import JournalState
-from bus.jobs import Backup, Future, Outcome, Read, Share, Stop, StoreFailed, Together, Told, Work
+from bus.in_flight import InFlight
+from bus.jobs import Backup, Future, Outcome, Read, Share, Stop, StoreFailed, Together, Work
 from bus.store import Trouble, free_bytes
 from bus.tail import PAGE_EVENTS_MAX, TAIL_EVENTS_MAX, Page, Tail, page_of, start_of_page
 from bus.txn import Txn
@@ -33,7 +34,6 @@ from runtime.program import EXIT_STORE_FAILED, CannotStart
 from runtime.settings import StoreSettings
 from trading.errors import OutcomeUnknown, Unavailable
 
-JOBS_MAX = 4096  # waiting for the writer; beyond it the disk is slower than the callers, and they are told at once
 OPEN_S_MAX = 120.0  # migrations and the check of a quarter of a gigabyte
 WORK_S_MAX = 30.0  # a sync that takes longer has hung: its callers get OutcomeUnknown, and look it up
 CLOSE_S_MAX = 10.0
@@ -65,8 +65,6 @@ class Journal:
         self._loop = asyncio.get_running_loop()
         self._opened: Future = self._loop.create_future()
         self._closed: Future = self._loop.create_future()
-        self._in_flight: set[Told] = set()
-        self._collected: list[Work | Read | Backup] = []
         self._stopping = False
         self._epoch = ""
         self._instance_id = ""
@@ -76,6 +74,7 @@ class Journal:
         self._tail_events_max = TAIL_EVENTS_MAX
         self._work_s_max = WORK_S_MAX
         self._writer: Writer
+        self._in_flight: InFlight
         self._watch: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -118,6 +117,7 @@ class Journal:
             on_rollback=on_rollback,
             tail_events_max=tail_events_max,
         )
+        journal._in_flight = InFlight(journal._loop, journal._writer.put)
         journal._writer.start()
         try:
             async with asyncio.timeout(OPEN_S_MAX):
@@ -203,17 +203,19 @@ class Journal:
         result: T = await self._put(Work, work)
         return result
 
-    async def run_each(self, works: Sequence[Callable[[Txn], T]]) -> "list[T | Exception]":
-        """Run ``works`` in order, each as :meth:`run` would, and return what each came to: its result, or the error that ``run`` would raise.
+    def submit_each(self, works: Sequence[Callable[[Txn], T]]) -> "asyncio.Future[list[T | Exception]]":
+        """Queue ``works`` in order and return at once; the future holds what each came to: its result, or the error that :meth:`run` would raise.
 
         One future and one wake-up for all of them: for who has many at once.
+
+        Raises:
+            Unavailable: as for :meth:`submit`; none of them was queued.
         """
         self._refuse_unless_room(len(works))
         together = Together(self._loop.create_future(), len(works))
         for place, work in enumerate(works):
-            self._send(Work(work, Share(together, place)))
-        outcomes: list[T | Exception] = await together.future
-        return outcomes
+            self._in_flight.send(Work(work, Share(together, place)))
+        return together.future
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``query`` on the writer thread between two groups, outside any transaction; for lists and reports, after the orders.
@@ -247,7 +249,7 @@ class Journal:
         """
         self._refuse_when_stopping()
         backup = Backup(target, self._loop.create_future())
-        self._send(backup)
+        self._in_flight.send(backup)
         await backup.future
 
     async def close(self) -> None:
@@ -256,14 +258,14 @@ class Journal:
         if not self._closed.done():
             await asyncio.wait([self._closed], timeout=CLOSE_S_MAX)
         if self._closed.done():
-            self._fail_in_flight(lambda: Unavailable("the journal is closed", code="STOPPING"))
+            self._in_flight.fail(lambda: Unavailable("the journal is closed", code="STOPPING"))
         else:  # the writer still hangs in a sync: what it holds may yet be committed
-            self._fail_in_flight(lambda: OutcomeUnknown("the disk does not answer; look the request up, do not send it again", code="STORE_STALLED"))
+            self._in_flight.fail(lambda: OutcomeUnknown("the disk does not answer; look the request up, do not send it again", code="STORE_STALLED"))
 
     def _stop_writer(self) -> None:
         if not self._stopping:
             self._stopping = True
-            self._hand_over()
+            self._in_flight.hand_over()
             self._writer.put(Stop())
         if self._watch is not None:
             self._watch.cancel()
@@ -271,26 +273,12 @@ class Journal:
     def _put(self, kind: type[Work] | type[Read], do: Callable[..., Any]) -> Future:
         self._refuse_unless_room(1)
         future = self._loop.create_future()
-        self._send(kind(do, future))
+        self._in_flight.send(kind(do, future))
         return future
 
     def _refuse_unless_room(self, jobs: int) -> None:
         self._refuse_when_stopping()
-        if len(self._in_flight) + jobs > JOBS_MAX:
-            raise Unavailable("more waits for the store than it can write: try again in a moment", code="STORE_BUSY")
-
-    def _send(self, job: Work | Read | Backup) -> None:
-        self._in_flight.add(job.future)
-        if not self._collected:
-            self._loop.call_soon(self._hand_over)
-        self._collected.append(job)
-
-    def _hand_over(self) -> None:
-        """Give the writer what one turn of the loop has collected, all of it at once: one wake-up and one group, and the two threads do not take the
-        interpreter from each other after every order."""
-        collected, self._collected = self._collected, []
-        for job in collected:
-            self._writer.put(job)
+        self._in_flight.refuse_unless_room(jobs)
 
     def _refuse_when_stopping(self) -> None:
         if self._stopping or self._closed.done():
@@ -303,14 +291,8 @@ class Journal:
     def _watch_writer(self) -> None:
         """Each second: a writer that hangs in a sync must not keep its callers for ever."""
         if self._is_stalled():
-            self._fail_in_flight(lambda: OutcomeUnknown("the disk does not answer; look the request up, do not send it again", code="STORE_STALLED"))
+            self._in_flight.fail(lambda: OutcomeUnknown("the disk does not answer; look the request up, do not send it again", code="STORE_STALLED"))
         self._watch = self._loop.call_later(1.0, self._watch_writer)
-
-    def _fail_in_flight(self, error: Callable[[], Exception]) -> None:
-        for future in self._in_flight:
-            if not future.done():
-                future.set_exception(error())
-        self._in_flight.clear()
 
     def on_opened(self, state: JournalState, tail: list[bytes]) -> None:
         self._epoch, self._instance_id = state.epoch, state.instance_id
@@ -329,14 +311,7 @@ class Journal:
         if events:
             self._tail.extend(events)
             self._hand_out(list(events))
-        for future, error, result in outcomes:
-            self._in_flight.discard(future)
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+        self._in_flight.tell(outcomes)
 
     def _hand_out(self, events: list[Event]) -> None:
         if self._on_events is None:
@@ -355,7 +330,7 @@ class Journal:
         self._closed.set_result(None)
         if error is not None:
             self._stopping = True
-            self._fail_in_flight(lambda: OutcomeUnknown("the store has failed; look the request up, do not send it again", code="STORE_FAILED"))
+            self._in_flight.fail(lambda: OutcomeUnknown("the store has failed; look the request up, do not send it again", code="STORE_FAILED"))
             self._on_failure(error)
 
 

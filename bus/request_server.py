@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 import zmq
 
@@ -50,7 +50,8 @@ class RequestServer:
         handler: gets each request and returns ``{result, last_event?}`` or raises an ArenaError; many run at once. Anything else it raises is a bug:
             its caller is told OutcomeUnknown ``INTERNAL``, and the log has the traceback.
         name: for the log.
-        together: by operation: gets all of its requests in one message at once, and returns for each what ``handler`` would return or raise.
+        together: by operation: gets all of its requests in one message at once, and returns for each what ``handler`` would return or raise. A plain
+            function may do its first part right away and return an awaitable for the rest.
         late_ops: commands whose lateness the handler checks itself, because it writes that down in its store. Everyone else's is checked here.
         batch_max, in_flight_max: limits, see docs/protocol.md.
     Raises:
@@ -157,7 +158,7 @@ class RequestServer:
                     self._malformed.add(refusal.error)
                 batch.fill(place, write_error(refusal.id, refusal.error))
         for op, placed in together.items():
-            self._spawn(self._answer_together(batch, placed, self._together[op]))
+            self._spawn(self._answer_together(batch, placed, self._begin(op, [request for _, request in placed])))
 
     def _spawn(self, answering: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(answering)
@@ -185,10 +186,19 @@ class RequestServer:
             answer = self._bug(request.op)
         self._reply(batch, place, request, answer)
 
-    async def _answer_together(self, batch: "_Batch", placed: Sequence[tuple[int, Request]], handler: TogetherHandler) -> None:
+    def _begin(self, op: str, requests: Sequence[Request]) -> Awaitable[Sequence[Mapping[str, object] | ArenaError]]:
+        """Let the handler begin in this very turn of the loop, as far as it does without waiting."""
+        try:
+            return self._together[op](requests)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told where the answers are waited for)
+            return _failed(error)
+
+    async def _answer_together(
+        self, batch: "_Batch", placed: Sequence[tuple[int, Request]], answering: Awaitable[Sequence[Mapping[str, object] | ArenaError]]
+    ) -> None:
         answers: Sequence[Mapping[str, object] | ArenaError]
         try:
-            answers = await handler([request for _, request in placed])
+            answers = await answering
         except ArenaError as error:
             answers = [error] * len(placed)
         except Exception:  # noqa: BLE001 (as above)
@@ -219,6 +229,10 @@ class RequestServer:
         except zmq.ZMQError:
             self._unsent += 1  # the caller is gone, or does not read: it looks its request up
         self._drain.look()
+
+
+async def _failed(error: Exception) -> NoReturn:
+    raise error
 
 
 class _Batch:

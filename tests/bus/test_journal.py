@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bus.envelope import Event
+from bus.in_flight import JOBS_MAX
 from bus.jobs import StoreFailed
-from bus.journal import JOBS_MAX
 from bus.store import Trouble
 from bus.txn import Txn
 from runtime.clock import ManualClock
@@ -134,7 +134,7 @@ async def test_works_handed_over_together_are_refused_and_committed_each_by_itse
         def deny(txn: Txn) -> int:
             raise OrderDenied("no")
 
-        outcomes = await journal.run_each([place("a"), deny, place("b"), deny_after_writing("c"), place("d")])
+        outcomes = await journal.submit_each([place("a"), deny, place("b"), deny_after_writing("c"), place("d")])
         assert [type(outcome) for outcome in outcomes] == [int, OrderDenied, int, OrderDenied, int]
         assert [outcome for outcome in outcomes if isinstance(outcome, int)] == [2, 3, 4]
         assert await stored_orders(journal) == {"a", "b", "d"}
@@ -146,7 +146,7 @@ async def test_works_handed_over_together_that_do_not_all_fit_are_refused_togeth
         first = journal.submit(gate)
         await gate.entered()
         with pytest.raises(Unavailable) as refusal:
-            await journal.run_each([place(str(n)) for n in range(JOBS_MAX)])
+            journal.submit_each([place(str(n)) for n in range(JOBS_MAX)])
         assert refusal.value.code == "STORE_BUSY"
         gate.open()
         await first
