@@ -11,6 +11,8 @@ import aiohttp
 import pytest
 
 from arena_gateway.app import main
+from bus import sse
+from runtime import http_server
 from runtime.program import CannotStart
 from runtime.settings import GatewaySettings, Settings
 from tests.arena_gateway.fakes import settings_at
@@ -28,7 +30,7 @@ def settings() -> Iterator[Settings]:
 
 
 async def until_up(url: str) -> None:
-    async with aiohttp.ClientSession() as http, asyncio.timeout(10):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(30):
         while True:
             try:
                 async with http.get(url + "/health") as answer:
@@ -38,7 +40,11 @@ async def until_up(url: str) -> None:
                 await asyncio.sleep(0.02)
 
 
-async def test_it_lives_without_bus_and_adapters_says_so_and_stops_at_once_with_a_stream_open(settings: Settings) -> None:
+async def test_it_lives_without_bus_and_adapters_says_so_and_stops_at_once_with_a_stream_open(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "SHUTDOWN_S", 60)
+    monkeypatch.setattr(sse, "SHUTDOWN_S", 60)
     stop = asyncio.Event()
     running = asyncio.create_task(main(settings, stop))
     url = f"http://127.0.0.1:{settings.gateway.port}"
@@ -58,11 +64,8 @@ async def test_it_lives_without_bus_and_adapters_says_so_and_stops_at_once_with_
             assert answer.status == 503
         async with http.get(url + "/events") as stream:
             assert stream.status == 200
-            loop = asyncio.get_running_loop()
-            started = loop.time()
             stop.set()
-            await asyncio.wait_for(running, 10)
-            assert loop.time() - started < 5
+            await asyncio.wait_for(running, 30)
     assert (settings.keys_dir / "jwt.key").stat().st_mode & 0o777 == 0o600
     assert (settings.data_dir / "users.db").stat().st_mode & 0o777 == 0o600
 

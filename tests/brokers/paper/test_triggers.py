@@ -1,7 +1,7 @@
 """The ordered triggers: best prices, lazy deletion, and a cost that does not grow."""
 
 from decimal import Decimal
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -61,7 +61,7 @@ def test_a_quiet_quote_looks_at_no_order(resting: int) -> None:
     triggers = Triggers()
     for n in range(resting):
         triggers.put(n, ((Reach.ASK_FALLS, D(1) - D(n).scaleb(-7)), (Reach.BID_RISES, D(2) + D(n).scaleb(-7))), urgent=False)
-    begun = perf_counter()
+    begun = thread_time()
     for _ in range(1000):
         assert triggers.due(D("1.5"), D("1.6")) == []
-    assert perf_counter() - begun < 0.5, "a walk over 100,000 orders takes a thousand times as long"
+    assert thread_time() - begun < 0.5, "a walk over 100,000 orders takes a thousand times as long"
