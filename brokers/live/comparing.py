@@ -1,6 +1,7 @@
 """Comparing the whole account with the venue, and telling people what was found. Called on the writer thread, with what the venue held just now."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from brokers.live.account import LiveAccount
@@ -39,7 +40,7 @@ class Comparing:
             current = account.state.brackets.get(n)
             if sighting is None or current is None:
                 continue
-            if current is not bracket or self._jobs.is_busy(n):
+            if not _is_as_it_was(bracket, current) or self._jobs.is_busy(n):
                 self._hearing.take(sighting.facts, now_ns, current)
             elif current.venue.doubt is not Doubt.NONE or current.venue.asked is Doubt.CLOSE or sighting.standing is not None or sighting.lost:
                 self._seeing.seen(current, sighting, now_ns, begun_ns)
@@ -117,6 +118,11 @@ class Comparing:
         back = self._account.book.turned_up(known, now_ns, rests=bool(standing.remaining_units))
         self._seeing.compare(back, standing, now_ns, begun_ns)
         self._jobs.note(known.n)
+
+
+def _is_as_it_was(before: Bracket, now: Bracket) -> bool:
+    """Whether nothing has happened to the bracket since ``before``; a trailing stop that is held here moves with every quote, and is nothing there."""
+    return now is before or replace(now, stop_price=before.stop_price, updated_ns=before.updated_ns) == before
 
 
 def _named(stranger: Stranger) -> str:

@@ -1,12 +1,14 @@
 """Exits that are watched here because the venue cannot hold them, and a stop at the venue that leaves something behind."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from brokers.live.venue import Capability, Exits
-from tests.brokers.live.stories import Desk
+from brokers.live.venue import Capability, Exits, Target, VenueSnapshot
+from tests.brokers.live.stories import POLICY, Desk
 from tests.brokers.live.virtual import run_virtually
 from tests.brokers.paper.kit import quote
 from trading.orders import CloseReason, OrderStatus
@@ -104,5 +106,28 @@ def test_what_a_resting_stop_left_behind_is_closed_at_the_market() -> None:
             show(desk, "1.15800", "1.15810", at=1)
             closed = await desk.becomes(OrderStatus.CLOSED)
             assert closed.close_reason is CloseReason.STOP_LOSS
+
+    run_virtually(story)
+
+
+def test_a_stop_that_trails_while_the_account_is_looked_at_keeps_nothing_from_being_seen() -> None:
+    """The stop moves with every quote, and a snapshot takes longer than quotes are apart: that the position has gone is seen all the same."""
+
+    async def story() -> None:
+        desk = Desk(exits=Exits.HELD, policy=replace(POLICY, reconcile_s=1.0))
+        async with desk.life():
+            await desk.opened(trailing_stop_distance=Decimal("0.0050"))
+            desk.venue.is_mute = True
+            snapshot, prices = desk.venue.snapshot, iter(range(16600, 16900))
+
+            async def slow(targets: Sequence[Target]) -> VenueSnapshot:
+                picture, price = await snapshot(targets), next(prices)
+                show(desk, f"1.{price}", f"1.{price + 1}", at=price)
+                await asyncio.sleep(0.2)
+                return picture
+
+            desk.venue.snapshot = slow  # type: ignore[method-assign]  # a venue that takes its time
+            desk.exchange.forget(desk.held().client_id)
+            assert (await desk.becomes(OrderStatus.CLOSED)).close_reason is CloseReason.EXTERNAL
 
     run_virtually(story)
