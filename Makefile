@@ -8,6 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Tests wait as long as they reckon: two workers for each processor, and eight at most, for memory's sake.
+WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$(( n > 4 ? 8 : 2 * n )))
+# The checks start a thousand processes of ours: what they import is compiled once, and not by each of them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: up test install install-dev format lint types unit ui-test processes system browser judges bench chaos simulate fuzz clean lock
 
 up: install
@@ -37,7 +42,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 # What failed is run once more, alone and loudly: docs/decisions/030. A test that fails twice fails; so does a run that ended without a verdict.
 again = { [ $$? -eq 1 ] || exit 1; echo "SOME TESTS FAILED (above): once more, alone"; $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none $(1); }
 
-# Every check, on two workers.
+# Every check: about seven minutes on two processors.
 test: install-dev lint types unit ui-test processes
 
 lint: install-dev
@@ -48,7 +53,7 @@ types: install-dev
 	@$(BIN)/mypy
 
 unit: install-dev
-	@$(BIN)/python -m pytest -q -n 2 -m "not system and not browser" || $(call again,-m "not system and not browser")
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not system and not browser" || $(call again,-m "not system and not browser")
 
 # A file's tests stay on one worker: they share an arena, or a browser.
 processes system browser: KIND = $(if $(filter processes,$@),system or browser,$@)
