@@ -121,7 +121,7 @@ class Comparing:
 
 
 def _is_as_it_was(before: Bracket, now: Bracket) -> bool:
-    """Whether nothing has happened to the bracket since ``before``; a trailing stop that is held here moves with every quote, and is nothing there."""
+    """Whether nothing has happened to the bracket since ``before``; a trailing stop that is held here moves by every quote, and is nothing there."""
     return now is before or replace(now, stop_price=before.stop_price, updated_ns=before.updated_ns) == before
 
 
