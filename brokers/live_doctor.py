@@ -94,7 +94,8 @@ async def _opened(venue: Venue, said: _Said) -> VenueInfo | None:
         said.add("account", FAIL, f"the venue could not be asked ({type(trouble).__name__}: {trouble}): look at the network, then try again")
         return None
     money = info.account
-    said.add("account", OK, f"{venue.account_id} answers, in {money.currency}; the key may trade")
+    within = f", portfolio {info.account_ref}," if info.account_ref else ""
+    said.add("account", OK, f"{venue.account_id}{within} answers, in {money.currency}; the key may trade")
     for warning in info.warnings:
         said.add("venue", WARN, warning)
     free = money.balance if money.margin_available is None else money.margin_available

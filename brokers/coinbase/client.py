@@ -35,6 +35,7 @@ from brokers.coinbase.products import Product, product
 from brokers.coinbase.refusals import create_refusal
 from brokers.coinbase.rest import WRITE_S_MAX, Missing, Rest, in_path, read_or_doubt
 from brokers.coinbase.resting import Resting
+from brokers.coinbase.unreadable import UnreadableOrders
 from brokers.live.throttle import Priority
 from runtime.outbound import InDoubt
 from runtime.timestamps import to_text
@@ -77,6 +78,7 @@ class Client:
     def __init__(self, rest: Rest, resting: Resting) -> None:
         self._rest = rest
         self._resting = resting
+        self.unreadable = UnreadableOrders()
 
     async def create(
         self, create: Create, *, priority: Priority = Priority.ORDER, deadline_boot_ns: int | None = None, timeout_s: float = WRITE_S_MAX
@@ -133,7 +135,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        read = await self._rest.get(f"/orders/historical/{in_path(order_id)}", lambda found: order(found.get("order")), priority=priority)
+        read = await self._rest.get(f"/orders/historical/{in_path(order_id)}", lambda found: self._read(found.get("order")), priority=priority)
         if read.order_id != order_id:
             raise InDoubt("the venue showed another order than it was asked for")
         return self._resting.judged(read)
@@ -141,14 +143,16 @@ class Client:
     async def orders(self, *, statuses: Sequence[str] = (), order_ids: Sequence[str] = (), since_ns: int | None = None) -> list[VenueOrder]:
         """All orders of the account in ``statuses``, by ``order_ids``, made at or after ``since_ns``, each once; what is not named is not asked.
 
+        Those that cannot be read are left out, and are ``unreadable`` from then on.
+
         Raises:
             NotSent, InDoubt.
         """
         query = [*(("order_status", status) for status in statuses), *(("order_ids", order_id) for order_id in order_ids)]
         if since_ns is not None:
             query.append(("start_date", to_text(since_ns)))
-        found = await self._list("/orders/historical/batch", "orders", order, query)
-        return list({one.order_id: self._resting.judged(one) for one in found}.values())
+        found = await self._list("/orders/historical/batch", "orders", self._read_listed, query)
+        return list({one.order_id: self._resting.judged(one) for one in found if one is not None}.values())
 
     async def working(self) -> list[VenueOrder]:
         """Everything that may still trade. An order that moves from one list to the other meanwhile may be missed: ask for those that matter by id.
@@ -217,6 +221,26 @@ class Client:
     def stream_token(self) -> str:
         """What a websocket subscription is signed with."""
         return self._rest.stream_token()
+
+    def _read(self, data: object) -> VenueOrder:
+        """One order. Raises Malformed, having noted which one it is, where that can be told."""
+        try:
+            read = order(data)
+        except Malformed as trouble:
+            self.unreadable.note(data, trouble)
+            raise
+        self.unreadable.forget(read.order_id)
+        return read
+
+    def _read_listed(self, data: object) -> VenueOrder | None:
+        """One order among others, None where it cannot be read. Raises Malformed when it cannot be told which one it is."""
+        try:
+            read = order(data)
+        except Malformed as trouble:
+            self.unreadable.note(data, trouble)
+            return None
+        self.unreadable.forget(read.order_id)
+        return read
 
     async def _list(self, path: str, name: str, read: Callable[[object], ValueT], query: Sequence[tuple[str, str]]) -> list[ValueT]:
         try:

@@ -47,11 +47,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The families asked about by client id, the working orders that belong to none, and of which brackets nothing can be said now, with why."""
+    """The families asked about by client id, the working orders that belong to none, and of which brackets nothing can be said now, with why.
+
+    ``unreadable``: sentences about orders that belong to none of them and cannot be read.
+    """
 
     families: Mapping[str, Family]
     others: Sequence[VenueOrder]
     unclear: Mapping[str, str]
+    unreadable: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -123,9 +127,11 @@ class Looking:
                 unclear[target.client_id] = "the venue no longer shows an order that it has shown before"
             if target.client_id not in self._sent:
                 self.sending(target.client_id, 0)
+        foreign = self._sort_unreadable(targets, families, unclear)
         mine = {one.order_id for found in families.values() for one in found.orders}
         others = [one for one in orders.values() if one.order_id not in mine and not one.status.is_final]
-        return Look(families={name: found for name, found in families.items() if name not in unclear}, others=others, unclear=unclear)
+        clear = {name: found for name, found in families.items() if name not in unclear}
+        return Look(families=clear, others=others, unclear=unclear, unreadable=foreign)
 
     def knows_all(self, target: Target) -> bool:
         """Whether every order that was ever made for ``target`` is in the book: nothing is in doubt."""
@@ -142,7 +148,17 @@ class Looking:
         families, unclear = await self._whole([target], orders)
         if gone:
             unclear[target.client_id] = "the venue no longer shows an order that it has shown before"
+        self._sort_unreadable([target], families, unclear)
         return _only(Look(families=families, others=(), unclear=unclear), target)
+
+    def _sort_unreadable(self, targets: Sequence[Target], families: Mapping[str, Family], unclear: dict[str, str]) -> list[str]:
+        """Brackets with an order that cannot be read are ``unclear``; what is said of the orders that are of none of ``targets``."""
+        foreign: list[str] = []
+        for one in self._client.unreadable:
+            of = [target.client_id for target in targets if one.is_of(target.client_id, _all_ids(target, families[target.client_id]))]
+            unclear |= dict.fromkeys(of, one.why)
+            foreign += [] if of else [one.why]
+        return foreign
 
     def _since_ns(self, target: Target) -> int | None:
         """Since when, by the venue's clock, an order of ``target`` may have been made that is not known yet; None when there is no such doubt."""
@@ -175,7 +191,7 @@ class Looking:
             if len(some) > 1:
                 orders |= {one.order_id: one for one in await self._client.orders(order_ids=some)}
         gone: set[str] = set()
-        for order_id in [order_id for order_id in missing if order_id not in orders]:
+        for order_id in [order_id for order_id in missing if order_id not in orders and self._client.unreadable.get(order_id) is None]:
             try:
                 orders[order_id] = await self._client.order(order_id)
             except Missing:
@@ -227,6 +243,10 @@ def _only(look: Look, target: Target) -> Family:
 
 def _chunks(order_ids: Sequence[str]) -> list[Sequence[str]]:
     return [order_ids[start : start + IDS_PER_REQUEST] for start in range(0, len(order_ids), IDS_PER_REQUEST)]
+
+
+def _all_ids(target: Target, found: Family) -> set[str]:
+    return {order_id for order_id in (*_known_ids(target), *(one.order_id for one in found.orders)) if order_id}
 
 
 def _known_ids(target: Target) -> list[str]:

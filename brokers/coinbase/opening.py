@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.coinbase.answers import Holding, Json, Malformed, number
+from brokers.coinbase.answers import Holding, Json, Malformed, number, optional_text
 from brokers.coinbase.client import Client
 from brokers.coinbase.context import Ability
 from brokers.coinbase.orders import ATTACHABLE, bracket_exit, entry
@@ -54,7 +54,8 @@ async def look_round(client: Client, clock: Clock, wanted: Iterable[Instrument],
     """
     try:
         skew_ns = await _skew_ns(client, clock)
-        warnings = [*_check_clock(skew_ns), *_check_rights(await client.permissions())]
+        rights = await client.permissions()
+        warnings = [*_check_clock(skew_ns), *_check_rights(rights)]
     except AnswerUnusable as error:
         if error.status in _UNAUTHORISED:
             raise VenueRefused(
@@ -87,6 +88,7 @@ async def look_round(client: Client, clock: Clock, wanted: Iterable[Instrument],
         instruments=instruments,
         capabilities={name: capability_of(abilities[name, Side.BUY]) for name in products},
         warnings=[*warnings, *_unproven(abilities)],
+        account_ref=optional_text(rights, "portfolio_uuid"),
     )
     return Opened(info=info, products=products, abilities=abilities, skew_ns=skew_ns)
 

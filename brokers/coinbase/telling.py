@@ -112,7 +112,11 @@ class Telling:
             self._due.pop(order_id, None)
             return [Unplaced(order_ref=order_id, text="the venue told of an order that it does not show")]
         except (InDoubt, NotSent):
-            return []  # it stays due, and is read again with the next message
+            unreadable = self._client.unreadable.get(order_id)
+            if unreadable is None:
+                return []  # it stays due, and is read again with the next message
+            self._due.pop(order_id, None)  # reading it again and again would hold up all the rest: the core compares, and knows whose it is
+            return [Unplaced(order_ref=order_id, text=unreadable.why)]
         if client_id and sum((one.size for one in fills), ZERO) != order.filled_size:
             return fill_facts(piece(client_id, order, fills))  # one of the two lags: what traded is told, the rest is read again
         if not self._is_older(order):

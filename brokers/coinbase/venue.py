@@ -185,6 +185,7 @@ class CoinbaseVenue:
                 if target.client_id in look.families
             },
             strangers=strangers_of(look.others, self._context.names),
+            unreadable=look.unreadable,
             account=account,
             cursor=cursor,
         )

@@ -18,7 +18,7 @@ from brokers.paper.config import PaperAccountConfig
 from brokers.paper.state import State
 from trading import events
 from trading.accounts import Account
-from trading.brackets import Bracket
+from trading.brackets import ARENA, Bracket
 from trading.changes import Changes
 from trading.instruments import Instruments
 from trading.money import ZERO, book, nearest, plain
@@ -51,6 +51,7 @@ class LiveAccount:
         self.financing = ZERO
         self._booked: list[str] = []
         self.instance = ""
+        self.account_ref = ""
         self.notes: dict[int, Notes] = {}
 
     def restore(self, snapshot: Snapshot, now_ns: int, in_flight: frozenset[int]) -> None:
@@ -94,8 +95,21 @@ class LiveAccount:
 
     # ── what the venue says of the account ──
 
+    def refusal_of(self, info: VenueInfo) -> str:
+        """Why these credentials must not be used: they are for another account of the same owner, and orders of ours are open at the one before."""
+        if not self.account_ref or not info.account_ref or self.account_ref == info.account_ref:
+            return ""
+        open_here = [bracket for bracket in self.state.brackets.values() if bracket.origin == ARENA]
+        if not open_here:
+            return ""
+        return (
+            f"the key is for portfolio {info.account_ref}, and {len(open_here)} order(s) of ours ({open_here[0].order_id} first) are open in "
+            f"portfolio {self.account_ref}: use a key of that one and close them, or another ARENA_HOME"
+        )
+
     def opened(self, info: VenueInfo, now_ns: int) -> None:
         """Take over the venue's own precision and what can be done there."""
+        self.account_ref = info.account_ref or self.account_ref
         for instrument in info.instruments:
             if instrument.name in self.instruments:
                 self.instruments.refine(instrument)
@@ -204,7 +218,12 @@ class LiveAccount:
     def _record(self) -> dict[str, object]:
         funds = self.funds
         books = self.state.books
-        kept: dict[str, object] = {"cursor": self.cursor, "realized_pnl": str(books.realized_pnl), "fees": str(books.fees)}
+        kept: dict[str, object] = {
+            "cursor": self.cursor,
+            "account_ref": self.account_ref,
+            "realized_pnl": str(books.realized_pnl),
+            "fees": str(books.fees),
+        }
         kept |= {"financing": str(self.financing), "booked": list(self._booked)}
         if funds is not None:
             kept["funds"] = {
@@ -219,6 +238,7 @@ class LiveAccount:
         books = self.state.books
         books.start(books.currency, ZERO, {})
         self.cursor = str(record.get("cursor", ""))
+        self.account_ref = str(record.get("account_ref", ""))
         books.realized_pnl = Decimal(str(record.get("realized_pnl", 0)))
         books.fees = Decimal(str(record.get("fees", 0)))
         self.financing = Decimal(str(record.get("financing", 0)))

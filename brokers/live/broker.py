@@ -181,6 +181,10 @@ class LiveBroker:
 
     # ── what the account's own task brings in; each on the writer thread ──
 
+    def refusal_of(self, info: VenueInfo) -> str:
+        """Why the account that was opened must not be traded here, empty where it may."""
+        return self._account.refusal_of(info)
+
     def opened(self, info: VenueInfo, now_ns: int) -> Sequence[VenueCall]:
         """The venue answers: its precision and its money are in force."""
         self._now_ns = now_ns

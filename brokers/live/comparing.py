@@ -24,6 +24,7 @@ class Comparing:
         self._hearing = jobs.hearing
         self._seeing = jobs.seeing
         self._ended_yet_seen: dict[int, int] = {}
+        self._unreadable: frozenset[str] = frozenset()
         self._foreign: dict[str, Stranger] = {}
 
     def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]:
@@ -53,6 +54,8 @@ class Comparing:
         looks, self._ended_yet_seen = self._ended_yet_seen, {}
         ids = [self._adopt(stranger, looks, now_ns, begun_ns) for stranger in snapshot.strangers]
         self._tell_foreign([each for each in snapshot.strangers if each.instrument not in account.state.instruments])
+        self._hearing.told += [f"{text}: it is none of ours; look at it there" for text in snapshot.unreadable if text not in self._unreadable]
+        self._unreadable = frozenset(snapshot.unreadable)
         account.set_funds(snapshot.account, now_ns)
         self._hearing.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
 

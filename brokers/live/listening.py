@@ -41,6 +41,8 @@ class Listener(Protocol):
     must_compare: bool
     next_due_ns: int | None
 
+    def refusal_of(self, info: VenueInfo) -> str: ...
+
     def opened(self, info: VenueInfo, now_ns: int) -> Sequence[VenueCall]: ...
 
     def told(self, batch: Batch, now_ns: int) -> Sequence[VenueCall]: ...
@@ -104,6 +106,9 @@ class Listening:
             return info
         for warning in info.warnings:
             _log.warning("the venue account", extra={"venue": self._venue.name, "warning": warning})
+        refusal = await port.read(lambda: self._listener.refusal_of(info))
+        if refusal:
+            return VenueRefused("OTHER_ACCOUNT", refusal)
         await port.submit(lambda now_ns: self._listener.opened(info, now_ns))
         self._is_open = True
         stream = self._venue.stream(self._listener.cursor)

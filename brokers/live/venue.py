@@ -242,6 +242,7 @@ class VenueSnapshot:
     strangers: Sequence[Stranger]
     account: VenueAccount
     cursor: str
+    unreadable: Sequence[str] = ()  # a sentence for each thing that belongs to none of the Targets and cannot be read; people are told once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +270,7 @@ class VenueInfo:
     instruments: Sequence[Instrument]
     capabilities: Mapping[str, Capability]
     warnings: Sequence[str] = ()
+    account_ref: str = ""  # what the credentials are for, where ``Venue.account_id`` can hold several such accounts
 
 
 class Venue(Protocol):
