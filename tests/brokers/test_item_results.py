@@ -9,7 +9,7 @@ import pytest
 from brokers import ledger
 from brokers.base import Verdict
 from brokers.changing import Changed, item_results
-from tests.brokers.test_ledger import BRACKET
+from tests.trading.seed import BRACKET
 from trading.errors import StateConflict
 from trading.orders import OrderStatus
 

@@ -11,32 +11,11 @@ from brokers import ledger
 from brokers.records import RecordCodec
 from brokers.schema import MIGRATIONS
 from bus.epoch import SCHEMA
-from trading.brackets import Bracket, Fill, Liquidity, Protection, Trade
+from tests.trading.seed import BRACKET, ORDER
+from trading.brackets import Bracket, Fill, Liquidity, Trade
 from trading.instruments import Side
-from trading.orders import BracketOrder, CloseReason, EntryType, Leg, OrderStatus
+from trading.orders import CloseReason, EntryType, Leg, OrderStatus
 
-ORDER = BracketOrder(
-    instrument="EUR_USD",
-    side=Side.BUY,
-    units=Decimal(100),
-    entry_price=Decimal("1.1655"),
-    stop_loss_price=Decimal("1.16"),
-    take_profit_price=Decimal("1.17"),
-    client_order_id="a1",
-)
-BRACKET = Bracket(
-    order_id="paper-oanda-1",
-    n=1,
-    order=ORDER,
-    placed_by="trader@test",
-    mode="paper",
-    status=OrderStatus.PENDING,
-    protection=Protection.ADAPTER,
-    placed_ns=1_760_637_327_021_043_000,
-    updated_ns=1_760_637_327_021_043_000,
-    ttl_expires_ns=1_760_658_927_021_043_000,
-    stop_price=Decimal("1.16"),
-)
 FILL = Fill(
     fill_id="paper-oanda-1.1", order_id="paper-oanda-1", client_order_id="a1", placed_by="trader@test", mode="paper", instrument="EUR_USD",
     side=Side.BUY, leg=Leg.ENTRY, units=Decimal(100), price=Decimal("1.16540"), liquidity=Liquidity.TAKER, fee=Decimal(0),

@@ -1,6 +1,7 @@
 """A small server with one route of each kind, for the tests of runtime/http."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -11,7 +12,10 @@ import msgspec
 from aiohttp import web
 
 from runtime.http import ApiError, Listener, Principal, Route, build_app, json_answer, listening, read_json, read_query
+from runtime.http_answers import CONTENT_SECURITY_POLICY
 from runtime.settings import Settings
+
+OK_BODY = b'{"units": 1}'
 
 
 class Ticket(msgspec.Struct):
@@ -105,3 +109,25 @@ def head(method: str, path: str, port: int, headers: Mapping[str, str] | None = 
         all_headers.setdefault("Content-Type", "application/json")
     lines += [f"{name}: {value}" for name, value in all_headers.items()]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def refusal(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
+    """Status and code, after checking the shape and the guarding headers."""
+    status, headers, raw = answer
+    body = json.loads(raw)
+    assert set(body) == {"ok", "code", "message", "details", "request_id"}
+    assert body["ok"] is False
+    assert body["message"]
+    assert headers["x-request-id"] == body["request_id"]
+    check_guarded(headers)
+    return status, body["code"]
+
+
+def check_guarded(headers: dict[str, str]) -> None:
+    assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert headers["server"] == "arena"
+    assert not any(name.startswith("access-control") for name in headers)

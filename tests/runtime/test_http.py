@@ -3,51 +3,14 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from runtime.http import Listener
-from runtime.http_answers import CONTENT_SECURITY_POLICY
 from runtime.settings import HttpSettings
-from tests.runtime.http_example import Example, head, serving
+from tests.runtime.http_example import OK_BODY, Example, check_guarded, head, refusal, serving
 from tests.runtime.raw_http import exchange, is_closed, read_answer
-
-OK_BODY = b'{"units": 1}'
-
-
-@pytest.fixture
-def example() -> Example:
-    return Example()
-
-
-@pytest.fixture
-async def server(example: Example, tmp_path: Path) -> AsyncIterator[Listener]:
-    async with serving(example, tmp_path) as listener:
-        yield listener
-
-
-def refusal(answer: tuple[int, dict[str, str], bytes]) -> tuple[int, str]:
-    """Status and code, after checking the shape and the guarding headers."""
-    status, headers, raw = answer
-    body = json.loads(raw)
-    assert set(body) == {"ok", "code", "message", "details", "request_id"}
-    assert body["ok"] is False
-    assert body["message"]
-    assert headers["x-request-id"] == body["request_id"]
-    check_guarded(headers)
-    return status, body["code"]
-
-
-def check_guarded(headers: dict[str, str]) -> None:
-    assert headers["content-security-policy"] == CONTENT_SECURITY_POLICY
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
-    assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
-    assert headers["cache-control"] == "no-store"
-    assert headers["server"] == "arena"
-    assert not any(name.startswith("access-control") for name in headers)
 
 
 @pytest.mark.parametrize(

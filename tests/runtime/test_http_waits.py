@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -12,20 +11,8 @@ from runtime import http_body, http_server
 from runtime.http import Listener, build_app, listening
 from runtime.program import CannotStart
 from runtime.settings import HttpSettings, Settings
-from tests.runtime.http_example import Example, head, serving
+from tests.runtime.http_example import OK_BODY, Example, head, refusal, serving
 from tests.runtime.raw_http import exchange, is_closed, read_answer
-from tests.runtime.test_http import OK_BODY, refusal
-
-
-@pytest.fixture
-def example() -> Example:
-    return Example()
-
-
-@pytest.fixture
-async def server(example: Example, tmp_path: Path) -> AsyncIterator[Listener]:
-    async with serving(example, tmp_path) as listener:
-        yield listener
 
 
 async def test_a_slow_body_is_408_and_the_end_of_the_connection(server: Listener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trading.test_order_state import BRACKET
+from tests.trading.seed import BRACKET
 from trading.brackets import Bracket, legs_of, r_multiple, trade_of
 from trading.orders import CloseReason, OrderStatus
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.trading.test_order_state import BRACKET
+from tests.trading.seed import BRACKET
 from trading import events
 from trading.events import EventDraft, EventType
 
@@ -29,7 +29,7 @@ def test_every_journalled_type_has_one_constructor() -> None:
 def test_oco_placed_begins_with_the_first_versions_fields() -> None:
     payload = events.oco_placed(BRACKET).payload
     assert list(payload)[:10] == ["order_id", "instrument", "side", "units", "entry", "sl", "tp", "quality", "mode", "ttl_min"]
-    assert payload["ttl_expires_at"] == Decimal(0)
+    assert payload["ttl_expires_at"] == Decimal("1760658927.021")
     assert payload["status"] == "PENDING"
 
 

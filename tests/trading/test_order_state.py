@@ -5,33 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from trading.brackets import Bracket, Protection
+from tests.trading.seed import BRACKET
 from trading.errors import StateConflict
-from trading.instruments import Side
 from trading.order_state import TRANSITIONS, Step, apply, next_status
-from trading.orders import BracketOrder, OrderStatus
-
-ORDER = BracketOrder(
-    instrument="EUR_USD",
-    side=Side.BUY,
-    units=Decimal(100),
-    entry_price=Decimal("1.1655"),
-    stop_loss_price=Decimal("1.16"),
-    take_profit_price=Decimal("1.17"),
-)
-BRACKET = Bracket(
-    order_id="paper-oanda-1",
-    n=1,
-    order=ORDER,
-    placed_by="ann",
-    mode="paper",
-    status=OrderStatus.PENDING,
-    protection=Protection.ADAPTER,
-    placed_ns=1,
-    updated_ns=1,
-    ttl_expires_ns=2,
-    stop_price=Decimal("1.16"),
-)
+from trading.orders import OrderStatus
 
 
 @pytest.mark.parametrize("status", list(OrderStatus))
