@@ -23,7 +23,8 @@ import zmq
 from bus.codec import BODY_BYTES_MAX, REPLY_LIMITS, Limits, MalformedMessage, pack
 from bus.deadline import stamp
 from bus.draining import Complaints, Context, Drain, Socket
-from bus.request_messages import BATCH_MAX, VERSION, Reply, outcome_of, read_replies, write_batch
+from bus.reply_reading import read_outcomes
+from bus.request_messages import BATCH_MAX, VERSION, Reply, write_batch
 from runtime.clock import Clock, SystemClock, boot_id
 from runtime.program import CannotStart
 from trading.errors import ArenaError, InvalidRequest, OutcomeUnknown, Unavailable
@@ -258,17 +259,15 @@ class RequestClient:
             self._bad_replies.add(f"{len(frames)} frames")
             return
         try:
-            replies = read_replies(frames[1], self._limits)
+            outcomes = read_outcomes(frames[1], self._limits)
         except MalformedMessage as error:
             self._bad_replies.add(error)
             return
-        for reply in replies:
-            request_id = reply.get("id")
+        for request_id, outcome in outcomes:
             pending = self._pending.get(request_id) if isinstance(request_id, str) else None
             if pending is None or pending.future.done():
                 self._bad_replies.add("late")
                 continue
-            outcome = outcome_of(reply)
             if isinstance(outcome, ArenaError):
                 pending.future.set_exception(outcome)
             else:

@@ -41,8 +41,7 @@ class Request(NamedTuple):
     received_boot_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """What an operation answered; ``last_event`` is ``{epoch, seq}``, up to which the journal stands, or None."""
 
     result: Any

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from runtime.http_answers import ApiError
 
@@ -39,8 +39,8 @@ async def read_body(request: web.Request, bytes_max: int = BODY_BYTES_MAX) -> by
         ApiError: 413 over ``bytes_max``, 408 when it is not there after 10 s (aiohttp itself waits for ever: measured).
     """
     content = request.content
-    if content.is_eof():
-        body = content.read_nowait()  # nearly always: a small body comes in the same packet as its head
+    if content.is_eof():  # nearly always: a small body comes in the same packet as its head
+        body = _whole_body(content, bytes_max)
     elif (request.content_length or 0) > bytes_max:
         raise _too_large(bytes_max)
     else:
@@ -59,6 +59,15 @@ async def read_body(request: web.Request, bytes_max: int = BODY_BYTES_MAX) -> by
     if len(body) > bytes_max:
         raise _too_large(bytes_max)
     return body
+
+
+def _whole_body(content: StreamReader, bytes_max: int) -> bytes:
+    """A body that is all there. ``read_nowait`` also looks after the flow of one that is still coming, for five times the price."""
+    if 0 < content.total_bytes <= bytes_max and content.exception() is None:
+        chunks = content._buffer  # noqa: SLF001 - aiohttp has no public way to take it as it is
+        if len(chunks) == 1 and len(chunks[0]) == content.total_bytes:
+            return chunks[0]
+    return content.read_nowait()
 
 
 async def read_json(request: web.Request, kind: type[T], bytes_max: int = BODY_BYTES_MAX, *, string_max: int = STRING_CHARS_MAX) -> T:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bus.codec import REPLY_LIMITS, MalformedMessage, pack
 from bus.deadline import DEADLINE_OPS
+from bus.reply_reading import read_outcomes
 from bus.request_messages import (
     Refused,
     Reply,
@@ -201,3 +202,29 @@ def test_an_answer_that_does_not_fit_says_so() -> None:
 def test_a_batch_is_an_array_of_what_was_packed() -> None:
     assert msgpack.unpackb(write_batch([pack({"n": n}) for n in range(64)])) == [{"n": n} for n in range(64)]
     assert msgpack.unpackb(write_batch([pack(1)])) == [1]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        write_answer("7", {"result": {"order_id": "x", "units": 100, "price": 1.5, "replayed": True, "note": None}, "last_event": {"seq": 3}}),
+        write_answer("7", {"result": {"orders": [{"legs": []}]}}),
+        write_answer("7", {"result": None}),
+        write_answer("7", {"result": {"one": "x" * 5000, "other": "x" * 5000}}, bytes_max=20_000),
+        write_error("7", OrderDenied("no", code="TOO_MUCH")),
+        write_batch([write_answer("7", {"result": {"a": 1}}), write_error("8", OrderDenied("no"))]),
+        write_batch([write_answer("7", {"result": {"a": 1}}), write_answer("8", {"result": {"b": [1]}})]),
+        pack({"v": 1, "id": 7, "ok": True, "result": {}}),
+        pack({"ok": True, "result": {"a": 1}}),
+        pack({"v": 1, "id": "7", "ok": True, "result": {"a": -(2**63)}, "and": "more"}),
+    ],
+)
+def test_replies_that_are_read_in_one_step_say_what_they_say_value_by_value(body: bytes) -> None:
+    slowly = [(reply.get("id"), outcome_of(reply)) for reply in read_replies(body, REPLY_LIMITS)]
+    assert [(request_id, str(outcome)) for request_id, outcome in read_outcomes(body, REPLY_LIMITS)] == [(key, str(value)) for key, value in slowly]
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_reply_with_a_number_that_is_none_is_refused_either_way(number: float) -> None:
+    with pytest.raises(MalformedMessage):
+        read_outcomes(msgpack.packb({"v": 1, "id": "7", "ok": True, "result": {"price": number}}), REPLY_LIMITS)
