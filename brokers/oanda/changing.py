@@ -31,6 +31,10 @@ EXITS_S_MAX = 1.0
 _log = logging.getLogger(__name__)
 
 
+class Undone(VenueRefused):
+    """The venue made an exit and cancelled it in the same breath: what it took the place of is gone too."""
+
+
 class Changer:
     """Sends changes to the account that ``rest`` is for. ``decimals`` are the venue's ``displayPrecision`` by instrument."""
 
@@ -102,7 +106,7 @@ class Changer:
         has_changed = False
         if target.position_units:
             for spec in _trade_specs(target):
-                facts += await self._step(has_changed, self._set_exits(spec, body))
+                facts += await self._step(has_changed, self._move_exits(target, spec, body))
                 has_changed = True
         if target.remaining_units:
             facts += await self._step(has_changed, self._replace(target, change))
@@ -183,13 +187,30 @@ class Changer:
         wire.part(answer, "orderCreateTransaction")
         return await self._told(answer)
 
+    async def _move_exits(self, target: Target, spec: str, body: Body) -> Sequence[Fact]:
+        """Replace exits of a trade. One that the venue cancels at once has taken the old one with it, which is put back before anybody is told no."""
+        try:
+            return await self._set_exits(spec, body)
+        except Undone as undone:
+            before = orders.exits(
+                decimals=self._decimals_of(target.order.instrument),
+                stop_loss_price=target.stop_price or None,
+                take_profit_price=target.order.take_profit_price or None,
+            )
+            try:
+                await self._set_exits(spec, before)
+            except Exception as error:
+                raise Unclear(f"the venue cancelled a new exit, and the old one could not be put back: {error}") from error
+            raise VenueRefused(undone.code, undone.message) from undone
+
     async def _set_exits(self, spec: str, body: Body) -> Sequence[Fact]:
         answer = await self._rest.change("PUT", f"/trades/{spec}/orders", body)
         for key in body:
             wire.part(answer, f"{key}OrderTransaction")
-        undone = wire.part_or_none(answer, "stopLossOrderCreatedCancelTransaction")
-        if undone is not None:
-            raise VenueRefused(wire.text(undone, "reason"), "the venue took the stop and then cancelled it")
+        for key in body:
+            undone = wire.part_or_none(answer, f"{key}OrderCreatedCancelTransaction")
+            if undone is not None:
+                raise Undone(wire.text(undone, "reason"), "the venue took the exit and then cancelled it")
         return await self._told(answer)
 
     def _missing(self, target: Target, trade: VenueTrade) -> tuple[Body, Body]:

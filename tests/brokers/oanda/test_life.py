@@ -6,7 +6,9 @@ from decimal import Decimal
 import pytest
 
 from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, EntryFilled, ExitFilled, LegStands, VenueRefused
+from brokers.oanda.rest import Unclear
 from tests.brokers.oanda.kit import Listener, Pair, bracket, limit, pair, stop
+from tests.venues.common.faults import Kind
 from trading.brackets import Protection
 from trading.events import CancelReason
 from trading.instruments import Side
@@ -46,6 +48,23 @@ async def test_a_market_entry_fills_in_one_request_and_its_exits_stand(at: Pair)
         }
         fill = heard.of(EntryFilled)[0]
         assert (fill.client_id, fill.order_ref, fill.trade_ref, fill.fill_id, fill.price) == (known.refs.client_id, "4", "5", "5", Decimal("1.1001"))
+
+
+async def test_an_exit_that_the_venue_cancels_at_once_leaves_the_old_ones_standing(at: Pair) -> None:
+    """A target on the losing side is made and cancelled in one answer, and what it replaced is gone: no is said when all stands as before."""
+    known = await at.place(bracket())
+    with pytest.raises(VenueRefused) as refusal:
+        await at.venue.amend(known.target(), Amendment(stop_loss_price=Decimal("1.08"), take_profit_price=Decimal("1.095")))
+    assert refusal.value.code == "LOSING_TAKE_PROFIT"
+    standing = {order.type: order.request.price for order in at.sim.account.pending.values()}
+    assert standing == {"STOP_LOSS": Decimal("1.09"), "TAKE_PROFIT": Decimal("1.11")}
+
+
+async def test_an_exit_that_cannot_be_put_back_is_a_doubt_and_no_refusal(at: Pair) -> None:
+    known = await at.place(bracket())
+    at.sim.account.log.listen(lambda told: at.strike(kind=Kind.ERROR_BEFORE, method="PUT") if told.get("reason") == "LOSING_TAKE_PROFIT" else None)
+    with pytest.raises(Unclear):
+        await at.venue.amend(known.target(), Amendment(take_profit_price=Decimal("1.095")))
 
 
 @pytest.mark.parametrize(("make", "kind"), [(limit, "LIMIT_ORDER"), (stop, "STOP_ORDER")])
