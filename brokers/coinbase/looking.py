@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 
 from brokers.coinbase.answers import VenueFill, VenueOrder
 from brokers.coinbase.client import Client
-from brokers.coinbase.family import Family, highest_part, refreshed, sort_out
+from brokers.coinbase.family import Family, highest_part, refreshed
+from brokers.coinbase.kin import Kin
 from brokers.coinbase.rest import Missing
 from brokers.live.venue import Target
 from runtime.clock import NS_PER_S
@@ -118,9 +119,10 @@ class Looking:
         if since_ns is not None:
             orders |= {one.order_id: one for one in await self._client.orders(since_ns=since_ns)}
         gone = await self._add_known(orders, targets)
-        for target in targets:
-            if target.refs.doubt is Doubt.CREATE and sort_out(target.client_id, target.refs, orders.values()).entry is None:
-                await self._add_unlisted(orders, target)
+        doubtful = [target for target in targets if target.refs.doubt is Doubt.CREATE]
+        kin = Kin(orders.values())
+        for target in [target for target in doubtful if kin.family(target).entry is None]:
+            await self._add_unlisted(orders, target)
         families, unclear = await self._whole(targets, orders)
         for target in targets:
             if gone.intersection(_known_ids(target)):
@@ -177,12 +179,8 @@ class Looking:
     async def _add_known(self, orders: dict[str, VenueOrder], targets: Sequence[Target], more: Iterable[str] = ()) -> set[str]:
         """Fetch by id what is not in ``orders`` yet; then the exits that were attached to what was found. Returns the ids that are not there."""
         gone = await self._add(orders, [*more, *(order_id for target in targets for order_id in _known_ids(target))])
-        attached = [
-            one.attached_order_id
-            for target in targets
-            for one in sort_out(target.client_id, target.refs, orders.values()).entries
-            if one.attached_order_id
-        ]
+        kin = Kin(orders.values())
+        attached = [one.attached_order_id for target in targets for one in kin.family(target).entries if one.attached_order_id]
         return gone | await self._add(orders, attached)
 
     async def _add(self, orders: dict[str, VenueOrder], order_ids: Iterable[str]) -> set[str]:
@@ -206,7 +204,8 @@ class Looking:
 
     async def _whole(self, targets: Sequence[Target], orders: dict[str, VenueOrder]) -> tuple[dict[str, Family], dict[str, str]]:
         """The families with their executions, and why some are not clear: totals and executions do not agree yet."""
-        families = {target.client_id: sort_out(target.client_id, target.refs, orders.values()) for target in targets}
+        kin = Kin(orders.values())
+        families = {target.client_id: kin.family(target) for target in targets}
         lacking = [found for target in targets if not (found := families[target.client_id]).has_no_news(target.refs)]
         for pause_s in LAG_PAUSES_S:
             await asyncio.sleep(pause_s)
