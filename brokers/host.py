@@ -17,6 +17,7 @@ from brokers.beat_intake import DAY, DAY_PNL, BeatIntake
 from brokers.context import Context
 from brokers.credentials import NAMES
 from brokers.desk import Desk
+from brokers.events_out import EventsOut
 from brokers.feed_watch import FeedWatch
 from brokers.quote_desk import QuoteDesk
 from brokers.quote_intake import QuoteIntake
@@ -27,13 +28,11 @@ from brokers.steady_clock import SteadyClock
 from brokers.upkeep import AWAKE_KEY, Upkeep
 from brokers.venue_calls import VenueCalls
 from brokers.watches import Watches
-from bus.envelope import Event
 from bus.heartbeat import HeartbeatTask
 from bus.journal import Journal
 from bus.publisher import Publisher
 from bus.replay import ReplayServer
 from bus.requests import RequestServer
-from bus.topics import event_topic
 from bus.txn import Txn
 from runtime.clock import NS_PER_S, Clock
 from runtime.clock import boot_id as read_boot_id
@@ -116,11 +115,7 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
     """The adapter of ``source``, serving from entering to leaving."""
     desk = Desk(source=source, broker=broker, instruments=instruments, limits=_limits(settings), others=[name for name in NAMES if name != source])
     steady = SteadyClock(clock)
-    with _plain_refusals(), Publisher(settings.bus_pub_address) as publisher:
-
-        def publish(events: list[Event]) -> None:
-            for event in events:
-                publisher.publish(event_topic(event.source, event.type), event.body)
+    with _plain_refusals(), Publisher(settings.bus_pub_address) as publisher, EventsOut(publisher) as events_out:
 
         def reload(connection: sqlite3.Connection) -> None:
             desk.reload(connection, steady.now_ns())
@@ -131,7 +126,7 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             migrations=MIGRATIONS,
             clock=clock,
             settings=settings.store,
-            on_events=publish,
+            on_events=events_out.take,
             on_rollback=reload,
         )
         async with journal, asyncio.TaskGroup() as tasks:
