@@ -53,10 +53,13 @@ class LogReader:
 
         return await self._rest.read("/summary", parse=newest)
 
-    async def pages(self, after: int, until: int) -> AsyncIterator[Page]:
-        """The transactions numbered ``after + 1`` to ``until`` in ascending order, in pages."""
+    async def pages(self, after: int, until: int, *, is_news: bool = True) -> AsyncIterator[Page]:
+        """The transactions numbered ``after + 1`` to ``until`` in ascending order, in pages.
+
+        Old ones (not ``is_news``) leave the stretch alone in which names are looked for: it would begin anew with them.
+        """
         for first in range(after + 1, until + 1, PAGE):
-            yield await self._page(first, min(first + PAGE - 1, until))
+            yield await self._page(first, min(first + PAGE - 1, until), is_news=is_news)
 
     async def named(self, client_id: str, after: int, newest: int) -> Sequence[Named]:
         """Where the log names ``client_id`` above number ``after``, up to ``newest``; what this process has looked at is not read again.
@@ -90,14 +93,15 @@ class LogReader:
         self._creations.begin(0)
         self._wanted = 0
 
-    async def _page(self, first: int, last: int) -> Page:
+    async def _page(self, first: int, last: int, *, is_news: bool = True) -> Page:
         def page(answer: Json) -> Page:
             by_number = {wire.counter(each, "id"): each for each in wire.parts(answer, "transactions")}
             found = [by_number[number] for number in sorted(by_number) if first <= number <= last]
             return Page(transactions=found, last=last, is_whole=len(found) == last - first + 1)
 
         read = await self._rest.read("/transactions/idrange", {"from": str(first), "to": str(last)}, parse=page)
-        self._creations.learn(first, last, read.transactions)
+        if is_news:
+            self._creations.learn(first, last, read.transactions)
         return read
 
     async def transaction(self, number: str) -> Json:

@@ -87,7 +87,7 @@ class Purged:
         self._readings[target.client_id] = reading
         while len(self._readings) > READING_MAX:
             self._readings.popitem(last=False)
-        async for page in self._log.pages(reading.until, newest):
+        async for page in self._log.pages(reading.until, newest, is_news=False):
             for transaction in page.transactions:
                 reading.take(transaction)
             reading.has_hole = reading.has_hole or not page.is_whole
