@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 
 from brokers.live.venue import ExitFilled
+from brokers.oanda.log_reader import LogReader, Page
+from brokers.oanda.rest import Unclear
 from tests.brokers.oanda.kit import Pair, bracket, limit, pair
 from tests.venues.oanda import closing, placing
 from trading.events import CancelReason
@@ -78,9 +80,29 @@ async def test_an_old_log_is_read_once_and_moves_no_search_for_a_name(at: Pair, 
         at.sim.account.charge_financing(Decimal(-1))
     doubted = at.known(at.intent(bracket()))
     assert (await at.venue.look_up(doubted.target())).standing is None
+    before = at.sim.hits.counts[RANGES]
+    cut_after(monkeypatch, pages=3)
+    with pytest.raises(Unclear):
+        await at.venue.look_up(known.target())
+    monkeypatch.undo()
+    assert (await at.venue.look_up(doubted.target())).standing is None
+    assert at.sim.hits.counts[RANGES] == before + 3, "the search goes on from where it was"
+    monkeypatch.setattr("brokers.oanda.log_reader.PAGE", 2)
     assert (await at.venue.look_up(known.target())).standing is not None
     reads = at.sim.hits.counts[RANGES]
-    assert reads > 10
-    assert (await at.venue.look_up(doubted.target())).standing is None
+    assert reads - before < 3 + 11, "and so does the reading of the old log"
     assert (await at.venue.look_up(known.target())).standing is not None
     assert at.sim.hits.counts[RANGES] == reads
+
+
+def cut_after(monkeypatch: pytest.MonkeyPatch, *, pages: int) -> None:
+    """The log can be read for so many pages more."""
+    read, left = LogReader._page, [None] * pages
+
+    async def page(self: LogReader, first: int, last: int, **options: bool) -> Page:
+        if not left:
+            raise Unclear("cut off")
+        left.pop()
+        return await read(self, first, last, **options)
+
+    monkeypatch.setattr(LogReader, "_page", page)
