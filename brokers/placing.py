@@ -13,7 +13,7 @@ from brokers import grant_ledger, grants, ledger
 from brokers.actors import Actor
 from brokers.base import Mark, VenueCall
 from brokers.desk import Desk, NewOrder
-from bus.codec import REPLY_LIMITS, pack, unpack
+from bus.codec import REPLY_LIMITS, pack, pack_plain, unpack
 from bus.txn import Txn
 from trading.brackets import Bracket
 from trading.errors import KINDS, ArenaError, DeadlinePassed, OrderDenied, OutcomeUnknown, StateConflict, Unavailable
@@ -125,7 +125,7 @@ class Answer:
             "ttl_expires_at": bracket.ttl_expires_ns // 1_000_000 / 1000,
             "event_id": event_id,
         }
-        return pack({"result": self.result})
+        return pack_plain({"result": self.result})
 
 
 def _repeat(desk: Desk, known: ledger.KnownId, request: PlaceRequest) -> Placed:

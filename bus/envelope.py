@@ -16,7 +16,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import force_setattr
 
-from bus.codec import BODY_BYTES_MAX, MalformedMessage, encode_payload, pack
+from bus.codec import BODY_BYTES_MAX, MalformedMessage, encode_payload, pack_plain
 from bus.event_wire import SHORT_BYTES_MAX, Payload, Seq, read_slowly
 from bus.topics import is_name
 from runtime.timestamps import to_text
@@ -89,7 +89,7 @@ def make_event(
     message: dict[str, object] = {"v": VERSION, "source": source, "type": type, "payload": plain, "ts": ts}
     if epoch is not None:
         message |= {"epoch": epoch, "seq": seq, "prev": prev}
-    body = pack(message)
+    body = pack_plain(message)
     if len(body) > BODY_BYTES_MAX:
         raise ValueError(f"{source}.{type} has {len(body)} bytes and a message at most {BODY_BYTES_MAX}")
     return Event(v=VERSION, source=str(source), type=str(type), payload=plain, ts=ts, epoch=epoch, seq=seq, prev=prev, body=body)

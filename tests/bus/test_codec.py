@@ -19,6 +19,7 @@ from bus.codec import (
     encode_payload,
     from_wire,
     pack,
+    pack_plain,
     to_wire,
     unpack,
     unpack_value,
@@ -54,12 +55,20 @@ values = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=5), values, max_size=6))
 def test_what_may_be_written_can_be_read_back(payload: dict[str, object]) -> None:
-    """Whatever encode_payload lets through, every reader accepts and sees the same."""
+    """Whatever encode_payload lets through, every reader accepts and sees the same, whichever of the two ways it was written."""
     try:
         plain = encode_payload(payload)
     except ValueError:
         return
-    assert unpack(pack({"payload": plain}), EVENT_LIMITS) == {"payload": plain}
+    packed = pack_plain({"payload": plain})
+    assert packed == pack({"payload": plain})
+    assert unpack(packed, EVENT_LIMITS) == {"payload": plain}
+
+
+def test_half_a_surrogate_pair_does_not_travel() -> None:
+    for write in (pack, pack_plain):
+        with pytest.raises(ValueError, match="surrogates"):
+            write({"text": "\ud800"})
 
 
 @given(money)
