@@ -58,6 +58,7 @@ class Consumer:
             ``heartbeats``; other messages of ``also`` come out as events.
         tell_heartbeats: heartbeats come out as events too.
         keys: for a bus that speaks CURVE.
+        loop: where owners are asked, for who calls ``poll`` while it does not run; None is the running one.
     """
 
     def __init__(
@@ -73,11 +74,13 @@ class Consumer:
         clock: Clock | None = None,
         context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
         keys: ClientKeys | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self.followers = {name: Follower(name, start, resync=resync, on_sight=on_sight) for name, start in starts.items()}
         self.heartbeats: dict[str, Heartbeat] = {}
         self.malformed = 0
         self._fetcher = fetcher
+        self._loop = loop
         self._tell_heartbeats = tell_heartbeats
         self._clock = clock or SystemClock()
         self._loose: list[Delivery] = []
@@ -101,6 +104,11 @@ class Consumer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._fetcher.close()
         self._socket.close()
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether an owner is being asked, and the loop has to run for its answer."""
+        return bool(self._tasks)
 
     def poll(self) -> list[Delivery]:
         """What is ready now, in order per source; empty when nothing is."""
@@ -222,7 +230,7 @@ class Consumer:
     # -- questions -------------------------------------------------------------------------------------------------------------------------
 
     def _spawn(self, follower: Follower, fetch: Fetch) -> None:
-        task = asyncio.get_running_loop().create_task(self._ask(follower, fetch))
+        task = (self._loop or asyncio.get_running_loop()).create_task(self._ask(follower, fetch))
         self._tasks.add(task)
         task.add_done_callback(self._asked)
 

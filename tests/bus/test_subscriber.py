@@ -279,6 +279,30 @@ async def test_the_sync_loop_follows_in_a_thread_of_its_own(run_dir: Path, tmp_p
         assert Cursor.parse((tmp_path / "cursor").read_text().strip())["oanda"].seq == 9
 
 
+async def test_the_sync_loop_heals_what_was_lost_on_the_bus_while_more_comes(run_dir: Path) -> None:
+    """It takes batches without a turn of its event loop, but not while an owner is being asked."""
+    async with LiveOwner("oanda", run_dir) as owner:
+        await owner.append(3)
+        subscriber = sub(run_dir, cursor="")
+        taken: list[Event] = []
+
+        def loop() -> None:
+            for event in subscriber:
+                taken.append(event)
+                if len(taken) == 1503:
+                    break
+
+        running = asyncio.create_task(asyncio.to_thread(loop))
+        for muted in (True, False, True, False):
+            async with asyncio.timeout(30):
+                while len(taken) < 3:
+                    await asyncio.sleep(0.005)
+            owner.is_mute = muted
+            await owner.append(375)
+        await asyncio.wait_for(running, 30)
+        assert taken == owner.events[:1503]
+
+
 def test_importing_the_package_costs_no_sockets_and_no_http() -> None:
     code = "import sys, bus, bus.cursor; assert not {'zmq', 'aiohttp', 'msgpack'} & set(sys.modules), 'heavy'"
     subprocess.run([sys.executable, "-c", code], check=True)
