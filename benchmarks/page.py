@@ -1,13 +1,16 @@
 """How fast the page is: its first useful paint, and whether 500 events a second for a minute leave it responsive and its memory flat.
 
 python -m benchmarks.page       needs a Chromium; limits hold on a machine that does nothing else: a task is timed by the wall clock
+
+The minute is five floods of one page, and each has its longest task: by the clock, and in processor time, which other programs leave alone.
 """
 
 import asyncio
+import json
 import os
 import time
 
-from playwright.async_api import Browser, CDPSession, async_playwright
+from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
 from benchmarks.harness import PAIRS, Figure, write_results
 from tests.browser import story
@@ -16,7 +19,7 @@ from tests.browser.fake_arena import FakeArena, running
 
 EVENTS_PER_S = 500
 FLOOD_S = int(os.environ.get("ARENA_BENCH_PAGE_S", "60"))
-WATCH_TASKS = "window.tasks = []; new PerformanceObserver((l) => l.getEntries().forEach((e) => tasks.push(e.duration))).observe({type: 'longtask'})"
+TRACED = "disabled-by-default-devtools.timeline"  # where the browser's own tasks are named, with the processor time of each
 
 
 async def first_paint(browser: Browser) -> tuple[float, float]:
@@ -39,25 +42,40 @@ async def heap_mb(session: CDPSession) -> float:
     return float(metrics["JSHeapUsedSize"]) / 1e6
 
 
-async def flood(browser: Browser) -> tuple[list[float], list[float]]:
-    """The page's tasks of 50 ms and more, in ms, and its heap half way through and at the end, in MB."""
+async def flood(browser: Browser, page: Page, arena: FakeArena, numbers: range) -> tuple[float, float]:
+    """Milliseconds of the page's longest task while ``numbers`` are told: by the clock, and of processor time."""
+    await browser.start_tracing(page=page, categories=[TRACED])
+    began = time.perf_counter()
+    for told, n in enumerate(numbers, 1):
+        fill = {**story.about(f"paper-oanda-{n}", "EUR_USD", "BUY", n), "price": 1.1655, "leg": "entry"}
+        arena.emit("oanda", "order_filled", fill, seq=n)
+        if told % 25 == 0:
+            arena.journal.clear()
+            await asyncio.sleep(max(0.0, began + told / EVENTS_PER_S - time.perf_counter()))
+    await page.locator(".line", has_text=f"EUR_USD {numbers[-1]} @").wait_for()
+    trace = json.loads(await browser.stop_tracing())["traceEvents"]
+    threads: dict[tuple[int, int], list[dict[str, float]]] = {}
+    for event in trace:
+        if event["name"] == "RunTask" and "dur" in event:
+            threads.setdefault((event["pid"], event["tid"]), []).append(event)
+    mains = {(e["pid"], e["tid"]) for e in trace if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}
+    tasks = max((threads.get(main, []) for main in mains), key=len)  # the browser keeps a spare one, which does nothing
+    return max(task["dur"] for task in tasks) / 1e3, max(task["tdur"] for task in tasks) / 1e3
+
+
+async def floods(browser: Browser) -> tuple[list[tuple[float, float]], list[float]]:
+    """The longest task of each of PAIRS floods, and the page's heap after each, in MB."""
+    count = EVENTS_PER_S * FLOOD_S // PAIRS
+    tasks, sizes = [], []
     async with running(FakeArena()) as arena:
         page = await browser.new_page()
         await page.goto(arena.url)
         await page.locator(".connection", has_text="Live").wait_for()
-        await page.evaluate(WATCH_TASKS)
         session = await page.context.new_cdp_session(page)
         await session.send("Performance.enable")
-        began, sizes = time.perf_counter(), []
-        for n in range(1, EVENTS_PER_S * FLOOD_S + 1):
-            fill = {**story.about(f"paper-oanda-{n}", "EUR_USD", "BUY", 100), "price": 1.1655, "leg": "entry"}
-            arena.emit("oanda", "order_filled", fill, seq=n)
-            if n % 25 == 0:
-                arena.journal.clear()
-                await asyncio.sleep(max(0.0, began + n / EVENTS_PER_S - time.perf_counter()))
-            if n in {EVENTS_PER_S * FLOOD_S // 2, EVENTS_PER_S * FLOOD_S}:
-                sizes.append(await heap_mb(session))
-        tasks: list[float] = await page.evaluate("tasks")
+        for number in range(PAIRS):
+            tasks.append(await flood(browser, page, arena, range(number * count + 1, (number + 1) * count + 1)))
+            sizes.append(await heap_mb(session))
         await page.close()
     return tasks, sizes
 
@@ -75,15 +93,23 @@ async def main() -> list[Figure]:
             paint.product.append(painted)
             useful.product.append(stood)
         paint.reached = paint.median < 1_000
-        tasks, sizes = await flood(browser)
+        tasks, sizes = await floods(browser)
         await browser.close()
-    longest = Figure(
-        name=f"page, longest task in {FLOOD_S} s of {EVENTS_PER_S} events/s", unit="ms", product=[max(tasks, default=0.0)], reach="< 100"
-    )
+    by_clock, by_cpu = (list(times) for times in zip(*tasks, strict=True))
+    name = f"page, longest task in {FLOOD_S // PAIRS} s of {EVENTS_PER_S} events/s"
+    longest = Figure(name=name, unit="ms", product=by_clock, reach="< 100")
     longest.reached = longest.median < 100
-    heap = Figure(name="page, heap at the end of it", unit="MB", product=[sizes[1]], limit=[sizes[0]], limit_is="half way through", reach="≤ 1.3 ×")
+    longest_cpu = Figure(name=f"{name}, processor time", unit="ms", product=by_cpu)
+    heap = Figure(
+        name="page, heap at the end of it",
+        unit="MB",
+        product=[sizes[-1]],
+        limit=[sizes[len(sizes) // 2]],
+        limit_is="half way through",
+        reach="≤ 1.3 ×",
+    )
     heap.reached = (heap.ratio or 9) <= 1.3
-    return [paint, useful, longest, heap]
+    return [paint, useful, longest, longest_cpu, heap]
 
 
 if __name__ == "__main__":
