@@ -42,7 +42,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed requirements/dev.txt
 # What failed is run once more, alone and loudly: docs/decisions/030. A test that fails twice fails; so does a run that ended without a verdict.
 again = { [ $$? -eq 1 ] || exit 1; echo "SOME TESTS FAILED (above): once more, alone"; $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none $(1); }
 
-# Every check: about seven minutes on two processors.
+# Every check.
 test: install-dev lint types unit ui-test processes
 
 lint: install-dev
