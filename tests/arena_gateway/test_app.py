@@ -75,7 +75,7 @@ async def test_a_taken_port_is_one_sentence_that_names_the_setting(settings: Set
         sock.bind(("127.0.0.1", settings.gateway.port))
         sock.listen()
         with pytest.raises(CannotStart, match="ARENA_GATEWAY__PORT"):
-            await asyncio.wait_for(main(settings, asyncio.Event()), 10)
+            await asyncio.wait_for(main(settings, asyncio.Event()), 30)
 
 
 async def test_a_users_store_of_a_newer_version_or_one_that_is_damaged_refuses_to_start(settings: Settings) -> None:
@@ -87,7 +87,7 @@ async def test_a_users_store_of_a_newer_version_or_one_that_is_damaged_refuses_t
     db.close()
     path.chmod(0o600)
     with pytest.raises(CannotStart, match="newer arena"):
-        await asyncio.wait_for(main(settings, asyncio.Event()), 10)
+        await asyncio.wait_for(main(settings, asyncio.Event()), 30)
     path.write_bytes(b"this is no database at all" * 100)
     with pytest.raises(CannotStart, match="cannot be used"):
-        await asyncio.wait_for(main(settings, asyncio.Event()), 10)
+        await asyncio.wait_for(main(settings, asyncio.Event()), 30)

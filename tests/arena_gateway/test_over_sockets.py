@@ -80,7 +80,7 @@ async def serving(desk: Desk, adapters: dict[str, SocketAdapter], *brokers: str)
         for broker in brokers:
             client = desk.gateway.dispatcher._clients[broker]
             assert isinstance(client, RequestClient)
-            assert await client.wait_connected(5)
+            assert await client.wait_connected(30)
         yield
     finally:
         for server in servers:

@@ -131,7 +131,7 @@ async def test_a_late_order_becomes_a_tombstone_and_is_never_placed(paper: Open,
         paper() as (_, ask),
         RequestClient(settings.orders_address("oanda"), clock=ten_seconds_ago(clock)) as slow,
     ):
-        assert await slow.wait_connected(5)
+        assert await slow.wait_connected(30)
         with pytest.raises(DeadlinePassed):
             await slow.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=30)
         assert (await event(settings, "order_rejected")).payload["code"] == "EXPIRED"
@@ -151,7 +151,7 @@ async def test_a_late_repeat_still_gets_its_answer(paper: Open, clock: ManualClo
         RequestClient(settings.orders_address("oanda"), clock=ten_seconds_ago(clock)) as slow,
     ):
         first = await ask("order.place", ticket("a1"))
-        assert await slow.wait_connected(5)
+        assert await slow.wait_connected(30)
         again = (await slow.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=30)).result
         assert {**first, "replayed": True} == again
 
@@ -180,7 +180,7 @@ async def test_resolving_an_order_that_arrived_tells_what_it_was_answered(paper:
 
 async def test_a_deadline_is_needed_to_command(paper: Open, settings: Settings, clock: ManualClock) -> None:
     async with paper(), RequestClient(settings.orders_address("oanda"), clock=clock) as client:
-        assert await client.wait_connected(5)
+        assert await client.wait_connected(30)
         with pytest.raises(InvalidRequest) as refusal:
             await client.call("order.place", ticket("a1"), timeout_s=30)
         assert refusal.value.code == "DEADLINE_REQUIRED"

@@ -42,7 +42,7 @@ def adapter(settings: Settings, **more: str) -> Iterator["subprocess.Popen[bytes
 
 def reason(process: "subprocess.Popen[bytes]") -> str:
     """What the last line of its log gives as the reason."""
-    _, log = process.communicate(timeout=20)
+    _, log = process.communicate(timeout=30)
     return str(json.loads(log.splitlines()[-1])["reason"])
 
 
@@ -69,7 +69,7 @@ async def test_killed_again_and_again_while_orders_flow_nothing_is_lost_and_noth
     async with RequestClient(settings.orders_address("oanda")) as client:
         for _round in range(5):
             with adapter(settings) as process:
-                assert await client.wait_connected(20)
+                assert await client.wait_connected(30)
                 before = len(told)
                 stop.clear()
                 traders = [asyncio.create_task(trade(client, f"r{_round}c{number}")) for number in range(6)]
@@ -80,7 +80,7 @@ async def test_killed_again_and_again_while_orders_flow_nothing_is_lost_and_noth
                 stop.set()
                 await asyncio.gather(*traders)
         with adapter(settings):
-            assert await client.wait_connected(20)
+            assert await client.wait_connected(30)
             for client_order_id, placed in told.items():
                 resolved = (await client.call("order.resolve", {"client_order_id": client_order_id}, actor=TRADER, timeout_s=30)).result
                 if placed is None:
@@ -102,7 +102,7 @@ async def test_killed_again_and_again_while_orders_flow_nothing_is_lost_and_noth
 async def test_told_to_stop_it_ends_cleanly_and_soon(settings: Settings) -> None:
     async with RequestClient(settings.orders_address("oanda")) as client:
         with adapter(settings) as process:
-            assert await client.wait_connected(20)
+            assert await client.wait_connected(30)
             await client.call("order.place", ticket("a1"), actor=TRADER, ttl_ms=3000, timeout_s=30)
             process.terminate()
             assert await asyncio.to_thread(process.wait, 30) == 0, "supervisord waits for so long before it kills"
@@ -113,7 +113,7 @@ async def test_told_to_stop_it_ends_cleanly_and_soon(settings: Settings) -> None
 async def test_a_second_process_for_the_source_refuses_to_start(settings: Settings) -> None:
     async with RequestClient(settings.orders_address("oanda")) as client:
         with adapter(settings):
-            assert await client.wait_connected(20)
+            assert await client.wait_connected(30)
             with adapter(settings) as second:
                 assert "only one may own this source" in await asyncio.to_thread(reason, second)
                 assert second.returncode == 3

@@ -132,7 +132,7 @@ async def test_a_second_owner_is_refused_and_the_first_is_not_disturbed(
 ) -> None:
     async with paper() as (_, ask):
         with pytest.raises(CannotStart):
-            await asyncio.wait_for(open_and_close(settings, instruments, clock), 5)
+            await asyncio.wait_for(open_and_close(settings, instruments, clock), 30)
         assert (await ask("order.place", ticket("a1")))["status"] == "PENDING"
 
 

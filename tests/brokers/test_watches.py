@@ -70,7 +70,7 @@ async def state_of(ask: Caller) -> dict[str, Any]:
 
 async def braked(arena: Arena, ask: Caller, count: int = 1, *, step_s: float = 0.02) -> Any:
     """The event that set the brake; time goes on until it is there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             found = [each for each in await events_of(arena.settings) if each.type == "trading_state_changed"]
             if len(found) >= count:
@@ -269,7 +269,7 @@ def _guard(engine: Any, protection: Protection, order_id: str = "paper-oanda-1")
 
 
 async def _watched(arena: Arena, kind: str) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             found = [each for each in await events_of(arena.settings) if each.type == kind]
             if found:

@@ -36,7 +36,7 @@ async def test_the_asking_program_places_an_order(run_dir: Path) -> None:
 
     async with RequestServer(f"ipc://{run_dir}/oanda-orders.sock", handle, name="orders"):
         with start(ASKER, run_dir.parent) as program:
-            out, _ = await asyncio.to_thread(program.communicate, timeout=20)
+            out, _ = await asyncio.to_thread(program.communicate, timeout=30)
     assert "PENDING" in out
     assert (seen[0].op, seen[0].args["client_order_id"]) == ("order.place", "mine-1")
 

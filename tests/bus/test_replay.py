@@ -33,7 +33,7 @@ def address(run_dir: Path) -> str:
 @pytest.fixture
 async def client(journal: Journal, address: str) -> AsyncIterator[ReplayClient]:
     async with ReplayServer(address, journal), ReplayClient(address) as connected:
-        assert await connected.wait_connected(5)
+        assert await connected.wait_connected(30)
         yield connected
 
 
@@ -123,7 +123,7 @@ async def test_an_owner_that_does_not_answer_is_unavailable_and_never_unknown(ru
 
     address = f"ipc://{run_dir}/r.sock"
     async with ReplayServer(address, Slow()), ReplayClient(address) as client:
-        assert await client.wait_connected(5)
+        assert await client.wait_connected(30)
         with pytest.raises(Unavailable) as slow:
             await client.fetch(None, 0, timeout_s=0.05)
         assert slow.value.code == "OWNER_SLOW"
@@ -147,7 +147,7 @@ async def test_an_answer_that_is_no_page_is_unavailable(run_dir: Path, result: o
     with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as router:
         router.bind(f"ipc://{run_dir}/r.sock")
         async with ReplayClient(f"ipc://{run_dir}/r.sock") as client:
-            assert await client.wait_connected(5)
+            assert await client.wait_connected(30)
             fetch = asyncio.create_task(client.fetch(None, 0, timeout_s=30))
             peer, empty, body = await router.recv_multipart()
             await router.send_multipart([peer, empty, pack({"v": 1, "id": msgpack.unpackb(body)["id"], "ok": True, "result": result})])

@@ -23,7 +23,7 @@ def test_a_bare_req_socket_is_served(run_dir: Path) -> None:
 
     def somebody_else(address: str) -> None:
         with zmq.Context() as context, context.socket(zmq.REQ) as socket:
-            socket.rcvtimeo = 10_000
+            socket.rcvtimeo = 30_000
             socket.connect(address)
             for number in range(3):
                 socket.send(msgpack.packb({"v": 1, "id": str(number), "op": "order.get", "args": {"n": number}}))
@@ -45,7 +45,7 @@ async def test_a_relaxed_correlating_req_gets_the_answer_to_its_latest_question(
 
     def somebody_else() -> bytes:
         with zmq.Context() as context, context.socket(zmq.REQ) as socket:
-            socket.rcvtimeo = 10_000
+            socket.rcvtimeo = 30_000
             socket.req_relaxed, socket.req_correlate = 1, 1
             socket.connect(address)
             socket.send(pack(request("test.wait")))
@@ -139,7 +139,7 @@ def test_many_threads_of_bare_req_sockets_are_served_side_by_side(run_dir: Path)
 
     def somebody(number: int) -> None:
         with zmq.Context() as context, context.socket(zmq.REQ) as socket:
-            socket.rcvtimeo = 10_000
+            socket.rcvtimeo = 30_000
             socket.connect(f"ipc://{run_dir}/o.sock")
             for _ in range(20):
                 socket.send(pack(request(args={"n": number})))

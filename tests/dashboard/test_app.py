@@ -43,7 +43,7 @@ async def programs(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Event
     url = f"http://127.0.0.1:{settings.dashboard.port}"
     running = [asyncio.create_task(narrator_main(settings, narrator_stop)), asyncio.create_task(main(settings, stop))]
     try:
-        async with aiohttp.ClientSession() as browser, asyncio.timeout(15):
+        async with aiohttp.ClientSession() as browser, asyncio.timeout(30):
             while True:
                 with contextlib.suppress(aiohttp.ClientConnectorError):
                     async with browser.get(f"{url}/health") as answer:
@@ -54,7 +54,7 @@ async def programs(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Event
     finally:
         narrator_stop.set()
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await asyncio.gather(*running)
 
 
@@ -81,7 +81,7 @@ async def test_a_browser_sees_the_orders_and_what_rick_says_of_them(settings: Se
             await oanda([placed(order_id="paper-oanda-2", instrument=HOSTILE)])
             seen: dict[tuple[str, int], dict[str, object]] = {}
             build = ""
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(30):
                 async for frame in frames(stream):
                     if frame.get("event") == "ready":
                         build = json.loads(frame["data"])["build"]
@@ -119,7 +119,7 @@ async def test_a_browser_sees_the_orders_and_what_rick_says_of_them(settings: Se
 
 async def heard(browser: aiohttp.ClientSession, url: str, *, last_seq: int) -> dict[str, dict[str, object]]:
     """The programs of the status, once all three that run have been heard and the narrator has told of ``last_seq``."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             async with browser.get(f"{url}/api/status") as answer:
                 programs = {program["name"]: program for program in (await answer.json())["programs"]}

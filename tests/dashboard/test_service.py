@@ -88,14 +88,14 @@ async def narrating(settings: Settings) -> AsyncIterator[ReplayClient]:
             yield client
         finally:
             stop.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await running
 
 
 async def narrations(client: ReplayClient, count: int) -> list[Event]:
     """Everything Rick has said, once it is ``count`` comments."""
-    async with asyncio.timeout(20):
-        await client.wait_connected(10)
+    async with asyncio.timeout(30):
+        await client.wait_connected(30)
         while True:
             said: list[Event] = []
             page: Page | None = None
@@ -130,11 +130,11 @@ async def test_every_event_of_both_brokers_is_narrated_once_and_on_the_bus(setti
         ready = asyncio.Event()
         listening = asyncio.create_task(listen(ready))
         async with narrating(settings) as client:
-            await asyncio.wait_for(ready.wait(), 10)
+            await asyncio.wait_for(ready.wait(), 30)
             for number in range(10):
                 await asyncio.gather(oanda(life(number)), coinbase(life(number)[:2]))
             said = await narrations(client, 62)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while len(heard) < 63:
                     await asyncio.sleep(0.02)
         listening.cancel()

@@ -35,7 +35,7 @@ def test_a_signal_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> Non
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     process.send_signal(number)
-    process.communicate(timeout=10)
+    process.communicate(timeout=30)
     assert process.returncode == 0
 
 
@@ -48,7 +48,7 @@ async def main(settings, stop):
 run("test", main)
 """
     began = time.monotonic()
-    _, said = (process := child(code, tmp_path / "v")).communicate(timeout=20)
+    _, said = (process := child(code, tmp_path / "v")).communicate(timeout=30)
     assert process.returncode == 3
     assert time.monotonic() - began >= 1.5
     assert b"port 8787 is taken" in said
@@ -58,7 +58,7 @@ run("test", main)
 def test_a_bug_ends_it_with_a_traceback(tmp_path: Path) -> None:
     _, said = (
         process := child("from runtime.program import run\nasync def main(settings, stop):\n    1/0\nrun('test', main)", tmp_path / "v")
-    ).communicate(timeout=20)
+    ).communicate(timeout=30)
     assert process.returncode == 1
     assert b"ZeroDivisionError" in said
 
@@ -77,7 +77,7 @@ async def main(settings, stop):
 run("test", main)
 """
     process = child(code, tmp_path / "v")
-    process.communicate(timeout=20)
+    process.communicate(timeout=30)
     assert process.returncode == 70
 
 
@@ -94,7 +94,7 @@ time.sleep(60)
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     parent.kill()
-    parent.communicate(timeout=10)
+    parent.communicate(timeout=30)
     deadline = time.monotonic() + 10
     while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text() and time.monotonic() < deadline:
         os.sched_yield()

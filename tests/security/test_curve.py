@@ -93,7 +93,7 @@ async def test_a_listed_subscriber_hears_every_event_and_the_others_are_not_let_
             socket.setsockopt(zmq.SUBSCRIBE, b"")
             good.apply(socket)
             socket.connect(f"tcp://127.0.0.1:{proxy.sub_port}")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not await socket.poll(10):
                     publisher.publish(b"oanda.order_filled.", b"body")
                 assert await socket.recv_multipart() == [b"oanda.order_filled.", b"body"]
@@ -122,7 +122,7 @@ async def test_only_a_listed_publisher_speaks_over_tcp(run_dir: Path, ring: KeyR
                 Publisher(address, keys=writer) as listed,
             ):
                 heard = 0
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while heard < 20:
                         for who, publisher in ((b"plain", plain), (b"tool", reader), (b"foreign", foreign), (b"writer", listed)):
                             publisher.publish(b"oanda.order_filled.", who)
@@ -154,7 +154,7 @@ async def test_http_posts_of_200_lengths_deliver_nothing_to_either_side(run_dir:
                     sending.write(b"POST /%b HTTP/1.1\r\nContent-Length: 2000\r\n\r\n" % (b"x" * length) + b"\x00\x02\x01a" * 500)
                     sending.close()
             with Publisher(f"tcp://127.0.0.1:{proxy.pub_port}", keys=writer) as publisher:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while not await listener.poll(10):
                         publisher.publish(b"after.", b"")
                     assert (await listener.recv_multipart())[0] == b"after."
@@ -168,7 +168,7 @@ async def test_the_library_takes_the_file_of_keys_and_heals_as_ever(run_dir: Pat
         address = f"tcp://127.0.0.1:{proxy.sub_port}"
         subscriber = Subscriber(address, {"oanda"}, home=run_dir.parent, cursor="", keys=tmp_path / "tool.keys.json")
         seen = []
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             async for event in subscriber:
                 if event.type != "order_filled":
                     continue

@@ -38,7 +38,7 @@ async def _page(stack: Stack, source: str, after: int, limit: int = 500) -> dict
     with zmq.asyncio.Context.instance().socket(zmq.REQ) as asking:
         asking.setsockopt(zmq.LINGER, 0)
         asking.connect(f"ipc://{stack.home}/run/{source}-replay.sock")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await asking.send(msgpack.packb({"v": 1, "id": "1", "op": "events.since", "args": {"epoch": None, "after": after, "limit": limit}}))
             page: dict[str, Any] = msgpack.unpackb(await asking.recv())["result"]
             return page

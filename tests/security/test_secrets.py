@@ -126,7 +126,7 @@ async def test_no_event_carries_one(used: tuple[Stack, dict[str, bytes], list[by
         with zmq.asyncio.Context.instance().socket(zmq.REQ) as asking:
             asking.setsockopt(zmq.LINGER, 0)
             asking.connect(f"ipc://{stack.home}/run/{source}-replay.sock")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await asking.send(msgpack.packb({"v": 1, "id": "1", "op": "events.since", "args": {"epoch": None, "after": 0}}))
                 seen += await asking.recv()
     assert b"oco_placed" in seen

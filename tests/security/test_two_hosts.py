@@ -86,7 +86,7 @@ def _bus(host: str, settings: Settings, **environ: str) -> Iterator["subprocess.
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=30)
 
 
 def _line_with(process: "subprocess.Popen[str]", *words: str) -> str:
@@ -119,7 +119,7 @@ def test_over_the_wire_only_named_clients_listen(hosts: tuple[str, str], setting
         assert "bus is up" in _line_with(bus, "bus is up", "cannot start")
         for keys in (None, files["stranger"]):
             with _client(client, keys) as turned_away:
-                assert turned_away.communicate(timeout=20)[0].split() == ["refused"]
+                assert turned_away.communicate(timeout=30)[0].split() == ["refused"]
         with _client(client, files["tool"]) as tool, Publisher(settings.bus_pub_address) as publisher:
             assert tool.stdout is not None
             assert tool.stdout.readline().strip() == "in"
