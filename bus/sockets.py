@@ -17,7 +17,7 @@ HANDSHAKE_MS_MAX = 5_000  # a peer that connects and says nothing is dropped
 # ZMTP's own heartbeats: libzmq ends the process when one is due on a connection that is gone while its queue is still full (docs/decisions/060).
 KEEPALIVE = {zmq.TCP_KEEPALIVE: 1, zmq.TCP_KEEPALIVE_IDLE: 2, zmq.TCP_KEEPALIVE_INTVL: 2, zmq.TCP_KEEPALIVE_CNT: 2, zmq.TCP_MAXRT: 6_000}
 RECONNECT_MS = 100
-RECONNECT_MS_MAX = 5_000
+RECONNECT_MS_MAX = 400  # a killed bus is back after a second or two: waits that double beyond this outlast the outage (docs/decisions/061)
 LINGER_MS_MAX = 1_000  # what a closing publisher may take to hand over its last messages (R33)
 
 
