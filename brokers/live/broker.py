@@ -123,7 +123,10 @@ class LiveBroker:
         """Nothing: see ``next_expiry_ns``."""
 
     def shift_expiries(self, step_ns: int) -> None:
-        """Nothing: a date that the venue was given is by the venue's clock, which was not stepped."""
+        """See ``brokers.base.Broker``. A date that the venue was given stays: it is by the venue's clock, which was not stepped."""
+        self._now_ns += step_ns
+        self._jobs.shift(step_ns)
+        self._held.shift(step_ns)
 
     def wants(self, quote: Quote) -> bool:
         return quote.instrument in self._watched

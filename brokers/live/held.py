@@ -41,6 +41,11 @@ class HeldExits:
         for bracket in self._account.state.brackets.values():
             self.note(bracket)
 
+    def shift(self, step_ns: int) -> None:
+        """The wall clock was stepped."""
+        self._passed_ns = {n: at_ns + step_ns for n, at_ns in self._passed_ns.items()}
+        self._trailed_ns = {n: at_ns + step_ns for n, at_ns in self._trailed_ns.items()}
+
     def note(self, bracket: Bracket) -> None:
         """``bracket`` has changed: ``watched`` are the instruments whose quotes matter here."""
         matters = bracket.position_units and not bracket.closing_units and _is_watched(bracket, self._account.capability(bracket.instrument))

@@ -82,6 +82,24 @@ class Jobs:
         self._heap.clear()
         self._stale = set(self._account.state.brackets)
 
+    def shift(self, step_ns: int) -> None:
+        """The wall clock was stepped: what is waited for is waited for as long as before it, and no shorter.
+
+        When something was asked is moved back with the clock and never forward: what is listed at a venue since then must not begin too late.
+        """
+        lands_ns = self._clock.wall_ns() + round(self._venue.policy.call_s_max * NS_PER_S)
+        for notes in self._account.notes.values():
+            notes.shift(step_ns)
+        for bracket in list(self._account.state.brackets.values()):
+            refs = bracket.venue
+            if refs.asked is Doubt.NONE and refs.doubt is Doubt.NONE:
+                continue
+            if step_ns < 0:
+                self._account.book.put(replace(bracket, venue=replace(refs, asked_ns=refs.asked_ns + step_ns)))
+            else:
+                self._account.notes_of(bracket.n).lands_ns = lands_ns
+        self.restart()
+
     # ── when ──
 
     def note(self, n: int) -> None:

@@ -51,6 +51,7 @@ class Notes:
     when they began: a look shows how things were then. ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal``
     why it would not. ``bare_since_ns``: since when something is held without a stop of its size, ``looked_for_stop`` that it was looked for since.
     ``gone_since_ns``: since when the venue has known nothing of it, or less than the book; ``looked_ns`` when the last look that saw it began.
+    ``lands_ns``: until then what was sent before the clock was stepped may be on its way.
     ``trail_to``: where a trailing stop that is moved from here has to be moved at the venue. ``is_refused_its_stop``: no stop can stand, and the
     close that is to take it out is in doubt.
     """
@@ -64,6 +65,7 @@ class Notes:
     looked_for_stop: bool = False
     gone_since_ns: int = 0
     looked_ns: int = 0
+    lands_ns: int = 0
     trail_to: Decimal | None = None
     is_refused_its_stop: bool = False
 
@@ -75,6 +77,13 @@ class Notes:
     def answered(self) -> None:
         self.tries = 0
         self.not_before_ns = 0
+
+    def shift(self, step_ns: int) -> None:
+        """The clock that these times are told in was stepped."""
+        for name in ("not_before_ns", "bare_since_ns", "gone_since_ns", "looked_ns", "lands_ns"):
+            at_ns = getattr(self, name)
+            setattr(self, name, at_ns + step_ns if at_ns else 0)
+        self.empty_looks_ns = [at_ns + step_ns for at_ns in self.empty_looks_ns]
 
 
 def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: VenuePolicy, now_ns: int) -> Next | None:
@@ -102,10 +111,15 @@ def first_look_ns(bracket: Bracket, notes: Notes, policy: VenuePolicy) -> int:
         return refs.asked_ns + NS_PER_S // 2  # taken; its fill is only waited for
     if refs.doubt is Doubt.CANCEL:
         return notes.not_before_ns  # to cancel twice does no harm
-    landed_ns = refs.asked_ns + round(policy.call_s_max * NS_PER_S)
+    landed_ns = landing_ns(bracket, notes, policy)
     if not notes.empty_looks_ns:
         return landed_ns
     return max(landed_ns, max(notes.empty_looks_ns) + round(policy.look_gap_s * NS_PER_S))
+
+
+def landing_ns(bracket: Bracket, notes: Notes, policy: VenuePolicy) -> int:
+    """From when on what was sent last can be on its way no longer."""
+    return max(bracket.venue.asked_ns + round(policy.call_s_max * NS_PER_S), notes.lands_ns)
 
 
 def is_conclusive(notes: Notes, policy: VenuePolicy) -> bool:

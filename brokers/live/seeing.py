@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
-from brokers.live.plan import is_conclusive
+from brokers.live.plan import is_conclusive, landing_ns
 from brokers.live.reconcile import MISSED_S, differences, gone, with_prices_of
 from brokers.live.venue import Sighting, Standing, VenuePolicy
 from brokers.live.waiting import Waiting
@@ -139,7 +139,7 @@ class Seeing:
 
     def _has_landed(self, bracket: Bracket, at_ns: int) -> bool:
         """Whether what was sent last could be on its way no longer at ``at_ns``."""
-        return at_ns >= bracket.venue.asked_ns + round(self._policy.call_s_max * NS_PER_S)
+        return at_ns >= landing_ns(bracket, self._account.notes_of(bracket.n), self._policy)
 
     def _found_nothing(self, bracket: Bracket, now_ns: int, begun_ns: int) -> None:
         notes = self._account.notes_of(bracket.n)

@@ -47,10 +47,12 @@ def run_virtually(work: Callable[[], Any]) -> Any:
 
 
 class VirtualClock:
-    """The loop's time as both clocks."""
+    """The loop's time as both clocks; the wall clock may have been stepped."""
+
+    stepped_ns = 0
 
     def wall_ns(self) -> int:
-        return BEGIN_NS + self.boot_ns()
+        return BEGIN_NS + self.stepped_ns + self.boot_ns()
 
     def boot_ns(self) -> int:
         return round(asyncio.get_running_loop().time() * NS_PER_S)
@@ -160,6 +162,15 @@ class Service:
         progress = self.ask(command)
         assert progress is not None
         return progress
+
+    def step(self, step_ns: int) -> None:
+        """The wall clock is stepped, and the service follows it."""
+
+        def follow(_: int) -> None:
+            self._clock.stepped_ns += step_ns
+            self.broker.shift_expiries(step_ns)
+
+        self._write(follow)
 
     def kill(self) -> None:
         """The process dies now."""
