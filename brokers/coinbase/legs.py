@@ -73,16 +73,20 @@ class Legs:
     def _has_no_exit(self, target: Target) -> bool:
         """Whether it is certain, without asking, that no exit of the bracket works: its entry was seen to carry none, and none was placed unknown."""
         refs = target.refs
-        if refs.stop is not None or refs.target is not None or highest_part(refs):
+        if not target.position_units or refs.stop is not None or refs.target is not None or highest_part(refs):
             return False  # one that was placed and is off may have traded, and not be told yet
         return refs.memo.get(EXITS) == NO_EXITS and self._context.looking.knows_all(target)
 
     async def _place_first(self, target: Target) -> list[Fact]:
         """The first exit, without a look before and after: a position that has just opened must not wait for answers that say nothing new."""
-        if not target.position_units:
-            return []
         with no_way_back():
-            placed = await self._exit_order(target, _unseen(target), target.stop_price, target.order.take_profit_price)
+            try:
+                placed = await self._exit_order(target, _unseen(target), target.stop_price, target.order.take_profit_price)
+            except VenueRefused as refusal:
+                if refusal.code == "INSUFFICIENT_FUNDS":
+                    # The fill is a moment old and its coins may not be free yet: no word about the stop. The next try looks first.
+                    raise InDoubt("the coins for the first exit are not there yet") from refusal
+                raise
             if placed.status is VenueStatus.OPEN and not placed.filled_size:
                 return facts_of_exit(target.client_id, placed)
             return facts_of(await self._placing.looked_again(target, [placed.order_id]), target.refs)  # it has traded: the market was there already

@@ -51,6 +51,7 @@ class LiveAccount:
         self.financing = ZERO
         self._booked: list[str] = []
         self.instance = ""
+        self.releases = releases
         self.account_ref = ""
         self.notes: dict[int, Notes] = {}
 

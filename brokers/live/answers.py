@@ -126,6 +126,8 @@ class Answers:
             notes.empty_looks_ns.clear()
             self._hearing.take(_facts(answer), now_ns, bracket)
             self._close_the_rest(before, now_ns)
+        elif isinstance(answer, VenueRefused | NotSent) and bracket.venue.doubt is Doubt.CLOSE:
+            notes.failed(now_ns, BARE_RETRY_S)  # says nothing of the one before, which is an open question still
         elif isinstance(answer, VenueRefused | NotSent):
             notes.failed(now_ns, BARE_RETRY_S if bracket.protection is Protection.NONE else RETRY_S_MAX)
             refusal = (

@@ -252,6 +252,8 @@ class Book(Shelf):
         self._booked(after, lambda left: events.order_filled(left, fill, remaining_units=remaining), fill)
         if after.is_final:
             self._finish(after, leg)
+            # A close that came late may have left an exit behind that would sell what is not the bracket's: the comparison finds it.
+            self.must_compare = self.must_compare or (self._releases and fact.leg is Leg.CLOSE)
 
     def take_early(self, n: int, now_ns: int) -> None:
         """Try again what left before it came."""

@@ -227,8 +227,8 @@ class LiveBroker:
         """The venue's whole account, as it was when it was asked for it."""
         self._now_ns = now_ns
         took_ns = max(0, self._clock.boot_ns() - begun_boot_ns)
-        self._comparing.take(snapshot, before, now_ns, now_ns - took_ns)
-        return self._due(now_ns)
+        leftovers = self._comparing.take(snapshot, before, now_ns, now_ns - took_ns)
+        return [*self._jobs.take_off(leftovers), *self._due(now_ns)]
 
     def reconciled(self, blind_ns: int, now_ns: int) -> Sequence[VenueCall]:
         """Store and venue agree: orders are taken."""

@@ -24,6 +24,7 @@ class Comparing:
         self._hearing = jobs.hearing
         self._seeing = jobs.seeing
         self._ended_yet_seen: dict[int, int] = {}
+        self._leftovers: list[Bracket] = []
         self._unreadable: frozenset[str] = frozenset()
         self._foreign: dict[str, Stranger] = {}
 
@@ -32,9 +33,13 @@ class Comparing:
         brackets = {n: bracket for n, bracket in self._account.state.brackets.items() if bracket.status is not OrderStatus.SUBMITTING}
         return [target_of(bracket) for bracket in brackets.values()], brackets
 
-    def take(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], now_ns: int, begun_ns: int) -> None:
-        """Let the venue win, as it was at ``begun_ns``. A bracket that moved since it was asked about has its turn at the next comparison."""
-        account = self._account
+    def take(self, snapshot: VenueSnapshot, before: Mapping[int, Bracket], now_ns: int, begun_ns: int) -> Sequence[Bracket]:
+        """Let the venue win, as it was at ``begun_ns``. A bracket that moved since it was asked about has its turn at the next comparison.
+
+        Returns:
+            Brackets that have ended and have an exit there still, which is to be taken off.
+        """
+        account, self._leftovers = self._account, []
         account.book.must_compare = False
         for n, bracket in before.items():
             sighting = snapshot.sightings.get(bracket.venue.client_id)
@@ -58,6 +63,7 @@ class Comparing:
         self._unreadable = frozenset(snapshot.unreadable)
         account.set_funds(snapshot.account, now_ns)
         self._hearing.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
+        return self._leftovers
 
     def tell_first(self, blind_s: Decimal, now_ns: int) -> None:
         """The first comparison since the start is done."""
@@ -79,6 +85,8 @@ class Comparing:
             self._ended_yet_seen[known.n] = looks.get(known.n, 0) + 1
             if self._ended_yet_seen[known.n] == 1:
                 account.book.must_compare = True
+            elif account.releases and known.status is OrderStatus.CLOSED and stranger.side is not known.side:
+                self._leftover(known, stranger)
             elif self._ended_yet_seen[known.n] == 2:
                 self._orphan(known, stranger, now_ns, begun_ns)
             return None
@@ -111,6 +119,14 @@ class Comparing:
             if client_id not in now:
                 self._hearing.told.append(f"{_named(each)}: nothing of it stands any more")
         self._foreign = now
+
+    def _leftover(self, known: Bracket, stranger: Stranger) -> None:
+        """An exit of ours of a position that is out: it would trade what is not the bracket's, so it is taken off, again until it is gone."""
+        if self._ended_yet_seen[known.n] == 2:
+            self._hearing.told.append(f"{known.order_id} is {known.status}, and an exit of it still stands at the venue; it is taken off")
+        refs = replace(known.venue, order_refs=(*known.venue.order_refs, *stranger.refs.order_refs))
+        self._leftovers.append(replace(known, venue=refs))
+        self._account.book.must_compare = True
 
     def _orphan(self, known: Bracket, stranger: Stranger, now_ns: int, begun_ns: int) -> None:
         """Something that goes by the ids of a bracket that has ended still stands: it turned up after all."""

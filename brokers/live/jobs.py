@@ -196,6 +196,11 @@ class Jobs:
         pauses_s = RESEND_PAUSES_S if self._venue.policy.resends else ()
         return self._out_call(n, send, settle)
 
+    def take_off(self, leftovers: Sequence[Bracket]) -> list[VenueCall]:
+        """See that nothing stands at the venue for brackets that have ended; what comes of it the next comparison sees."""
+        wanted = [(bracket.n, target_of(bracket)) for bracket in leftovers if not self.is_busy(bracket.n)]
+        return [self._out_call(n, lambda target=target: self._venue.protect(target), lambda *_: None) for n, target in wanted]  # type: ignore[misc]
+
     def amend(self, bracket: Bracket, change: Amendment, apply: Callable[[Bracket, int], Bracket], verdict: Verdict, now_ns: int) -> VenueCall:
         """Ask for ``change``; once the venue has agreed, ``apply`` makes it in the book."""
         target = target_of(bracket)  # as it was: the mark of this very call is no doubt that the venue has to be searched for
