@@ -88,16 +88,16 @@ class Jobs:
         When something was asked is moved back with the clock and never forward: what is listed at a venue since then must not begin too late.
         """
         lands_ns = self._clock.wall_ns() + round(self._venue.policy.call_s_max * NS_PER_S)
-        for notes in self._account.notes.values():
-            notes.shift(step_ns)
         for bracket in list(self._account.state.brackets.values()):
-            refs = bracket.venue
-            if refs.asked is Doubt.NONE and refs.doubt is Doubt.NONE:
-                continue
-            if step_ns < 0:
-                self._account.book.put(replace(bracket, venue=replace(refs, asked_ns=refs.asked_ns + step_ns)))
-            else:
-                self._account.notes_of(bracket.n).lands_ns = lands_ns
+            notes, refs, expires_ns = self._account.notes_of(bracket.n), bracket.venue, bracket.ttl_expires_ns
+            notes.shift(step_ns)
+            if refs.asked is not Doubt.NONE or refs.doubt is not Doubt.NONE:
+                refs = replace(refs, asked_ns=refs.asked_ns + min(step_ns, 0))
+                notes.lands_ns = lands_ns if step_ns > 0 else notes.lands_ns
+            if bracket.remaining_units and bracket.order.entry_type not in self._account.capability(bracket.instrument).ttl_types:
+                expires_ns += step_ns  # it is ended from here
+            if (refs, expires_ns) != (bracket.venue, bracket.ttl_expires_ns):
+                self._account.book.put(replace(bracket, venue=refs, ttl_expires_ns=expires_ns))
         self.restart()
 
     # ── when ──

@@ -51,7 +51,7 @@ class Notes:
     when they began: a look shows how things were then. ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal``
     why it would not. ``bare_since_ns``: since when something is held without a stop of its size, ``looked_for_stop`` that it was looked for since.
     ``gone_since_ns``: since when the venue has known nothing of it, or less than the book; ``looked_ns`` when the last look that saw it began.
-    ``lands_ns``: until then what was sent before the clock was stepped may be on its way.
+    ``lands_ns``: until then what was sent before the clock was stepped may be on its way; ``stepped_ns`` by how much it was.
     ``trail_to``: where a trailing stop that is moved from here has to be moved at the venue. ``is_refused_its_stop``: no stop can stand, and the
     close that is to take it out is in doubt.
     """
@@ -66,6 +66,7 @@ class Notes:
     gone_since_ns: int = 0
     looked_ns: int = 0
     lands_ns: int = 0
+    stepped_ns: int = 0
     trail_to: Decimal | None = None
     is_refused_its_stop: bool = False
 
@@ -80,6 +81,7 @@ class Notes:
 
     def shift(self, step_ns: int) -> None:
         """The clock that these times are told in was stepped."""
+        self.stepped_ns += step_ns
         for name in ("not_before_ns", "bare_since_ns", "gone_since_ns", "looked_ns", "lands_ns"):
             at_ns = getattr(self, name)
             setattr(self, name, at_ns + step_ns if at_ns else 0)
@@ -169,6 +171,7 @@ def _expire(bracket: Bracket, notes: Notes, capability: Capability, policy: Venu
         return None
     if bracket.order.entry_type not in capability.ttl_types:
         return Next(Job.EXPIRE, max(bracket.ttl_expires_ns, notes.not_before_ns))
-    late_ns = bracket.ttl_expires_ns + round(min(EXPIRY_GRACE_S, policy.reconcile_s) * NS_PER_S)
+    # Its date is the venue's; where our clock was set forward since, whose hour is the right one is not known, and the venue ends it by its own.
+    late_ns = bracket.ttl_expires_ns + max(0, notes.stepped_ns) + round(min(EXPIRY_GRACE_S, policy.reconcile_s) * NS_PER_S)
     # Looked at after its date and still there: the venue's clock is another one, or its promise was none.
     return Next(Job.EXPIRE if notes.looked_ns >= late_ns else Job.LOOK, max(late_ns, notes.not_before_ns))
