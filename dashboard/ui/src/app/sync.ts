@@ -5,7 +5,19 @@
  */
 
 import { effect } from '@preact/signals';
-import { type Desk, type Fetched, type PartName, readAccount, readFill, readList, readOrder, readPosition, readTrade } from '../core/desk';
+import {
+  type Desk,
+  type Fetched,
+  nextOf,
+  type PartName,
+  readAccount,
+  readFill,
+  readList,
+  readOrder,
+  readPosition,
+  readTrade,
+  WORKING,
+} from '../core/desk';
 import { readInstruments } from '../core/instruments';
 import { readStatus } from '../core/programs';
 import { type Quote, quoteOf } from '../core/quotes';
@@ -14,6 +26,7 @@ import { oneLine } from '../core/text';
 import { isRecord } from '../core/wire';
 import { openStream, type StreamClient } from '../stream/client';
 import { type Answer, get, renewSessionBy, useCsrfToken } from './api';
+import { fillPages, orderPages, pathOf, tradePages } from './pages';
 import { loadMidnight } from './performance';
 import { bookTab } from './settings';
 import { desk, dispatch, instruments, session, state } from './store';
@@ -29,6 +42,8 @@ const DESK_PAUSE_MS = 1_000;
 /** The list of instruments names the quotes to follow; the stream does not wait longer for it. */
 const INSTRUMENTS_WAIT_MS = 400;
 const RETRY_MS = 3_000;
+/** A thousand working orders of each broker: more than anybody's limits let stand. */
+const WORKING_PAGES_MAX = 5;
 /** Midnight passes once a day; an account that could not be asked is asked again soon enough. */
 const MIDNIGHT_EVERY_MS = 20_000;
 
@@ -178,17 +193,34 @@ export function loadDesk(): void {
   void loadPerBroker('accounts', 'account', readAccount);
   if (bookTab.peek() === 'fills') void loadPerBroker('fills', 'fills?limit=100', readFill);
   if (bookTab.peek() === 'trades') void loadPerBroker('trades', 'trades?limit=100', readTrade);
+  for (const pages of [orderPages, fillPages, tradePages]) void pages.refresh();
 }
 
 async function loadOrders(): Promise<void> {
-  const answer = await get('/api/arena/orders?limit=100');
+  const answer = await get(`${pathOf('orders', '')}?limit=100`);
   if (answer.kind !== 'ok') {
     dispatch({ kind: 'trouble', name: 'orders', ...troubleOf(answer) });
     return;
   }
   const missing = answer.body['unavailable'];
   const unavailable = Array.isArray(missing) ? missing.map((one) => oneLine(isRecord(one) ? one['broker'] : one, 24)) : [];
-  dispatch({ kind: 'part', name: 'orders', part: { fetched: 'ok', at: Date.now(), list: readList(answer.body, 'orders', readOrder), unavailable } });
+  const list = readList(answer.body, 'orders', readOrder);
+  const next = nextOf(answer.body, '');
+  // Where there are more than a page of them, one that still works may be older than all of these, and is shown all the same.
+  const known = new Set(list.map(({ orderId }) => orderId));
+  let after = '';
+  for (let page = 0; next.size && page < WORKING_PAGES_MAX; page += 1) {
+    const working = await get(`${pathOf('orders', '')}?limit=200&status=${WORKING.join(',')}${after}`);
+    if (working.kind !== 'ok') {
+      dispatch({ kind: 'trouble', name: 'orders', ...troubleOf(working) });
+      return;
+    }
+    list.push(...readList(working.body, 'orders', readOrder).filter(({ orderId }) => !known.has(orderId)));
+    const place = nextOf(working.body, '').get('');
+    if (!place) break;
+    after = `&after=${encodeURIComponent(place)}`;
+  }
+  dispatch({ kind: 'part', name: 'orders', part: { fetched: 'ok', at: Date.now(), list, unavailable, next } });
 }
 
 type PerBroker = Exclude<PartName, 'orders'>;
@@ -200,7 +232,7 @@ async function loadPerBroker<N extends PerBroker>(
   read: (entry: unknown, broker: string) => Desk[N]['list'][number] | null,
 ): Promise<void> {
   const asked = brokers();
-  const answers = await Promise.all(asked.map((broker) => get(`/api/arena/brokers/${encodeURIComponent(broker)}/${path}`)));
+  const answers = await Promise.all(asked.map((broker) => get(pathOf(path, broker))));
   const good = answers.filter((answer) => answer.kind === 'ok');
   if (good.length === 0) {
     const first = answers[0];
@@ -208,13 +240,15 @@ async function loadPerBroker<N extends PerBroker>(
     return;
   }
   const unavailable = asked.filter((_broker, i) => answers[i]?.kind !== 'ok');
+  const next = new Map<string, string>();
   const list = answers.flatMap((answer, i) => {
     if (answer.kind !== 'ok') return [];
     const broker = asked[i] ?? '';
+    for (const [key, place] of nextOf(answer.body, broker)) next.set(key, place);
     const one = name === 'accounts' ? read(answer.body, broker) : null;
     return one ? [one] : readList(answer.body, name, (entry) => read(entry, broker));
   });
-  dispatch({ kind: 'part', name, part: { fetched: 'ok', at: Date.now(), list, unavailable } } as Parameters<typeof dispatch>[0]);
+  dispatch({ kind: 'part', name, part: { fetched: 'ok', at: Date.now(), list, unavailable, next } } as Parameters<typeof dispatch>[0]);
 }
 
 function troubleOf(answer: Answer): { fetched: Fetched; fault: string } {

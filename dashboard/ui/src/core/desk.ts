@@ -111,7 +111,12 @@ export interface Part<T> {
   readonly unavailable: readonly string[];
   /** The server's own words, where it answered with a fault. */
   readonly fault?: string;
+  /** Where the page after this list begins. */
+  readonly next?: Cursors;
 }
+
+/** Places in lists, as a server's `next` gave them: by broker, `''` for a list of all brokers. One that has no older page is missing. */
+export type Cursors = ReadonlyMap<string, string>;
 
 export interface Desk {
   readonly orders: Part<Order>;
@@ -126,6 +131,9 @@ export interface Desk {
 const NEVER = { fetched: 'never', at: 0, list: [], unavailable: [] } as const;
 
 export const EMPTY_DESK: Desk = { orders: NEVER, positions: NEVER, accounts: NEVER, fills: NEVER, trades: NEVER, told: 0 };
+
+/** What comes in pages. */
+export type PagedName = 'orders' | 'fills' | 'trades';
 
 export type PartName = 'orders' | 'positions' | 'accounts' | 'fills' | 'trades';
 
@@ -268,7 +276,16 @@ export function readList<T>(value: unknown, name: string, read: (entry: unknown)
   return (Array.isArray(entries) ? entries : []).map((entry) => read(entry)).filter((entry) => entry !== null);
 }
 
+/** The place behind a page of `broker`'s, if there is more. */
+export function nextOf(answer: unknown, broker: string): Cursors {
+  const next = isRecord(answer) ? oneLine(answer['next'], 1024) : '';
+  return next ? new Map([[broker, next]]) : new Map();
+}
+
 const FINAL: ReadonlySet<string> = new Set(['CLOSED', 'CANCELLED', 'EXPIRED', 'REJECTED', 'VOID']);
+
+/** What `isWorking` is true of, as a server's filter names it. */
+export const WORKING = ['SUBMITTING', 'PENDING', 'PARTIALLY_FILLED', 'OPEN', 'CANCEL_PENDING', 'UNKNOWN'] as const;
 
 export function isWorking(order: Order): boolean {
   return !FINAL.has(order.status);

@@ -6,6 +6,7 @@ import { openDialog } from '../app/dialogs';
 import { closing, modifying } from '../app/modifying';
 import { openOrder } from '../app/order-detail';
 import { cancel, cancelAll, close, closeAll, isOneClick } from '../app/orders';
+import { fillPages, orderPages, tradePages } from '../app/pages';
 import { bookTab } from '../app/settings';
 import { desk, now, quotes, serverNow, session } from '../app/store';
 import { loadDesk } from '../app/sync';
@@ -16,6 +17,7 @@ import { capital, words } from '../core/text';
 import { decimalsOf, Name, SideWord, Trouble } from './cells';
 import { Fills, Trades } from './History';
 import { Drawing } from './icons';
+import { PageSteps } from './PageSteps';
 import { type Column, Table } from './Table';
 
 type Tab = 'positions' | 'orders' | 'fills' | 'trades';
@@ -66,6 +68,7 @@ export function Book(): JSX.Element {
 }
 
 function choose(tab: Tab): void {
+  for (const pages of [orderPages, fillPages, tradePages]) pages.newest();
   bookTab.value = tab;
   loadDesk();
 }
@@ -172,7 +175,8 @@ function Orders(): JSX.Element {
   const { orders } = desk.value;
   const [all, setAll] = useState(false);
   const mayTrade = session.value?.mayTrade ?? false;
-  const rows = all ? orders.list : orders.list.filter(isWorking);
+  const older = orderPages.shown.value;
+  const rows = older ? older.rows : all ? orders.list : orders.list.filter(isWorking);
   const mine = mayTrade ? orders.list.filter((one) => isCancellable(one) && isMine(one)) : [];
   const columns: Column<Order>[] = [
     {
@@ -220,7 +224,8 @@ function Orders(): JSX.Element {
       ) : (
         orders.fetched === 'ok' && <p class="empty">No {all ? '' : 'working '}order.</p>
       )}
-      {orders.list.length > 0 && (
+      {(all || older) && <PageSteps pages={orderPages} next={orders.next} what="orders" />}
+      {orders.list.length > 0 && !older && (
         <p class="book-more">
           <button type="button" class="tool" aria-pressed={all} onClick={() => setAll(!all)}>
             {all ? 'Only working orders' : 'Also ended orders'}

@@ -2,19 +2,23 @@
 
 import type { JSX } from 'preact';
 import { openOrder } from '../app/order-detail';
+import { fillPages, tradePages } from '../app/pages';
 import { zoneOf, zoneSetting } from '../app/settings';
 import { desk } from '../app/store';
 import type { Fill, Trade } from '../core/desk';
 import { dateTime, plain, price, signedMoney, signOf, timeOfDay } from '../core/format';
 import { capital, words } from '../core/text';
 import { decimalsOf, Name, SideWord, Trouble } from './cells';
+import { PageSteps } from './PageSteps';
 import { type Column, Table } from './Table';
 
 export function Fills(): JSX.Element {
   const { fills } = desk.value;
+  const rows = fillPages.shown.value?.rows ?? fills.list;
+  const isOlder = fillPages.shown.value !== null;
   const zone = zoneOf(zoneSetting.value);
   const columns: Column<Fill>[] = [
-    { name: 'Time', sort: (a) => a.at, cell: (one) => <time title={one.at}>{timeOfDay(one.at, zone)}</time> },
+    { name: 'Time', sort: (a) => a.at, cell: (one) => <time title={one.at}>{isOlder ? dateTime(one.at, zone) : timeOfDay(one.at, zone)}</time> },
     { name: 'Instrument', sort: (a) => a.instrument, cell: (one) => <Name name={one.instrument} sub={<OrderLink orderId={one.orderId} />} /> },
     { name: 'Leg', cell: (one) => capital(words(one.leg)) },
     { name: 'Units', kind: 'num', cell: (one) => <SideWord side={one.side} units={one.units} /> },
@@ -30,11 +34,12 @@ export function Fills(): JSX.Element {
   return (
     <>
       <Trouble part={fills} what="fills" />
-      {fills.list.length > 0 ? (
-        <Table label="Fills" columns={columns} rows={fills.list} keyOf={(one) => one.fillId} />
+      {rows.length > 0 ? (
+        <Table label="Fills" columns={columns} rows={rows} keyOf={(one) => one.fillId} />
       ) : (
         fills.fetched === 'ok' && <p class="empty">No fill yet.</p>
       )}
+      <PageSteps pages={fillPages} next={fills.next} what="fills" />
     </>
   );
 }
@@ -49,6 +54,7 @@ function OrderLink({ orderId }: { orderId: string }): JSX.Element {
 
 export function Trades(): JSX.Element {
   const { trades } = desk.value;
+  const rows = tradePages.shown.value?.rows ?? trades.list;
   const zone = zoneOf(zoneSetting.value);
   const columns: Column<Trade>[] = [
     { name: 'Closed', sort: (a) => a.closedAt, cell: (one) => <time title={one.closedAt}>{dateTime(one.closedAt, zone)}</time> },
@@ -82,11 +88,12 @@ export function Trades(): JSX.Element {
   return (
     <>
       <Trouble part={trades} what="closed trades" />
-      {trades.list.length > 0 ? (
-        <Table label="Closed trades" columns={columns} rows={trades.list} keyOf={(one) => one.orderId} />
+      {rows.length > 0 ? (
+        <Table label="Closed trades" columns={columns} rows={rows} keyOf={(one) => one.orderId} />
       ) : (
         trades.fetched === 'ok' && <p class="empty">No closed trade yet.</p>
       )}
+      <PageSteps pages={tradePages} next={trades.next} what="trades" />
     </>
   );
 }
