@@ -8,8 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# Tests wait as long as they reckon: two workers for each processor, and eight at most, for memory's sake.
-WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$(( n > 4 ? 8 : 2 * n )))
+# Tests wait as long as they reckon: two workers for each processor. Those with an arena or a browser each reckon more: one worker more than
+# there are processors. Eight at most, for memory's sake.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+UNIT_WORKERS := $(shell echo $$(( $(CORES) > 4 ? 8 : 2 * $(CORES) )))
+PROCESS_WORKERS := $(shell echo $$(( $(CORES) > 7 ? 8 : $(CORES) + 1 )))
 # The checks start a thousand processes of ours: what they import is compiled once, and not by each of them.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -53,12 +56,12 @@ types: install-dev
 	@$(BIN)/mypy
 
 unit: install-dev
-	@$(BIN)/python -m pytest -q -n $(WORKERS) -m "not system and not browser" || $(call again,-m "not system and not browser")
+	@$(BIN)/python -m pytest -q -n $(UNIT_WORKERS) -m "not system and not browser" || $(call again,-m "not system and not browser")
 
 # A file's tests stay on one worker: they share an arena, or a browser.
 processes system browser: KIND = $(if $(filter processes,$@),system or browser,$@)
 processes system browser: install-dev
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "$(KIND)" || $(call again,-m "$(KIND)")
+	@$(BIN)/python -m pytest -q -n $(PROCESS_WORKERS) --dist loadfile -m "$(KIND)" || $(call again,-m "$(KIND)")
 
 ui-test: install-dev
 	@$(BIN)/python hatch_build.py --test
