@@ -96,6 +96,7 @@ class _Campaign:
         self.placed: list[str] = []
         self.instance = ""
         self._naked_since: dict[str, float] = {}
+        self._naked_long: set[str] = set()
         self._todo = iter(range(plan.orders))
 
     async def run(self) -> Report:
@@ -174,11 +175,14 @@ class _Campaign:
     async def _watch(self) -> None:
         """Look at the venue's own books for positions without a stop."""
         while True:
-            now, naked = self._now_s(), self.side.naked()
+            now, naked, report = self._now_s(), self.side.naked(), self.report
             self._naked_since = {ref: self._naked_since.get(ref, now) for ref in naked}
-            for ref in [ref for ref, since in self._naked_since.items() if now - since > NAKED_S_MAX]:
-                self.report.naked += 1
-                self._naked_since[ref] = now + 1e9  # counted once
+            self._naked_long &= naked
+            for ref, since in self._naked_since.items():
+                report.naked_longest_s = max(report.naked_longest_s, now - since)
+                if now - since > NAKED_S_MAX and ref not in self._naked_long:
+                    self._naked_long.add(ref)  # counted once for each time
+                    report.naked += 1
             await asyncio.sleep(0.1)
 
     # ── who trades ──
@@ -289,6 +293,7 @@ class _Campaign:
         report, orders = self.report, await self._agreed(ask)
         created = self.side.created()
         asked = {self._client_id(client_order_id) for client_order_id in self.placed}
+        report.oversold = sum(1 for units in self.side.held().values() if units < 0)
         report.doubled = sum(1 for times in created.values() if times > 1)
         report.unasked = sum(1 for client_id in created if client_id not in asked)
         report.refused_but_there = sum(

@@ -17,9 +17,11 @@ class Report:
     unasked: int = 0
     refused_but_there: int = 0
     naked: int = 0
+    oversold: int = 0
     unknown_at_the_end: int = 0
     disagreeing: list[str] = field(default_factory=list)
 
+    naked_longest_s: float = 0.0
     orders: int = 0
     seconds: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
@@ -34,7 +36,7 @@ class Report:
 
     @property
     def is_good(self) -> bool:
-        bad = self.doubled + self.unasked + self.refused_but_there + self.naked + self.unknown_at_the_end + len(self.disagreeing)
+        bad = self.doubled + self.unasked + self.refused_but_there + self.naked + self.oversold + self.unknown_at_the_end + len(self.disagreeing)
         return not bad and self.definite_after_calm_s <= UNKNOWN_S_MAX
 
     def lines(self) -> list[str]:
@@ -44,7 +46,8 @@ class Report:
             f"{self.orders} orders in {self.seconds:.0f} s; {self.requests} requests, {sum(self.struck.values())} faults: {self.struck}",
             f"answers {dict(self.answers)}; in the end {dict(self.statuses)}",
             f"doubled {self.doubled}, there without having been asked for {self.unasked}, REJECTED or VOID and there {self.refused_but_there}",
-            f"positions without a stop for {NAKED_S_MAX:g} s {self.naked}, alarms {self.alarms}, taken up late {self.adopted}",
+            f"positions without a stop for {NAKED_S_MAX:g} s {self.naked} (the longest {self.naked_longest_s:.1f} s), more sold than held "
+            f"{self.oversold}, alarms {self.alarms}, taken up late {self.adopted}",
             f"in doubt {self.in_doubt}: for {middle:.1f} s in the middle, {longest:.1f} s at most; "
             f"all definite {self.definite_after_calm_s:.1f} s after the last fault, {self.unknown_at_the_end} open",
             f"books that disagree {len(self.disagreeing)}: {self.disagreeing[:5]}",

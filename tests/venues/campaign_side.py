@@ -48,7 +48,7 @@ class Side(ABC):
 
     @abstractmethod
     def held(self) -> Mapping[str, Decimal]:
-        """Units open there by client id."""
+        """Units open there by client id; below zero where more was sold than had been bought."""
 
     @abstractmethod
     def resting(self) -> Mapping[str, Decimal]:
