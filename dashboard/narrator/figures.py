@@ -6,6 +6,7 @@ price it starts from. Money is in the instrument's quote currency: the story kno
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 # The currencies OANDA quotes forex in; a pair of two of them has pips, anything else (metals, indices, crypto) has per cent.
 _FIAT = frozenset(
@@ -35,6 +36,7 @@ _FIAT = frozenset(
 )
 _WHOLE_UNIT_FIAT = frozenset({"JPY", "HUF", "THB"})
 _IN_CENTS = _FIAT | {"USDC", "USDT", ""}
+_INSTRUMENTS_MAX = 512  # whose names are remembered taken apart
 _SEPARATORS = re.compile(r"[_-]")
 
 # Past this a number is no price or size of ours; it is written short so that a comment stays a line.
@@ -43,6 +45,7 @@ _READABLE_MIN = Decimal("1e-10")
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
+@lru_cache(_INSTRUMENTS_MAX)
 def currencies(instrument: str) -> tuple[str, str]:
     """Base and quote currency; the quote is empty where the name has no separator."""
     parts = _SEPARATORS.split(instrument, maxsplit=1)
@@ -82,6 +85,7 @@ def _price_places(instrument: str) -> int:
     return 2
 
 
+@lru_cache(_INSTRUMENTS_MAX)
 def _pip(instrument: str) -> Decimal | None:
     base, quote = currencies(instrument)
     if base not in _FIAT or quote not in _FIAT:

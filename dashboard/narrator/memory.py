@@ -9,7 +9,7 @@ right, but a seq that was commented on in that epoch is not commented on twice.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bus.cursor import Position
 from bus.envelope import Event
@@ -87,7 +87,7 @@ def _hear_event(after: dict[str, Followed], comments: list[tuple[Comment, int | 
     story, comment = fold(known.story, happening)
     if comment is not None and event.seq > known.narrated:
         comments.append((comment, _time_ns(event.ts)))
-    after[event.source] = replace(known, seq=event.seq, narrated=max(known.narrated, event.seq), story=story)
+    after[event.source] = Followed(epoch=known.epoch, seq=event.seq, narrated=max(known.narrated, event.seq), story=story)
 
 
 def _time_ns(ts: str) -> int | None:

@@ -69,7 +69,8 @@ class Story:
     def siblings(self, order: KnownOrder) -> list[KnownOrder]:
         """The other orders on the same instrument that are not over."""
         itself, instrument = self.orders.get(order.order_id), order.instrument
-        return [other for other in self.orders.values() if other.instrument == instrument and other is not itself]
+        same = [other for other in self.orders.values() if other.instrument == instrument]
+        return same if itself is None else [other for other in same if other is not itself]
 
 
 def advance(story: Story, event: Happening) -> Story:
@@ -93,7 +94,7 @@ def advance(story: Story, event: Happening) -> Story:
     orders[order_id] = changed
     if len(orders) > ORDERS_MAX:
         del orders[next(iter(orders))]
-    return replace(story, orders=orders)
+    return Story(orders=orders, streak=story.streak, wins=story.wins, losses=story.losses)
 
 
 def net_result(event: Happening) -> Decimal | None:

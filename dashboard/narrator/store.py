@@ -8,6 +8,8 @@ import json
 import sqlite3
 from collections.abc import Callable
 
+import msgspec
+
 from bus.txn import Txn
 from dashboard.narrator.memory import Followed, Memory, Plan
 from dashboard.narrator.state import ORDERS_MAX, Story, order_from_json, order_to_json
@@ -81,5 +83,5 @@ def _write(txn: Txn, source: str, before: Followed | None, after: Followed) -> N
     changed = [order for order_id, order in story.orders.items() if order is not old.get(order_id)]
     txn.executemany(
         "INSERT OR REPLACE INTO story_orders VALUES (?, ?, ?)",
-        [(source, order.order_id, json.dumps(order_to_json(order))) for order in changed],
+        [(source, order.order_id, msgspec.json.encode(order_to_json(order)).decode()) for order in changed],
     )
