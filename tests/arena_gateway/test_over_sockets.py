@@ -73,18 +73,24 @@ async def open_socket_desk(home: Path) -> AsyncIterator[tuple[Desk, dict[str, So
 
 @asynccontextmanager
 async def serving(desk: Desk, adapters: dict[str, SocketAdapter], *brokers: str) -> AsyncIterator[None]:
+    """Adapters that are there, and then gone for their clients too."""
     servers = [RequestServer(desk.accounts.settings.orders_address(broker), adapters[broker].handle, name="orders") for broker in brokers]
+    clients = [desk.gateway.dispatcher._clients[broker] for broker in brokers]
     for server in servers:
         await server.__aenter__()
     try:
-        for broker in brokers:
-            client = desk.gateway.dispatcher._clients[broker]
+        for client in clients:
             assert isinstance(client, RequestClient)
             assert await client.wait_connected(30)
         yield
     finally:
         for server in servers:
             await server.__aexit__(None, None, None)
+        async with asyncio.timeout(30):
+            while any(
+                client.is_connected for client in clients
+            ):  # libzmq's thread hears of the end a moment later; sent before that, an order is in doubt
+                await asyncio.sleep(0.002)
 
 
 @pytest.fixture
