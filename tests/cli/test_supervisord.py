@@ -55,6 +55,21 @@ async def test_a_stop_in_order_takes_no_second_for_each(tmp_path: Path) -> None:
     assert took_s < PROGRAMS / 2
 
 
+async def test_a_reload_which_closes_every_file_changes_none_of_it(tmp_path: Path) -> None:
+    """`supervisorctl reload` is this signal. Nor does a later signal write into what has its descriptor's number by now."""
+    async with running(tmp_path) as process:
+        process.send_signal(signal.SIGHUP)
+        await said(tmp_path, "entered RUNNING state", 2 * PROGRAMS)
+        started = asyncio.get_running_loop().time()
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(WAIT_S):
+            assert await process.wait() == 0
+        assert asyncio.get_running_loop().time() - started < PROGRAMS / 2
+        assert len(await said(tmp_path, "stopped: ", 2 * PROGRAMS)) == 2 * PROGRAMS
+    assert (tmp_path / "log").read_text().isascii()
+    assert signal.SIGTERM not in (tmp_path / "log").read_bytes()
+
+
 async def test_a_killed_program_is_started_again_without_a_seconds_pause(tmp_path: Path) -> None:
     async with running(tmp_path):
         started = asyncio.get_running_loop().time()
