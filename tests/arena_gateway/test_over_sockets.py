@@ -87,9 +87,8 @@ async def serving(desk: Desk, adapters: dict[str, SocketAdapter], *brokers: str)
         for server in servers:
             await server.__aexit__(None, None, None)
         async with asyncio.timeout(30):
-            while any(
-                client.is_connected for client in clients
-            ):  # libzmq's thread hears of the end a moment later; sent before that, an order is in doubt
+            # libzmq's thread hears of the end a moment later; an order that is sent before that is in doubt.
+            while any(client.is_connected for client in clients):
                 await asyncio.sleep(0.002)
 
 
