@@ -55,8 +55,9 @@ lint: install-dev
 types: install-dev
 	@$(BIN)/mypy
 
+# --capture=sys: what a C library says before it aborts goes to the terminal, and not with its process.
 unit: install-dev
-	@$(BIN)/python -m pytest -q -n $(UNIT_WORKERS) -m "not system and not browser" || $(call again,-m "not system and not browser")
+	@$(BIN)/python -m pytest -q -n $(UNIT_WORKERS) --capture=sys -m "not system and not browser" || $(call again,-m "not system and not browser")
 
 # A file's tests stay on one worker: they share an arena, or a browser.
 processes system browser: KIND = $(if $(filter processes,$@),system or browser,$@)
