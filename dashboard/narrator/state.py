@@ -17,7 +17,7 @@ ORDERS_MAX = 200
 
 _OVER = frozenset({"CLOSED", "CANCELLED", "EXPIRED", "REJECTED", "VOID"})
 # order_modified's names for what the story keeps under a shorter one.
-_CHANGEABLE = {"entry_price": "entry", "stop_loss_price": "stop", "take_profit_price": "target", "trailing_stop_distance": "trail"}
+_CHANGEABLE = {"entry_price": "entry", "stop_loss_price": "stop", "take_profit_price": "target", "trailing_stop_distance": "trail", "units": "units"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ def fill_units(order: KnownOrder | None, event: Happening) -> Decimal:
 
 def _modified(order: KnownOrder, event: Happening) -> KnownOrder:
     values = {_CHANGEABLE[key]: new for key, (_, new) in changes(event).items() if key in _CHANGEABLE and new is not None}
-    return replace(order, **values)  # type: ignore[arg-type]  # the values of _CHANGEABLE are price fields
+    return replace(order, **values)  # type: ignore[arg-type]  # the values of _CHANGEABLE are fields that hold numbers
 
 
 def changes(event: Happening) -> dict[str, tuple[Decimal | None, Decimal | None]]:

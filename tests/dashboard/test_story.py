@@ -228,6 +228,14 @@ def test_a_refusal_says_why(code: str | None, message: str | None, words: str) -
     assert comment.tone == "warning"
 
 
+def test_units_that_a_hand_changed_at_the_venue_are_what_the_stop_costs() -> None:
+    changed = ("order_modified", {**ORDER, "changes": {"units": {"from": 100, "to": 10}}})
+    said = texts(placed(), changed)[1]
+    assert "units now 10" in said
+    assert "0.55 USD" not in said
+    assert "0.06 USD" in said
+
+
 def test_a_tightened_stop_costs_less_and_a_loosened_one_is_called_so() -> None:
     def moved(to: float) -> tuple[str, Mapping[str, object]]:
         return "order_modified", {**ORDER, "changes": {"stop_loss_price": {"from": 1.16, "to": to}}}
