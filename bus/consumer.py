@@ -110,6 +110,11 @@ class Consumer:
         """Whether an owner is being asked, and the loop has to run for its answer."""
         return bool(self._tasks)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the last look left messages unread: there were more than one batch holds."""
+        return self._more
+
     def poll(self) -> list[Delivery]:
         """What is ready now, in order per source; empty when nothing is."""
         now_ns = self._clock.boot_ns()

@@ -27,6 +27,7 @@ GATHERED_MAX = 10_000
 GATHER_S = 0.002
 # The same while nobody reads, and until somebody comes: a flood of orders then costs a server half.
 UNWATCHED_S = 0.05
+REST_BATCHES_MAX = 16  # so many of them are taken for whoever comes first; more than gather in a rest
 TURN_CLIENTS = 500  # then the loop gets its turn
 
 
@@ -62,7 +63,7 @@ class Feed:
             self._take(await self.consumer.batch())
             if self.clients or not self.is_warm.is_set():
                 await asyncio.sleep(GATHER_S)
-            else:
+            elif not self.consumer.has_more:  # resting in a flood, it would fall ever further behind, and heartbeats with it
                 self._resting = asyncio.get_running_loop().create_future()
                 await asyncio.wait([self._resting], timeout=UNWATCHED_S)
                 self._resting = None
@@ -84,6 +85,10 @@ class Feed:
         if self._resting is not None and not self._resting.done():
             self._resting.set_result(None)
             self._take(self.consumer.poll())
+            for _ in range(REST_BATCHES_MAX):
+                if not self.consumer.has_more:
+                    break
+                self._take(self.consumer.poll())
 
     def go_live(self, client: Client) -> None:
         """``client`` stands at the head of the ring: from now on it gets what comes."""

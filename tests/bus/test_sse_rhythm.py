@@ -105,3 +105,14 @@ async def test_the_first_reader_does_not_wait_for_the_rest_of_a_stream_that_nobo
                 await owner.append()
                 while (await reader.next()).id != f"oanda@{owner.epoch}:{owner.last_seq}":
                     pass
+
+
+async def test_a_flood_that_nobody_reads_is_taken_as_fast_as_it_comes(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rest after every batch would let heartbeats wait behind the flood, and whoever goes by them would take their senders for silent."""
+    monkeypatch.setattr("bus.stream_feed.UNWATCHED_S", 0.2)
+    monkeypatch.setattr("bus.consumer.BATCH_MESSAGES_MAX", 1)
+    async with arena(run_dir, "oanda") as ((owner,), (server,)):
+        await server.has(owner)
+        await owner.append(400)
+        await server.has(owner)
+        assert server.stream.metrics()["arena_gaps_healed_total"] == 0, "all of it came over the bus, before its owner was asked"
