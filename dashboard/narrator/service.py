@@ -25,6 +25,8 @@ RETRY_S = 1.0
 # After a batch: what comes meanwhile shares the next commit. A first event after silence is commented on at once, and a flood costs twenty syncs a
 # second on the disk that the orders wait for, not hundreds.
 PAUSE_S = 0.05
+# A batch of so many was not all that waited (one holds 128 messages, some of them heartbeats): who pauses after it falls ever further behind.
+FLOOD_EVENTS = 100
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,8 @@ class Narrator:
         """Narrate ``batches`` until they end."""
         async for batch in batches:
             await self.hear(batch)
-            await asyncio.sleep(PAUSE_S)
+            if len(batch) < FLOOD_EVENTS:
+                await asyncio.sleep(PAUSE_S)
 
     async def hear(self, batch: list[Delivery]) -> None:
         """Narrate one batch; returns when it is committed."""

@@ -17,7 +17,7 @@ from bus.doors import Doors
 from bus.envelope import Event, decode_event
 from bus.heartbeat import HeartbeatTask
 from bus.journal import Journal
-from bus.notices import Synced
+from bus.notices import Delivery, Synced
 from bus.proxy import Proxy
 from bus.publisher import Publisher
 from bus.replay import ReplayClient, ReplayServer
@@ -25,6 +25,7 @@ from bus.tail import Page
 from dashboard.narrator import service
 from dashboard.narrator.__main__ import main
 from dashboard.narrator.service import Narrator, publish_to
+from dashboard.narrator.store import MIGRATIONS
 from runtime.clock import SystemClock
 from runtime.settings import BusSettings, Settings, StoreSettings
 from tests.dashboard.stories import EPOCH, closed, filled, placed
@@ -240,3 +241,20 @@ async def test_a_journal_that_is_closing_ends_him(monkeypatch: pytest.MonkeyPatc
     narrator = Narrator(StubbornJournal(Unavailable("closed", code="STOPPING")), {})  # type: ignore[arg-type]
     with pytest.raises(Unavailable):
         await narrator.hear([])
+
+
+async def test_he_does_not_pause_while_more_waits_than_a_batch_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PAUSE_S", 3600.0)
+    told = events([draft for number in range(90) for draft in life(number)])
+    taken = []
+
+    async def flood() -> AsyncIterator[list[Delivery]]:
+        for start in range(0, len(told), 120):
+            taken.append(start)
+            yield [*told[start : start + 120]]
+
+    journal = await Journal.open(settings.data_dir / "rick.db", "rick", migrations=MIGRATIONS, clock=SystemClock(), settings=settings.store)
+    async with journal, asyncio.timeout(30):
+        narrator = await Narrator.open(journal)
+        await narrator.run(flood())
+    assert (taken, narrator.narrated) == ([0, 120, 240], 360)
