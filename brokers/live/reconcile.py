@@ -16,6 +16,7 @@ from trading.errors import ArenaError
 from trading.events import CancelReason
 from trading.money import plain
 from trading.orders import Leg
+from trading.venue_refs import Doubt
 
 # How long a thing that is missing at the venue must be missing.
 MISSED_S = 2.0
@@ -46,7 +47,8 @@ def differences(bracket: Bracket, standing: Standing, mark_price: Decimal | None
     if bracket.remaining_units and not standing.remaining_units and there <= held:
         ended = EntryEnded(client_id=client_id, reason=standing.ended or CancelReason.VENUE)
         found.append(Difference(text=f"{name}: its entry has ended at the venue", fact=ended, is_sure=standing.ended is not None))
-    if bracket.remaining_units and standing.remaining_units and there == held:
+    is_ours = Doubt.AMEND in {bracket.venue.asked, bracket.venue.doubt}  # what is other there may be the change that is being looked for
+    if bracket.remaining_units and standing.remaining_units and there == held and not is_ours:
         found += _entry(bracket, standing)
     if there and there == held:
         found += _legs(bracket, standing)

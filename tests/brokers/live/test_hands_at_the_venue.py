@@ -3,7 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from tests.brokers.live.stories import Desk, order, virtually
+from tests.brokers.live.scripted_venue import Script
+from tests.brokers.live.stories import POLICY, Desk, order, virtually
 from trading.orders import OrderStatus
 
 
@@ -70,3 +71,19 @@ async def test_what_stands_in_an_instrument_that_is_not_configured_is_told_once_
         assert "nothing of it stands any more" in differences(desk)[2]
         assert not desk.store.all()
         assert not {"protect", "close", "cancel", "amend"} & set(desk.venue.calls)
+
+
+@virtually
+async def test_a_change_of_ours_that_is_in_doubt_is_nobody_elses() -> None:
+    """It was made and its answer was lost: told once, as the change that was asked for, and as no difference."""
+    desk = Desk(policy=replace(POLICY, reconcile_s=1.0, call_s_max=6.0))
+    async with desk.life():
+        order_id = await desk.resting()
+        desk.venue.is_mute = True
+        desk.venue.next("amend", Script.SWALLOW)
+        desk.ask(lambda broker, now_ns: broker.modify(order_id, {"entry_price": Decimal("1.1650")}, now_ns=now_ns))
+        await desk.becomes(OrderStatus.UNKNOWN)
+        await desk.becomes(OrderStatus.PENDING)
+        assert desk.bracket().order.entry_price == Decimal("1.165")
+        assert len(desk.told("order_modified")) == 1
+        assert not differences(desk)
