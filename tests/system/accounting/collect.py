@@ -165,10 +165,20 @@ class LibraryWatcher:
             if event.type in {"gap", "reset"}:
                 self.connections[0].items.append(_notice_of(event.type, event.source, event.payload))
             elif event.epoch is not None and event.seq is not None:
-                payload = json.loads(json.dumps(event.payload, default=float))
                 self.connections[0].items.append(
-                    Shown(source=event.source, epoch=event.epoch, seq=event.seq, type=event.type, payload=payload, at_s=time.time())
+                    Shown(source=event.source, epoch=event.epoch, seq=event.seq, type=event.type, payload=event.payload, at_s=time.time())
                 )
+
+
+def _in_floats(connection: Connection) -> Connection:
+    """The library's Decimals as the journal's reader has them. Done at the end: done for every event as it comes, it would be what is measured."""
+    return replace(
+        connection,
+        items=[
+            replace(item, payload=json.loads(json.dumps(item.payload, default=float))) if isinstance(item, Shown) else item
+            for item in connection.items
+        ],
+    )
 
 
 def _notice_of(kind: str, source: str, payload: Mapping[str, Any]) -> Notice:
@@ -309,11 +319,8 @@ class Run:
         journals = await self._read_journals()
         while True:
             await self._caught_up(journals)
-            shown = [
-                replace(connection, items=list(connection.items))
-                for watcher in (*self._watchers, *self._libraries)
-                for connection in watcher.connections
-            ]
+            shown = [replace(connection, items=list(connection.items)) for watcher in self._watchers for connection in watcher.connections]
+            shown += [_in_floats(connection) for watcher in self._libraries for connection in watcher.connections]
             statuses = {**await read_statuses(self._stack, "oanda"), **await read_statuses(self._stack, "coinbase")}
             before, journals = journals, await self._read_journals()
             if [len(journal) for journal in before.values()] == [len(journal) for journal in journals.values()]:
