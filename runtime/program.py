@@ -67,7 +67,7 @@ def run(program: str, main: Main) -> None:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where it is installed (the extra ``fast``): the same behaviour, about a fifth more requests a second. None is asyncio's own."""
+    """uvloop's where it is installed (the extra ``fast``): the same behaviour, between nothing and a quarter faster. None is asyncio's own."""
     try:
         import uvloop  # noqa: PLC0415 - an optional package
     except ImportError:
