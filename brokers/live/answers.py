@@ -197,9 +197,15 @@ class Answers:
     # ── inside ──
 
     def _close_the_rest(self, before: Bracket, now_ns: int) -> None:
-        """What the close was asked for is out. Who wanted more while it was on its way has a close of their own."""
+        """What the close was asked for is out, or as much of it as found a counterpart: what is wanted besides has a close of its own.
+
+        Where exits come off first the answer is whole, and nothing guards the rest: its fills must not be waited for.
+        """
         left = self._account.state.brackets.get(before.n)
-        if left is not None and left.closing_units and before.position_units - left.position_units >= before.closing_units:
+        if left is None or not left.closing_units:
+            return
+        out = before.position_units - left.position_units
+        if out >= before.closing_units or (out > 0 and self._policy.releases):
             self._account.book.resolve(left, now_ns)
 
     def _answered(self, n: int, answer: object, keep: Doubt = Doubt.NONE) -> Bracket | None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from brokers.base import Progress
 from brokers.live.broker import LiveBroker
-from brokers.live.venue import Batch, ExitFilled, Exits
+from brokers.live.venue import Batch, ExitFilled, Exits, Fact
 from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import POLICY, Desk, virtually
 from trading.instruments import Side
@@ -36,6 +36,27 @@ async def test_who_wants_more_closed_while_a_close_is_out_has_it_closed_next() -
         begun_ns = desk.clock.boot_ns()
         await desk.until(lambda: desk.bracket(order_id).position_units == D(50))
         assert desk.clock.boot_ns() - begun_ns < 3e9
+
+
+@virtually
+async def test_a_close_that_found_half_a_counterpart_is_followed_by_one_for_the_rest() -> None:
+    """Nothing guards the rest while it is wanted out: the campaign found such a rest waiting eight seconds for fills that could not come."""
+
+    desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
+    async with desk.life():
+        order_id = await desk.opened()
+        real = desk.exchange.close
+        sizes: list[Decimal] = []
+
+        def half(client_id: str, units: Decimal, price: Decimal | None = None) -> list[Fact]:
+            sizes.append(units)
+            return real(client_id, units / 2 if len(sizes) == 1 else units, price)
+
+        desk.exchange.close = half  # type: ignore[method-assign]  # this one market
+        desk.ask(_close("60"))
+        begun_ns = desk.clock.boot_ns()
+        await desk.until(lambda: desk.bracket(order_id).position_units == D(40))
+        assert (sizes, desk.clock.boot_ns() - begun_ns < 2e9) == ([D(60), D(30)], True)
 
 
 @virtually
