@@ -53,6 +53,8 @@ async def test_kill_nine_while_orders_flow(stack: Stack, program: str) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await trader
     await stack.ready()
+    # Whoever has this arena next finds every program there; readiness says nothing of the dashboard.
+    await stack.eventually(lambda: stack.answers(program), f"{program} to answer again", seconds=30)
     assert len(set(acknowledged.values())) == len(acknowledged)
     for client_order_id, order_id in acknowledged.items():
         _, answer, _ = await stack.call("GET", f"{stack.gateway}/brokers/oanda/orders?client_order_id={client_order_id}", token=token)
