@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EMPTY_FEED, type Feed, FeedDraft, HEARTBEATS_MAX, inBlocks, LINES_MAX, retell, wordsOf } from '../src/core/feed';
+import { EMPTY_FEED, type Feed, FeedDraft, HEARTBEATS_MAX, LINES_MAX, retell, wordsOf } from '../src/core/feed';
 import { filterFromQuery, filterToQuery, isFiltering, isShown, NO_FILTER } from '../src/core/filter';
 import type { ArenaEvent } from '../src/core/wire';
 import { EPOCH, event, PLACED } from './help';
@@ -136,23 +136,5 @@ describe('the filter', () => {
 
   it('keeps an order’s story in the timeline of its source', () => {
     expect(feed.lines.at(-1)?.event?.epoch).toBe(EPOCH);
-  });
-});
-
-describe('blocks', () => {
-  it('hold every line once and in order, and keep those that stay', () => {
-    const many = (from: number, to: number): ArenaEvent[] => Array.from({ length: to - from + 1 }, (_, i) => placed(from + i));
-    const before = told(EMPTY_FEED, ...many(1, 480));
-    const after = told(before, ...many(481, 530));
-    expect(inBlocks(after.lines).flat()).toEqual(after.lines);
-    const kept = inBlocks(before.lines).filter((block) =>
-      inBlocks(after.lines).some((other) => other.length === block.length && other.every((line, i) => line === block[i])),
-    );
-    expect(inBlocks(before.lines)).toHaveLength(20);
-    expect(kept).toHaveLength(17); // the two oldest lost lines, and the newest gained some
-  });
-
-  it('of nothing are none', () => {
-    expect(inBlocks([])).toEqual([]);
   });
 });

@@ -213,13 +213,10 @@ describe('what the page says of the connection', () => {
 describe('one stream for many tabs', () => {
   class Tab implements Port {
     frames: Frame[] = [];
-    batches: number[] = [];
     phases: string[] = [];
     post(message: ToPage): void {
-      if (message.kind === 'frames') {
-        this.frames.push(...message.frames);
-        if (message.frames.length) this.batches.push(message.frames.length);
-      } else this.phases.push(message.connection.phase);
+      if (message.kind === 'frames') this.frames.push(...message.frames);
+      else this.phases.push(message.connection.phase);
     }
     get names(): string[] {
       return this.frames.map((frame) => frame.name);
@@ -266,15 +263,6 @@ describe('one stream for many tabs', () => {
     expect(one.frames).toHaveLength(0);
     world.pass(60);
     expect(one.frames).toHaveLength(100);
-  });
-
-  it('what comes all at once goes over in pieces, in order and complete', () => {
-    const one = new Tab();
-    hello(one);
-    for (let i = 0; i < 250; i += 1) world.last.say('message', { i }, `a@e:${i}`);
-    world.pass(60);
-    expect(one.batches).toEqual([100, 100, 50]);
-    expect(one.frames.map((frame) => JSON.parse(frame.data).i)).toEqual([...Array(250).keys()]);
   });
 
   it('tells what a reconnect brought: how long it was away and how many were missed', () => {

@@ -184,23 +184,3 @@ export function linesSince(feed: Feed, since: number): readonly Line[] {
   while (first > 0 && (feed.lines[first - 1]?.order ?? -1) >= since) first -= 1;
   return feed.lines.slice(first);
 }
-
-/** How many lines are drawn as one: few enough that a new line costs little, enough that five hundred are not compared one by one. */
-const BLOCK_LINES = 25;
-
-/** The number of a line's block. By order of arrival, so that a line never changes it. */
-export function blockOf(line: Line | undefined): number {
-  return Math.floor((line?.order ?? 0) / BLOCK_LINES);
-}
-
-/** `lines` in their blocks; none is empty. */
-export function inBlocks(lines: readonly Line[]): Line[][] {
-  const blocks: Line[][] = [];
-  let number = -1;
-  for (const line of lines) {
-    if (blockOf(line) !== number) blocks.push([]);
-    number = blockOf(line);
-    blocks.at(-1)?.push(line);
-  }
-  return blocks;
-}

@@ -35,10 +35,10 @@ export interface Timers {
   setTimer(run: () => void, ms: number): number;
 }
 
-/** Frames are handed over in batches, at once for the eye. In a flood of 500 a second twice as many at a time would be tasks of twice the length. */
+/** Frames are handed over in batches, at once for the eye; in a storm larger ones, so that the page draws ten times a second and not more. */
 const FLUSH_MS = 50;
-/** What comes all at once, after an outage, goes to the page in pieces: between two of them it can draw and answer. */
-const BATCH_FRAMES_MAX = 100;
+const FLUSH_STORM_MS = 100;
+const STORM_FRAMES = 15;
 /** A tab that was closed without a word; hidden tabs are throttled to one sign a minute. */
 const PORT_SILENT_MS_MAX = 200_000;
 
@@ -51,6 +51,7 @@ export class Hub implements Listener {
   private pending: Numbered[] = [];
   private n = 0;
   private flushing = false;
+  private lastFlushed = 0;
   private missed = 0;
   private stream: Stream | null = null;
 
@@ -121,7 +122,7 @@ export class Hub implements Listener {
     this.pending.push(numbered);
     if (this.flushing) return;
     this.flushing = true;
-    this.timers.setTimer(() => this.flush(), FLUSH_MS);
+    this.timers.setTimer(() => this.flush(), this.lastFlushed > STORM_FRAMES ? FLUSH_STORM_MS : FLUSH_MS);
   }
 
   private remember(frame: Numbered): void {
@@ -138,11 +139,9 @@ export class Hub implements Listener {
     this.flushing = false;
     if (this.pending.length === 0) return;
     const frames = this.pending;
+    this.lastFlushed = frames.length;
     this.pending = [];
-    for (let first = 0; first < frames.length; first += BATCH_FRAMES_MAX) {
-      const batch = frames.slice(first, first + BATCH_FRAMES_MAX);
-      for (const port of this.ports.keys()) port.post({ kind: 'frames', frames: batch });
-    }
+    for (const port of this.ports.keys()) port.post({ kind: 'frames', frames });
   }
 }
 

@@ -4,17 +4,18 @@
  * The newest line is at the bottom and stays in view unless the reader has scrolled up; then nothing moves and a pill counts what is new.
  */
 
-import type { JSX } from 'preact';
+import { Component, Fragment, type JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { openDialog } from '../app/dialogs';
-import { filter, heldBack, isPaused, shownLines, togglePause } from '../app/feed-view';
+import { filter, heldBack, isPaused, openLine, shownLines, togglePause } from '../app/feed-view';
 import { zoneOf, zoneSetting } from '../app/settings';
 import { connection, feed } from '../app/store';
 import { isFiltering } from '../core/filter';
 import type { Line } from '../core/feed';
+import { dayOf, timeOfDay } from '../core/format';
+import { assetClassOf } from '../core/narrate';
 import { FeedFilter } from './FeedFilter';
-import { FeedLines } from './FeedLines';
-import { Drawing } from './icons';
+import { Drawing, LineIcon } from './icons';
 
 /** As near to the end as a fraction of a pixel and a zoom level may leave it. */
 const AT_BOTTOM_PX = 12;
@@ -79,7 +80,7 @@ export function Narration(): JSX.Element {
           onScroll={onScroll}
           onKeyDown={moveByKey}
         >
-          {lines.length === 0 ? <EmptyFeed /> : <FeedLines lines={lines} zone={zone} />}
+          {lines.length === 0 ? <EmptyFeed /> : <Rows lines={lines} zone={zone} />}
         </div>
         {(waiting > 0 || (paused && !isAtBottom)) && (
           <button
@@ -114,6 +115,75 @@ function EmptyFeed(): JSX.Element {
       Rick makes of it.
     </p>
   );
+}
+
+function Rows({ lines, zone }: { lines: readonly Line[]; zone: string }): JSX.Element {
+  let day = '';
+  return (
+    <>
+      {lines.map((line) => {
+        const lineDay = dayOf(line.ts, zone);
+        const isNewDay = lineDay !== '' && lineDay !== day;
+        if (isNewDay) day = lineDay;
+        return (
+          <Fragment key={line.order}>
+            {isNewDay && <div class="day">{lineDay}</div>}
+            <Row line={line} zone={zone} />
+          </Fragment>
+        );
+      })}
+    </>
+  );
+}
+
+/** A line never changes once told, so it is drawn once. */
+class Row extends Component<{ line: Line; zone: string }> {
+  override shouldComponentUpdate(next: { line: Line; zone: string }): boolean {
+    return next.line.parts !== this.props.line.parts || next.zone !== this.props.zone;
+  }
+
+  override render(): JSX.Element {
+    const { line, zone } = this.props;
+    const opens = line.event !== null;
+    return (
+      <div
+        class="line"
+        data-kind={line.kind}
+        data-tone={line.tone}
+        data-type={line.type}
+        data-opens={opens}
+        data-order={line.order}
+        data-order-id={line.orderId || undefined}
+        onClick={opens ? (event) => open(line, event.currentTarget) : undefined}
+      >
+        {opens ? (
+          <button type="button" class="line-time" tabIndex={-1} title={line.ts} aria-label={`${timeOfDay(line.ts, zone)}, details`}>
+            {timeOfDay(line.ts, zone)}
+          </button>
+        ) : (
+          <time class="line-time" title={line.ts}>
+            {timeOfDay(line.ts, zone)}
+          </time>
+        )}{' '}
+        <LineIcon name={line.icon} />
+        {line.parts.map((part, i) => (
+          <Fragment key={i}>
+            {' '}
+            <span class={`part-${part.role}`} data-class={part.role === 'symbol' ? assetClassOf(part.text) : undefined}>
+              {part.text}
+            </span>
+          </Fragment>
+        ))}
+      </div>
+    );
+  }
+}
+
+function open(line: Line, row: HTMLElement): void {
+  // Text being selected is being read, not clicked.
+  if (getSelection()?.toString()) return;
+  row.querySelector('button')?.focus({ preventScroll: true });
+  openLine.value = line;
 }
 
 /** Up and down (or k and j) go from line to line, Enter opens one: the buttons inside are reached without five hundred tab stops. */
