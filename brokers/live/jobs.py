@@ -168,7 +168,7 @@ class Jobs:
         return self._call(self._account.state.brackets[n], found, now_ns)
 
     def create(self, bracket: Bracket, intent: Intent) -> VenueCall:
-        """Send ``bracket``, which is in the book as SUBMITTING: once, and where the venue's policy says so a second time before its deadline."""
+        """Send ``bracket``, which is in the book as SUBMITTING: once, and where the venue's policy says so a few times more before its deadline."""
         n = bracket.n
 
         async def send() -> object:
@@ -182,16 +182,25 @@ class Jobs:
 
         def again(answer: object, pauses_left_s: Sequence[float]) -> VenueCall | None:
             """The same once more, where that cannot make two of it, its answer was none, and it is not too late."""
-            current = self._account.state.brackets.get(n)
-            in_doubt = current is not None and current.venue.doubt is Doubt.CREATE and not isinstance(answer, VenueMismatch | VenueRefused)
-            if not in_doubt or not pauses_left_s or self._clock.boot_ns() >= intent.deadline_boot_ns:
+            is_final_word = isinstance(answer, VenueMismatch | VenueRefused)
+            if is_final_word or not pauses_left_s or not is_wanted() or self._clock.boot_ns() >= intent.deadline_boot_ns:
                 return None
 
             def settle_again(answer: object, now_ns: int, begun_ns: int) -> VenueCall | None:
                 self._answers.created(n, answer, now_ns, begun_ns, is_again=True)
                 return again(answer, pauses_left_s[1:])
 
-            return self._out_call(n, send, settle_again, pauses_left_s[0])
+            return self._out_call(n, send_again, settle_again, pauses_left_s[0])
+
+        def is_wanted() -> bool:
+            """Whether it is in doubt still, and nobody has asked for its end: after a kill switch nothing new is sent."""
+            current = self._account.state.brackets.get(n)
+            return current is not None and current.venue.doubt is Doubt.CREATE and not current.venue.cancel_reason
+
+        async def send_again() -> object:
+            if not is_wanted():  # one look at one word, from the event loop: the pause before this one was long enough for either
+                raise NotSent("UNAVAILABLE", "it is not wanted any more")
+            return await send()
 
         pauses_s = RESEND_PAUSES_S if self._venue.policy.resends else ()
         return self._out_call(n, send, settle)
