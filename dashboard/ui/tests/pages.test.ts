@@ -99,6 +99,13 @@ describe('older pages', () => {
     expect(fills.shown.value).toBeNull();
   });
 
+  it('a step is not lost to an answer for the page it leaves, which was asked for before', async () => {
+    const fills = pages();
+    await fills.older();
+    await Promise.all([fills.refresh(), fills.older()]);
+    expect(fills.shown.value?.number).toBe(3);
+  });
+
   it('without a place behind the newest page nothing is asked', async () => {
     dispatch({ kind: 'part', name: 'fills', part: { fetched: 'ok', at: 1, list: [], unavailable: [] } });
     await pages().older();

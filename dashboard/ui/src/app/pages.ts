@@ -59,7 +59,8 @@ export class Pages<T extends Desk[PagedName]['list'][number]> {
     const page = this.shown.peek();
     if (!page || this.isAsking.peek()) return;
     const asked = await this.ask(page.from);
-    if (this.shown.peek() !== page) return;
+    // Whoever has gone on meanwhile waits for the next page: this one, put up as a new one, would look as if they had left.
+    if (this.shown.peek() !== page || this.isAsking.peek()) return;
     if (asked) this.show({ ...page, ...asked });
     else this.fault.value = 'This page cannot be asked for now: what stands here may be old.';
   }
