@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Pages } from '../src/app/pages';
-import { dispatch } from '../src/app/store';
+import { desk, dispatch } from '../src/app/store';
+import { loadDesk } from '../src/app/sync';
 import { type Cursors, type Fill, nextOf, readFill } from '../src/core/desk';
 
 /** Fills 1 to `count` of one broker, newest first, as its server pages them; `after` is the number of the last one told. */
@@ -106,6 +107,16 @@ describe('older pages', () => {
     expect(fills.shown.value?.number).toBe(3);
   });
 
+  it('who is missing from the newest page would be missing from all behind it: nothing is asked, and it is said', async () => {
+    const next: Cursors = new Map([['oanda', '251']]);
+    dispatch({ kind: 'part', name: 'fills', part: { fetched: 'ok', at: 1, list: [], unavailable: ['coinbase'], next } });
+    const fills = pages();
+    await fills.older();
+    expect(asked).toEqual([]);
+    expect(fills.shown.value).toBeNull();
+    expect(fills.fault.value).toContain('cannot be asked');
+  });
+
   it('without a place behind the newest page nothing is asked', async () => {
     dispatch({ kind: 'part', name: 'fills', part: { fetched: 'ok', at: 1, list: [], unavailable: [] } });
     await pages().older();
@@ -115,5 +126,17 @@ describe('older pages', () => {
   it('a place is a text that is not empty', () => {
     expect([...nextOf({ next: '57' }, 'oanda')]).toEqual([['oanda', '57']]);
     for (const next of [null, '', 57, undefined]) expect(nextOf({ next }, 'oanda').size).toBe(next === 57 ? 1 : 0);
+  });
+});
+
+describe('the orders of the desk', () => {
+  it('name a broker that was there for the newest page and not for the working orders behind it', async () => {
+    vi.stubGlobal('fetch', (path: string) => {
+      const body = path.includes('status=') ? { next: null, unavailable: ['coinbase'] } : { next: 'coinbase:57', unavailable: [] };
+      return Promise.resolve(Response.json({ ok: true, orders: [], ...body }));
+    });
+    loadDesk();
+    await vi.waitFor(() => expect(desk.value.orders.fetched).toBe('ok'));
+    expect(desk.value.orders.unavailable).toEqual(['coinbase']);
   });
 });

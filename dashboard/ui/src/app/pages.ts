@@ -44,10 +44,12 @@ export class Pages<T extends Desk[PagedName]['list'][number]> {
 
   async older(): Promise<void> {
     const newer = this.shown.peek();
-    const from = newer?.next ?? desk.peek()[this.name].next;
+    const { next, unavailable } = desk.peek()[this.name];
+    const from = newer?.next ?? next;
     if (!from?.size || this.isAsking.peek()) return;
     this.isAsking.value = true;
-    const asked = await this.ask(from);
+    // Who is missing from the newest page has no place in `next`, and would be missing from all behind it without a word.
+    const asked = !newer && unavailable.length ? null : await this.ask(from);
     this.isAsking.value = false;
     if (this.shown.peek() !== newer) return;
     if (asked) this.show({ number: (newer?.number ?? 1) + 1, ...asked, from, newer });

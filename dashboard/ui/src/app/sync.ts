@@ -202,8 +202,7 @@ async function loadOrders(): Promise<void> {
     dispatch({ kind: 'trouble', name: 'orders', ...troubleOf(answer) });
     return;
   }
-  const missing = answer.body['unavailable'];
-  const unavailable = Array.isArray(missing) ? missing.map((one) => oneLine(isRecord(one) ? one['broker'] : one, 24)) : [];
+  const unavailable = new Set(unavailableIn(answer.body));
   const list = readList(answer.body, 'orders', readOrder);
   const next = nextOf(answer.body, '');
   // Where there are more than a page of them, one that still works may be older than all of these, and is shown all the same.
@@ -216,11 +215,18 @@ async function loadOrders(): Promise<void> {
       return;
     }
     list.push(...readList(working.body, 'orders', readOrder).filter(({ orderId }) => !known.has(orderId)));
+    for (const broker of unavailableIn(working.body)) unavailable.add(broker);
     const place = nextOf(working.body, '').get('');
     if (!place) break;
     after = `&after=${encodeURIComponent(place)}`;
   }
-  dispatch({ kind: 'part', name: 'orders', part: { fetched: 'ok', at: Date.now(), list, unavailable, next } });
+  dispatch({ kind: 'part', name: 'orders', part: { fetched: 'ok', at: Date.now(), list, unavailable: [...unavailable], next } });
+}
+
+/** The brokers whose part is missing from a list of all. */
+function unavailableIn(body: Readonly<Record<string, unknown>>): string[] {
+  const missing = body['unavailable'];
+  return Array.isArray(missing) ? missing.map((one) => oneLine(isRecord(one) ? one['broker'] : one, 24)) : [];
 }
 
 type PerBroker = Exclude<PartName, 'orders'>;
