@@ -12,7 +12,7 @@ Reads only. A look that cannot be completed raises; half of one is never taken f
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from brokers.coinbase.answers import VenueFill, VenueOrder
@@ -21,7 +21,7 @@ from brokers.coinbase.family import Family, highest_part, refreshed
 from brokers.coinbase.kin import Kin
 from brokers.coinbase.rest import Missing
 from brokers.live.venue import Target
-from runtime.clock import NS_PER_S
+from runtime.clock import NS_PER_S, Clock
 from runtime.outbound import InDoubt
 from trading.venue_refs import Doubt
 
@@ -68,18 +68,36 @@ class _Sent:
 
 
 class Looking:
-    """Args:
-    wall_ns: the wall clock.
-    """
+    """Finds the orders of brackets by ``client``."""
 
-    def __init__(self, client: Client, wall_ns: Callable[[], int]) -> None:
+    def __init__(self, client: Client, clock: Clock) -> None:
         self._client = client
-        self._wall_ns = wall_ns
+        self._clock = clock
+        self._wall_ns = clock.wall_ns
         self._sent: OrderedDict[str, _Sent] = OrderedDict()
-        self.skew_ns = 0  # the venue's clock less ours, as ``open`` found it
+        self.found_skew(0)
+
+    def found_skew(self, skew_ns: int) -> None:
+        """The venue's clock less ours was found to be ``skew_ns`` just now."""
+        self._skew_ns, self._ahead_ns = skew_ns, 0
+        self._epoch_ns = self._clock.wall_ns() - self._clock.boot_ns()
+
+    @property
+    def skew_ns(self) -> int:
+        """The venue's clock less ours, at the least that it can have been since it was found: our wall clock may have been stepped.
+
+        What is listed from a moment on must not begin too late, or an order that is there would be taken for none.
+        """
+        self._note_clock()
+        return self._skew_ns - self._ahead_ns
+
+    def _note_clock(self) -> None:
+        """How far ahead of where it was our wall clock has been: called whenever a moment of it is kept."""
+        self._ahead_ns = max(self._ahead_ns, self._clock.wall_ns() - self._clock.boot_ns() - self._epoch_ns)
 
     def sending(self, client_id: str, number: int) -> None:
         """Part ``number`` of the bracket is about to be sent: until the book knows of it, looks are made with the lists."""
+        self._note_clock()
         before = self._sent.get(client_id)
         since_ns = self._wall_ns() if before is None or before.number < number else before.since_ns
         self._sent[client_id] = _Sent(number, since_ns)
@@ -89,6 +107,7 @@ class Looking:
 
     def created(self, client_id: str) -> None:
         """The bracket began in this process: there is nothing of it from before."""
+        self._note_clock()
         self._sent.setdefault(client_id, _Sent(0, self._wall_ns()))
 
     async def look(self, targets: Sequence[Target]) -> Look:

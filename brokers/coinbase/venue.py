@@ -96,7 +96,7 @@ class CoinbaseVenue:
         self._clock = clock
         self._rest_out, self._stream_out = Outbound(rest_url, connections_max=CONNECTIONS), Outbound(stream_url, connections_max=2)
         client = Client(Rest(self._rest_out, key, clock, Throttle(rate_per_s, BURST, clock)), Resting(clock.boot_ns))
-        self._context = Context(client=client, looking=Looking(client, clock.wall_ns), clock=clock)
+        self._context = Context(client=client, looking=Looking(client, clock), clock=clock)
         placing = Placing(self._context)
         self._entries = Entries(self._context, placing)
         self._legs = Legs(self._context, placing)
@@ -123,7 +123,7 @@ class CoinbaseVenue:
         opened = await look_round(self._context.client, self._clock, self._instruments.values(), self._context.abilities)
         self._context.products = dict(opened.products)
         self._context.abilities = dict(opened.abilities)
-        self._context.looking.skew_ns = opened.skew_ns
+        self._context.looking.found_skew(opened.skew_ns)
         self._context.must_reopen = False
         self._info, self._found_ns = opened.info, now_ns
         return opened.info
