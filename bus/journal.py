@@ -236,10 +236,16 @@ class Journal:
         limit = max(1, min(limit, PAGE_EVENTS_MAX))
         start = start_of_page(epoch, after, current=self._epoch, first_seq=self._first_seq, last_seq=self.last_seq)
         events: list[bytes] = []
+        first_seq = self._first_seq
         if start is not None:
             kept = self._tail.after(start, limit)
-            events = page_of(await self.read(partial(_read_page, after=start, limit=limit))) if kept is None else kept
-        return Page(epoch=self._epoch, first_seq=self._first_seq, last_seq=self.last_seq, events=events)
+            if kept is None:
+                found = await self.read(partial(_read_page, after=start, limit=limit))
+                kept = page_of([body for _, body in found])
+                # Old events may have gone since these were read. They are counted from the floor that was there then.
+                first_seq = min([self._first_seq, *(seq for seq, _ in found[:1])])
+            events = kept
+        return Page(epoch=self._epoch, first_seq=first_seq, last_seq=self.last_seq, events=events)
 
     async def backup(self, target: Path) -> None:
         """Copy the database to ``target`` while orders go on.
@@ -334,6 +340,6 @@ class Journal:
             self._on_failure(error)
 
 
-def _read_page(connection: sqlite3.Connection, after: int, limit: int) -> list[bytes]:
-    query = "SELECT body FROM events WHERE epoch_n = (SELECT max(n) FROM epochs) AND seq > ? ORDER BY seq LIMIT ?"
-    return [body for (body,) in connection.execute(query, (after, limit))]
+def _read_page(connection: sqlite3.Connection, after: int, limit: int) -> list[tuple[int, bytes]]:
+    query = "SELECT seq, body FROM events WHERE epoch_n = (SELECT max(n) FROM epochs) AND seq > ? ORDER BY seq LIMIT ?"
+    return connection.execute(query, (after, limit)).fetchall()

@@ -2,13 +2,16 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from bus.envelope import Event, decode_event
 from bus.epoch import SCHEMA, JournalState, load_state, request_new_epoch
+from bus.jobs import Outcome
 from bus.retention import ROWS_A_STEP, Retention
 from bus.store import migrate, open_connection
 from bus.txn import Group
@@ -138,3 +141,23 @@ async def test_a_journal_prunes_by_itself_and_says_its_new_floor(run_dir: Path) 
         assert journal.first_seq == 17
         page = await journal.events_since(None, 0)
         assert (page.first_seq, len(page.events)) == (17, 5)
+
+
+async def test_a_page_that_was_read_before_a_step_begins_where_its_events_do(run_dir: Path) -> None:
+    """The step's floor reaches the loop between the reading and the page: a reader that numbered the events from it would take each for another."""
+    journal = await open_journal(run_dir, tail_events_max=2)
+    async with journal:
+        for _ in range(9):
+            await journal.run(lambda txn: txn.append("order_filled", {}))
+        tell = journal.on_outcomes
+
+        def tell_before_the_step(outcomes: Sequence[Outcome], events: Sequence[Event]) -> None:
+            tell(outcomes, events)
+            journal.on_floor(6)
+
+        with patch.object(journal, "on_outcomes", tell_before_the_step):
+            page = await journal.events_since(None, 2)
+        assert (journal.first_seq, page.first_seq) == (6, 3)
+        assert [decode_event(body).seq for body in page.events] == list(range(3, page.last_seq + 1))
+        page = await journal.events_since(None, 2)
+        assert (page.first_seq, decode_event(page.events[0]).seq) == (6, 6)
