@@ -7,6 +7,7 @@ the dates.
 
 import base64
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import TypeVar
 
 from multidict import MultiMapping
@@ -118,14 +119,18 @@ def find_fills(fills: Sequence[Fill], query: MultiMapping[str], *, listed_until_
     _refuse_unknown(query, _FILL_PARAMETERS)
     start, end = _time(query, "start_sequence_timestamp"), _time(query, "end_sequence_timestamp")
     ids, trades, products = (set(query.getall(name, [])) for name in ("order_ids", "trade_ids", "product_ids"))
+
+    def is_recent(fill: Fill) -> bool:
+        return start is None or fill.time_ns // 1000 >= start // 1000  # times are shown to the microsecond
+
+    # Newest first, and no further back than was asked for: a campaign has tens of thousands.
     return [
         fill
-        for fill in reversed(fills)
-        if fill.time_ns <= listed_until_ns
-        and (not ids or fill.order_id in ids)
+        for fill in takewhile(is_recent, reversed(fills))
+        if (not ids or fill.order_id in ids)
+        and fill.time_ns <= listed_until_ns
         and (not trades or fill.trade_id in trades)
         and (not products or fill.product_id in products)
-        and (start is None or fill.time_ns // 1000 >= start // 1000)  # times are shown to the microsecond
         and (end is None or fill.time_ns < end)
     ]
 
