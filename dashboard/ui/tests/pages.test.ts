@@ -107,14 +107,16 @@ describe('older pages', () => {
     expect(fills.shown.value?.number).toBe(3);
   });
 
-  it('who is missing from the newest page would be missing from all behind it: nothing is asked, and it is said', async () => {
+  it('who is missing from the newest page is named on all behind it', async () => {
     const next: Cursors = new Map([['oanda', '251']]);
     dispatch({ kind: 'part', name: 'fills', part: { fetched: 'ok', at: 1, list: [], unavailable: ['coinbase'], next } });
     const fills = pages();
     await fills.older();
-    expect(asked).toEqual([]);
-    expect(fills.shown.value).toBeNull();
-    expect(fills.fault.value).toContain('cannot be asked');
+    dispatch({ kind: 'part', name: 'fills', part: { fetched: 'ok', at: 2, list: [], unavailable: [], next } });
+    await fills.refresh();
+    expect([fills.shown.value?.number, fills.shown.value?.without]).toEqual([2, ['coinbase']]);
+    await fills.older();
+    expect([fills.shown.value?.number, fills.shown.value?.without]).toEqual([3, ['coinbase']]);
   });
 
   it('without a place behind the newest page nothing is asked', async () => {

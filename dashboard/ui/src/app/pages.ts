@@ -19,6 +19,8 @@ export interface Page<T> {
   /** Where it begins, and where the one after it does: by broker, `''` for a list of all of them. */
   readonly from: Cursors;
   readonly next: Cursors;
+  /** The brokers whose rows are missing. */
+  readonly without: readonly string[];
   readonly newer: Page<T> | null;
 }
 
@@ -48,11 +50,12 @@ export class Pages<T extends Desk[PagedName]['list'][number]> {
     const from = newer?.next ?? next;
     if (!from?.size || this.isAsking.peek()) return;
     this.isAsking.value = true;
-    // Who is missing from the newest page has no place in `next`, and would be missing from all behind it without a word.
-    const asked = !newer && unavailable.length ? null : await this.ask(from);
+    const asked = await this.ask(from);
     this.isAsking.value = false;
     if (this.shown.peek() !== newer) return;
-    if (asked) this.show({ number: (newer?.number ?? 1) + 1, ...asked, from, newer });
+    // Who did not answer for the newest page has no place in its `next`, and is missing from all behind it.
+    const without = newer?.without ?? unavailable;
+    if (asked) this.show({ number: (newer?.number ?? 1) + 1, ...asked, from, without, newer });
     else this.fault.value = 'The older ones cannot be asked for now.';
   }
 

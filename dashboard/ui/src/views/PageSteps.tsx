@@ -15,6 +15,7 @@ interface PageStepsProps<T extends Order | Fill | Trade> {
 export function PageSteps<T extends Order | Fill | Trade>({ pages, next, what }: PageStepsProps<T>): JSX.Element | null {
   const page = pages.shown.value;
   const isMore = ((page ? page.next : next)?.size ?? 0) > 0;
+  const without = page?.without.length ? `, without ${page.without.join(' and ')}` : '';
   const box = useRef<HTMLDivElement>(null);
   const number = page?.number ?? 1;
   const before = useRef(number);
@@ -40,7 +41,7 @@ export function PageSteps<T extends Order | Fill | Trade>({ pages, next, what }:
         </button>
       )}
       <span class="page-steps-said" role="status">
-        {pages.fault.value || (page ? `Page ${number}${isMore ? '' : ', the last'}` : `The newest ${what}`)}
+        {pages.fault.value || (page ? `Page ${number}${isMore ? '' : ', the last'}${without}` : `The newest ${what}`)}
       </span>
     </div>
   );
