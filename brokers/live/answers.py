@@ -14,7 +14,7 @@ from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
 from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, Notes
 from brokers.live.seeing import Seeing, has_moved
-from brokers.live.venue import Fact, NotSent, Sighting, VenueMismatch, VenuePolicy, VenueRefused
+from brokers.live.venue import ExitFilled, Fact, NotSent, Sighting, VenueMismatch, VenuePolicy, VenueRefused
 from brokers.live.waiting import Waiting
 from runtime.clock import NS_PER_S
 from trading import events
@@ -125,7 +125,7 @@ class Answers:
             notes.answered()
             notes.empty_looks_ns.clear()
             self._hearing.take(_facts(answer), now_ns, bracket)
-            self._close_the_rest(before, now_ns)
+            self._close_the_rest(before, _facts(answer), now_ns)
         elif isinstance(answer, VenueRefused | NotSent) and bracket.venue.doubt is Doubt.CLOSE:
             notes.failed(now_ns, BARE_RETRY_S)  # says nothing of the one before, which is an open question still
         elif isinstance(answer, VenueRefused | NotSent):
@@ -196,10 +196,10 @@ class Answers:
 
     # ── inside ──
 
-    def _close_the_rest(self, before: Bracket, now_ns: int) -> None:
+    def _close_the_rest(self, before: Bracket, facts: Sequence[Fact], now_ns: int) -> None:
         """What the close was asked for is out, or as much of it as found a counterpart: what is wanted besides has a close of its own.
 
-        Where exits come off first the answer is whole, and nothing guards the rest: its fills must not be waited for.
+        Where exits come off first the answer is whole, and nothing guards the rest: no fills are waited for, not even when there were none.
         """
         left = self._account.state.brackets.get(before.n)
         if left is None or not left.closing_units:
@@ -207,6 +207,10 @@ class Answers:
         out = before.position_units - left.position_units
         if out >= before.closing_units or (out > 0 and self._policy.releases):
             self._account.book.resolve(left, now_ns)
+        elif self._policy.releases and left.venue.doubt is Doubt.NONE and _exits_in(facts) <= set(left.venue.fill_ids):
+            self._account.notes_of(left.n).failed(now_ns, BARE_RETRY_S)
+            refusal = StateConflict("nothing of it could be closed", code="NOT_CLOSED", details={"order_id": left.order_id})
+            self._waiting.give_up_close(left, refusal, now_ns)
 
     def _answered(self, n: int, answer: object, keep: Doubt = Doubt.NONE) -> Bracket | None:
         """The bracket, its mark of a call that is out taken off; ``keep`` stays while its fills are waited for."""
@@ -250,6 +254,11 @@ class Answers:
             current = self._account.book.get(bracket.n) or bracket
             self._account.book.put(replace(current, venue=replace(current.venue, memo=memo)))
             self._hearing.told.append(f"{bracket.order_id}: the venue has something else under its id: {mismatch}"[:200])
+
+
+def _exits_in(facts: Sequence[Fact]) -> set[str]:
+    """Which exits the answer tells of; one that is not in the book yet is none that did not happen."""
+    return {fact.fill_id for fact in facts if isinstance(fact, ExitFilled)}
 
 
 def _facts(answer: object) -> Sequence[Fact]:

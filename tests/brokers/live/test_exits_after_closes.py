@@ -60,6 +60,25 @@ async def test_a_close_that_found_half_a_counterpart_is_followed_by_one_for_the_
 
 
 @virtually
+async def test_a_close_that_found_no_counterpart_and_left_no_stop_is_asked_for_again_at_once() -> None:
+    """The market is past the stop and empty: the close trades nothing, its exit is not taken again. That was waited on as if fills could come."""
+    desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
+    async with desk.life():
+        order_id = await desk.opened()
+        real, asked_ns = desk.exchange.close, list[int]()
+
+        def nothing(client_id: str, units: Decimal, price: Decimal | None = None) -> list[Fact]:
+            asked_ns.append(desk.clock.boot_ns())
+            return real(client_id, units, price) if len(asked_ns) > 1 else []
+
+        desk.exchange.close = nothing  # type: ignore[method-assign]  # this one market
+        desk.exchange.protect = lambda target: []  # type: ignore[method-assign]  # it takes no stop
+        desk.ask(lambda broker, now_ns: broker.close_bracket(order_id, reason=CloseReason.KILL_SWITCH, now_ns=now_ns))
+        await desk.until(lambda: desk.bracket(order_id).status is OrderStatus.CLOSED)
+        assert asked_ns[1] - asked_ns[0] < 1e9
+
+
+@virtually
 async def test_an_exit_for_more_than_is_held_is_mended() -> None:
     """A close that the venue carried out late, beside an exit that had been placed again: the exit would sell what is not the bracket's."""
     desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
