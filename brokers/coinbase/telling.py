@@ -37,6 +37,7 @@ class Telling:
         self._context = context
         self._client = context.client
         self._due: dict[str, int] = {}  # order id, and since when (wall clock)
+        self._asked: dict[str, int] = {}  # of those, when each was first read: a long queue is not a venue that does not tell
         self.polled_ns = 0  # when executions were last asked for without a word from the channel
         self._reading: dict[str, asyncio.Task[list[Fact]]] = {}
         self._states: OrderedDict[str, _State] = OrderedDict()
@@ -55,8 +56,8 @@ class Telling:
 
     @property
     def oldest_ns(self) -> int | None:
-        """Since when the oldest hint waits; None when none does."""
-        return min(self._due.values(), default=None)
+        """Since when the order that has been read in vain for longest is read; None when none is."""
+        return min(self._asked.values(), default=None)
 
     def due_news(self, orders: Iterable[OrderNews]) -> None:
         """The channel told of these; what is as it was last told is passed over."""
@@ -81,7 +82,7 @@ class Telling:
             knows = not one.originating_order_id or self._context.names.name_of_entry(one.originating_order_id) is not None
             if knows and not one.filled_size:
                 told += self._facts(one, [], await self._whose(one))
-                self._due.pop(one.order_id, None)
+                self._is_told(one.order_id)
         return told
 
     def begin(self, wake: Callable[[], None]) -> None:
@@ -90,6 +91,7 @@ class Telling:
             task = asyncio.create_task(self._read(order_id))
             task.add_done_callback(lambda _: wake())
             self._reading[order_id] = task
+            self._asked.setdefault(order_id, self._context.clock.wall_ns())
 
     def told(self) -> list[Fact]:
         """The facts of what has been read by now; what could not be read stays due."""
@@ -109,19 +111,23 @@ class Telling:
             fills = await self._client.fills(order_ids=[order_id]) if order.filled_size else []
             client_id = await self._whose(order)
         except Missing:
-            self._due.pop(order_id, None)
+            self._is_told(order_id)
             return [Unplaced(order_ref=order_id, text="the venue told of an order that it does not show")]
         except (InDoubt, NotSent):
             unreadable = self._client.unreadable.get(order_id)
             if unreadable is None:
                 return []  # it stays due, and is read again with the next message
-            self._due.pop(order_id, None)  # reading it again and again would hold up all the rest: the core compares, and knows whose it is
+            self._is_told(order_id)  # reading it again and again would hold up all the rest: the core compares, and knows whose it is
             return [Unplaced(order_ref=order_id, text=unreadable.why)]
         if client_id and sum((one.size for one in fills), ZERO) != order.filled_size:
             return fill_facts(piece(client_id, order, fills))  # one of the two lags: what traded is told, the rest is read again
         if not self._is_older(order):
-            self._due.pop(order_id, None)
+            self._is_told(order_id)
         return self._facts(order, fills, client_id)
+
+    def _is_told(self, order_id: str) -> None:
+        self._due.pop(order_id, None)
+        self._asked.pop(order_id, None)
 
     def _is_older(self, order: VenueOrder) -> bool:
         """Whether the channel has told something newer meanwhile than what was read."""
