@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,7 @@ import typer
 
 from bus.backup import back_up
 from bus.epoch import request_new_epoch
-from bus.request_client import RequestClient
+from bus.request_client import ADAPTER_DOWN, RequestClient
 from bus.store import APPLICATION_ID, StoreLock, open_connection
 from cli import exit_codes
 from cli.api import settings_or_fail
@@ -30,7 +31,7 @@ from cli.output import fail
 from runtime.program import CannotStart, prepare_home
 from runtime.settings import Settings
 from runtime.timestamps import to_text
-from trading.errors import ArenaError
+from trading.errors import ArenaError, Unavailable
 
 MANIFEST = "backup.json"
 VERSION = 1
@@ -38,6 +39,9 @@ ACCOUNTS = ("coinbase", "oanda")
 OWNERS = (*ACCOUNTS, "rick")  # whose locks say whether the arena runs
 # A large journal under load: pages go between groups of orders, a megabyte at a time.
 BACKUP_S_MAX = 600
+# An owner holds its lock before it answers, and on a busy machine a while before.
+ANSWER_S_MAX = 15
+ASK_AGAIN_S = 0.2
 
 
 def register(app: typer.Typer) -> None:
@@ -104,8 +108,16 @@ def _copy(settings: Settings, source: str, target: Path) -> None:
 
 def _ask_owner(settings: Settings, source: str, target: Path) -> None:
     async def ask() -> None:
+        give_up_at = time.monotonic() + ANSWER_S_MAX
         async with RequestClient(settings.orders_address(source)) as client:
-            await client.call("store.backup", {"path": str(target)}, timeout_s=BACKUP_S_MAX)
+            while True:
+                try:
+                    await client.call("store.backup", {"path": str(target)}, timeout_s=BACKUP_S_MAX)
+                    return
+                except Unavailable as error:  # nothing was sent
+                    if error.code != ADAPTER_DOWN or time.monotonic() >= give_up_at:
+                        raise
+                await asyncio.sleep(ASK_AGAIN_S)
 
     try:
         asyncio.run(ask())

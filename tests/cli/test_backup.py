@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -10,10 +10,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from brokers.schema import MIGRATIONS
+from bus.request_client import RequestClient
+from bus.store import StoreLock
 from cli.app import app
 from runtime.program import prepare_home
 from runtime.settings import load_settings
 from tests.bus.journals import open_journal
+from trading.errors import ArenaError, Unavailable
 
 Arena = Callable[..., Result]
 
@@ -75,6 +78,29 @@ def change_the_manifest(**fields: object) -> Callable[[Path], None]:
 
 def lose_the_manifest(copy: Path) -> None:
     (copy / "backup.json").unlink()
+
+
+def test_an_owner_that_does_not_answer_yet_is_asked_again(arena: Arena, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds its lock and has not opened its socket, or the machine is too busy to hear of it."""
+    answers: list[ArenaError | None] = [Unavailable("not there", code="ADAPTER_DOWN"), Unavailable("not there", code="ADAPTER_DOWN"), None]
+
+    async def call(client: RequestClient, op: str, args: Mapping[str, object], *, timeout_s: float) -> None:
+        assert op == "store.backup"
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+        Path(str(args["path"])).write_bytes(b"the owner's copy")
+
+    monkeypatch.setattr("bus.request_client.RequestClient.call", call)
+    monkeypatch.setattr("cli.backup.ASK_AGAIN_S", 0.001)
+    lock = StoreLock(data / "oanda.db")
+    lock.acquire(0)
+    try:
+        done = arena("backup", tmp_path / "copy")
+    finally:
+        lock.release()
+    assert done.exit_code == 0, done.output
+    assert not answers
+    assert (tmp_path / "copy" / "oanda.db").read_bytes() == b"the owner's copy"
 
 
 @pytest.mark.parametrize(
