@@ -22,9 +22,8 @@ from trading.orders import BracketOrder, EntryType, Leg, OrderStatus
 FAULTS = (Script.LOSE, Script.SWALLOW, Script.SILENCE, Script.LATE, Script.HANG, Script.NOT_SENT, Script.REFUSE)
 FAULT_SHARE = 0.3
 ORDERS = 700
+NAKED_S_MAX = 5.0
 POLICY = VenuePolicy(call_s_max=2.0, look_gap_s=5.0, silence_s_max=8.0, reconcile_s=30.0, attach_s_max=0.5)
-# Where exits come off before a close, nothing may be placed beside one in doubt: its call, the time in which it may still land, the exit's own try.
-NAKED_S_MAX = POLICY.call_s_max + POLICY.look_gap_s + 2.0
 
 
 class Story:
