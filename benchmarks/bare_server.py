@@ -7,6 +7,8 @@ import asyncio
 
 from aiohttp import web
 
+from runtime.program import loop_factory
+
 
 async def order(request: web.Request) -> web.Response:
     body = await request.json()
@@ -27,9 +29,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(main())
-    else:
-        uvloop.run(main())
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main())

@@ -26,6 +26,11 @@ async def load(mode: str, port: int, amount: float, plan: str) -> dict[str, floa
     return answer
 
 
+async def printed_port(server: asyncio.subprocess.Process) -> int:
+    assert server.stdout is not None
+    return int(await server.stdout.readline())
+
+
 def sync_times_ms(count: int = 300) -> list[float]:
     """What one append and fdatasync of a bare file takes, each in turn; on the disk where the arenas of the benchmarks live."""
     with tempfile.NamedTemporaryFile(dir="/tmp") as file:
@@ -40,9 +45,8 @@ def sync_times_ms(count: int = 300) -> list[float]:
 
 async def main() -> list[Figure]:
     figures: list[Figure] = []
-    async with running_arena() as arena, helper("bare_server") as bare:
-        assert bare.stdout is not None
-        bare_port = int(await bare.stdout.readline())
+    async with running_arena() as arena, helper("bare_server") as bare, helper("lean_server") as lean:
+        bare_port, lean_port = await printed_port(bare), await printed_port(lean)
         plan = arena.plan()
         for connections in (64, 16, 1):
             figure = Figure(name=f"orders, {connections} connections, closed loop", unit="/s", limit_is="bare aiohttp handler")
@@ -70,6 +74,12 @@ async def main() -> list[Figure]:
             if connections == 64:
                 figure.reach, figure.reached = "≥ 0.75 of bare", (figure.ratio or 0) >= 0.75
                 figures += [generator, *costs.values()]
+                shape = Figure(name="the same shape without the arena's work", unit="/s", limit_is="bare aiohttp handler")
+
+                async def lean_rate() -> float:
+                    return (await load("closed", lean_port, 64, plan))["rate"]
+
+                figures.append(await pairs(shape, lean_rate, limit))
 
         single = Figure(name="one connection, p50", unit="ms", limit_is="one fdatasync", reach="≤ fdatasync + 1 ms")
 
