@@ -32,7 +32,11 @@ _log = logging.getLogger(__name__)
 
 
 class Undone(VenueRefused):
-    """The venue made an exit and cancelled it in the same breath: what it took the place of is gone too."""
+    """The venue made exits and cancelled some in the same breath: what those (``keys`` of the request) took the place of is gone too."""
+
+    def __init__(self, reason: str, keys: Sequence[str]) -> None:
+        super().__init__(reason, "the venue took the exit and then cancelled it")
+        self.keys = keys
 
 
 class Changer:
@@ -188,29 +192,39 @@ class Changer:
         return await self._told(answer)
 
     async def _move_exits(self, target: Target, spec: str, body: Body) -> Sequence[Fact]:
-        """Replace exits of a trade. One that the venue cancels at once has taken the old one with it, which is put back before anybody is told no."""
+        """Replace exits of a trade. One that the venue cancels at once has taken the old one with it, and those that went through stand anew: all of
+        them are put back before anybody is told no."""
         try:
             return await self._set_exits(spec, body)
         except Undone as undone:
-            before = orders.exits(
-                decimals=self._decimals_of(target.order.instrument),
-                stop_loss_price=target.stop_price or None,
-                take_profit_price=target.order.take_profit_price or None,
-            )
+            before = self._before(target, body, undone)
             try:
                 await self._set_exits(spec, before)
             except Exception as error:
                 raise Unclear(f"the venue cancelled a new exit, and the old one could not be put back: {error}") from error
             raise VenueRefused(undone.code, undone.message) from undone
 
+    def _before(self, target: Target, body: Body, undone: Undone) -> Body:
+        """The request that takes back ``body``, of which the venue has undone a part: an exit there was stands again, and one there was not goes.
+
+        A trailing stop that is put back begins anew from the market, so the fixed one beside it stands where the other had come to: a stop never loosens.
+        """
+        moves_stop = not body.keys().isdisjoint({"stopLoss", "trailingStopLoss"})
+        old = orders.exits(
+            decimals=self._decimals_of(target.order.instrument),
+            stop_loss_price=target.stop_price or None if moves_stop else None,
+            take_profit_price=target.order.take_profit_price or None if "takeProfit" in body else None,
+            trailing_stop_distance=target.order.trailing_stop_distance if "trailingStopLoss" in body else None,
+        )
+        return old | {key: None for key in body if key not in old and key not in undone.keys}
+
     async def _set_exits(self, spec: str, body: Body) -> Sequence[Fact]:
         answer = await self._rest.change("PUT", f"/trades/{spec}/orders", body)
-        for key in body:
-            wire.part(answer, f"{key}OrderTransaction")
-        for key in body:
-            undone = wire.part_or_none(answer, f"{key}OrderCreatedCancelTransaction")
-            if undone is not None:
-                raise Undone(wire.text(undone, "reason"), "the venue took the exit and then cancelled it")
+        for key, wanted in body.items():
+            wire.part(answer, f"{key}OrderTransaction" if wanted is not None else f"{key}OrderCancelTransaction")
+        undone = {key: found for key in body if (found := wire.part_or_none(answer, f"{key}OrderCreatedCancelTransaction")) is not None}
+        if undone:
+            raise Undone(wire.text(next(iter(undone.values())), "reason"), list(undone))
         return await self._told(answer)
 
     def _missing(self, target: Target, trade: VenueTrade) -> tuple[Body, Body]:

@@ -21,6 +21,11 @@ async def at() -> AsyncIterator[Pair]:
         yield made
 
 
+def standing_at(at: Pair) -> dict[str, Decimal | None]:
+    """The exits that stand at the venue, by type: where, or how far away."""
+    return {order.type: order.request.price or order.request.distance for order in at.sim.account.pending.values()}
+
+
 async def test_opening_finds_the_account_and_the_venues_own_grid() -> None:
     async with pair(opened=False, hedging=True) as at:
         info = await at.venue.open()
@@ -56,8 +61,7 @@ async def test_an_exit_that_the_venue_cancels_at_once_leaves_the_old_ones_standi
     with pytest.raises(VenueRefused) as refusal:
         await at.venue.amend(known.target(), Amendment(stop_loss_price=Decimal("1.08"), take_profit_price=Decimal("1.095")))
     assert refusal.value.code == "LOSING_TAKE_PROFIT"
-    standing = {order.type: order.request.price for order in at.sim.account.pending.values()}
-    assert standing == {"STOP_LOSS": Decimal("1.09"), "TAKE_PROFIT": Decimal("1.11")}
+    assert standing_at(at) == {"STOP_LOSS": Decimal("1.09"), "TAKE_PROFIT": Decimal("1.11")}
 
 
 async def test_an_exit_that_cannot_be_put_back_is_a_doubt_and_no_refusal(at: Pair) -> None:
@@ -65,6 +69,39 @@ async def test_an_exit_that_cannot_be_put_back_is_a_doubt_and_no_refusal(at: Pai
     at.sim.account.log.listen(lambda told: at.strike(kind=Kind.ERROR_BEFORE, method="PUT") if told.get("reason") == "LOSING_TAKE_PROFIT" else None)
     with pytest.raises(Unclear):
         await at.venue.amend(known.target(), Amendment(take_profit_price=Decimal("1.095")))
+
+
+async def test_a_trailing_stop_that_was_replaced_with_an_exit_that_the_venue_cancels_at_once_is_put_back(at: Pair) -> None:
+    """At its old distance, and the fixed stop where the trailing one had come to: put back, it begins anew from the market, and a stop never loosens."""
+    known = await at.place(bracket(trailing_stop_distance="0.008"))
+    at.quote("1.10500", "1.10510")
+    at.quote("1.09950", "1.09960")
+    change = Amendment(trailing_stop_distance=Decimal("0.006"), take_profit_price=Decimal("1.095"))
+    with pytest.raises(VenueRefused, match="LOSING_TAKE_PROFIT"):
+        await at.venue.amend(known.target(stop_price=Decimal("1.097")), change)
+    assert standing_at(at) == {"STOP_LOSS": Decimal("1.097"), "TRAILING_STOP_LOSS": Decimal("0.008"), "TAKE_PROFIT": Decimal("1.11")}
+
+
+async def test_only_what_a_refused_change_has_touched_is_put_back(at: Pair) -> None:
+    """A trailing stop that was left alone keeps the way it has come."""
+    known = await at.place(bracket(trailing_stop_distance="0.008"))
+    at.quote("1.10500", "1.10510")
+    at.quote("1.09950", "1.09960")
+    before = dict(at.sim.account.trades[5].exits)
+    with pytest.raises(VenueRefused, match="LOSING_TAKE_PROFIT"):
+        await at.venue.amend(known.target(stop_price=Decimal("1.097")), Amendment(take_profit_price=Decimal("1.095")))
+    after = at.sim.account.trades[5].exits
+    assert {kind for kind in after if after[kind] != before[kind]} == {"TAKE_PROFIT"}
+    assert standing_at(at) == {"STOP_LOSS": Decimal("1.09"), "TRAILING_STOP_LOSS": Decimal("0.008"), "TAKE_PROFIT": Decimal("1.11")}
+
+
+async def test_a_trailing_stop_that_was_new_with_an_exit_that_the_venue_cancels_at_once_is_taken_off_again(at: Pair) -> None:
+    """No means that all stands as before: what was not there is not there."""
+    known = await at.place(bracket())
+    change = Amendment(trailing_stop_distance=Decimal("0.008"), take_profit_price=Decimal("1.095"))
+    with pytest.raises(VenueRefused, match="LOSING_TAKE_PROFIT"):
+        await at.venue.amend(known.target(), change)
+    assert standing_at(at) == {"STOP_LOSS": Decimal("1.09"), "TAKE_PROFIT": Decimal("1.11")}
 
 
 @pytest.mark.parametrize(("make", "kind"), [(limit, "LIMIT_ORDER"), (stop, "STOP_ORDER")])
