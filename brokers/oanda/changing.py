@@ -207,7 +207,7 @@ class Changer:
     def _before(self, target: Target, body: Body, undone: Undone) -> Body:
         """The request that takes back ``body``, of which the venue has undone a part: an exit there was stands again, and one there was not goes.
 
-        A trailing stop that is put back begins anew from the market, so the fixed one beside it stands where the other had come to: a stop never loosens.
+        A trailing stop that is put back begins anew from the market, so the fixed one stands where it had come to: a stop never loosens.
         """
         moves_stop = not body.keys().isdisjoint({"stopLoss", "trailingStopLoss"})
         old = orders.exits(

@@ -72,7 +72,7 @@ async def test_an_exit_that_cannot_be_put_back_is_a_doubt_and_no_refusal(at: Pai
 
 
 async def test_a_trailing_stop_that_was_replaced_with_an_exit_that_the_venue_cancels_at_once_is_put_back(at: Pair) -> None:
-    """At its old distance, and the fixed stop where the trailing one had come to: put back, it begins anew from the market, and a stop never loosens."""
+    """At its old distance; as it begins anew from the market, the fixed stop stands where it had come to: a stop never loosens."""
     known = await at.place(bracket(trailing_stop_distance="0.008"))
     at.quote("1.10500", "1.10510")
     at.quote("1.09950", "1.09960")
