@@ -4,7 +4,8 @@ Three nets, each catching what the others let through: the orders whose venue id
 listed whole; and everything made since a doubt arose is listed, whatever became of it. Who belongs to whom is read from the names (``ids``). The
 lists are left out where nothing is in doubt: every order that this process made for the bracket has come back in its book. A bracket that this
 process has not looked at yet is in doubt for the last minutes and for what works; of any other, all that could be unknown was made since the
-doubt. An order in doubt that no list shows may have traded: then its executions name it.
+doubt. An order in doubt that no list shows may have traded: then its executions name it. Brackets that are looked for at about the same time read
+the lists together, but for one that is held without a stop.
 
 Reads only. A look that cannot be completed raises; half of one is never taken for the whole.
 """
@@ -20,6 +21,7 @@ from brokers.coinbase.client import Client
 from brokers.coinbase.family import Family, highest_part, refreshed
 from brokers.coinbase.kin import Kin
 from brokers.coinbase.rest import Missing
+from brokers.coinbase.together import Together
 from brokers.live.venue import Target
 from runtime.clock import NS_PER_S, Clock
 from runtime.outbound import InDoubt
@@ -75,6 +77,9 @@ class Looking:
         self._clock = clock
         self._wall_ns = clock.wall_ns
         self._sent: OrderedDict[str, _Sent] = OrderedDict()
+        self._working = Together(lambda _: client.working())
+        self._made = Together(lambda since_ns: client.orders(since_ns=since_ns))
+        self._traded = Together(lambda since_ns: client.fills(since_ns=since_ns))
         self.found_skew(0)
 
     def found_skew(self, skew_ns: int) -> None:
@@ -131,12 +136,13 @@ class Looking:
 
     async def _look(self, targets: Sequence[Target], *, with_working: bool) -> Look:
         orders: dict[str, VenueOrder] = {}
+        in_haste = len(targets) == 1 and _is_bare(targets[0])
         if with_working:
-            orders = {one.order_id: one for one in await self._client.working()}
+            orders = {one.order_id: one for one in await self._working.since(0, at_once=in_haste)}
         # In this order: what is made between the two requests is in the second, what ends between them is in the second as well.
         since_ns = min((since for target in targets if (since := self._since_ns(target)) is not None), default=None)
         if since_ns is not None:
-            orders |= {one.order_id: one for one in await self._client.orders(since_ns=since_ns)}
+            orders |= {one.order_id: one for one in await self._made.since(since_ns, at_once=in_haste)}
         gone = await self._add_known(orders, targets)
         doubtful = [target for target in targets if target.refs.doubt is Doubt.CREATE]
         kin = Kin(orders.values())
@@ -217,7 +223,10 @@ class Looking:
 
     async def _add_unlisted(self, orders: dict[str, VenueOrder], target: Target) -> None:
         """The order in doubt may have traded and not be listed yet: look at whose the executions since then are."""
-        fills = await self._client.fills(since_ns=self._since_ns(target))
+        since_ns = self._since_ns(target)
+        assert since_ns is not None, "its create is in doubt"
+        # Others who read with us may have wanted older ones. A trade's time is told cut to the millisecond.
+        fills = [one for one in await self._traded.since(since_ns) if one.time_ns >= since_ns - NS_PER_S]
         unknown = [one.order_id for one in fills if one.order_id not in orders and one.product_id == target.order.instrument]
         await self._add(orders, list(dict.fromkeys(unknown))[-UNLISTED_MAX:])
 
@@ -250,6 +259,12 @@ class Looking:
 
     async def _fills(self, order_ids: Sequence[str]) -> list[VenueFill]:
         return [one for some in _chunks(order_ids) for one in await self._client.fills(order_ids=some)]
+
+
+def _is_bare(target: Target) -> bool:
+    """Whether something is held that no exit covers, as far as the book knows."""
+    stop = target.refs.stop
+    return bool(target.position_units) and (stop is None or not stop.units)
 
 
 def _only(look: Look, target: Target) -> Family:
