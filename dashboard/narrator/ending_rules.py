@@ -51,11 +51,11 @@ def _streak(turn: Turn, pnl: Decimal | None) -> str | None:
         return None
     if not pnl:
         return turn.pick("streak", "Nobody won.", "All that for nothing, exactly.", "Back where it started.")
-    count = abs(turn.after.streak)
+    count = abs(turn.story.streak)
     if count == 1:
-        return f"{turn.after.wins} won, {turn.after.losses} lost so far."
+        return f"{turn.story.wins} won, {turn.story.losses} lost so far."
     remark = turn.pick("streak", "", " Streaks end.", " The next one does not know that.") if count >= _REMARK_FROM else ""
-    return f"The {figures.ordinal(count)} {'win' if turn.after.streak > 0 else 'loss'} in a row.{remark}"
+    return f"The {figures.ordinal(count)} {'win' if turn.story.streak > 0 else 'loss'} in a row.{remark}"
 
 
 def order_cancelled(turn: Turn) -> Told:

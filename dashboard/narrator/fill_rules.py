@@ -95,7 +95,7 @@ def _stop_distance(turn: Turn, order: KnownOrder) -> str | None:
 
 def _exposure(turn: Turn, order: KnownOrder) -> str | None:
     """The net position in the instrument where more than one bracket makes it."""
-    others = [other for other in turn.after.siblings(order) if other.position]
+    others = turn.story.others_holding(order)
     if not others:
         return None
     net = sum((one.position if one.is_buy else -one.position for one in (order, *others)), Decimal(0))

@@ -64,15 +64,15 @@ def _loss(turn: Turn, order: KnownOrder, units: Decimal | None) -> str | None:
 
 def _company(turn: Turn, order: KnownOrder) -> str | None:
     """What else is on in the same instrument: the same bet again, or one against it."""
-    others = turn.before.siblings(order)
-    in_position = [other for other in others if other.position]
+    in_position = turn.story.others_holding(order)
     held = sum((other.position for other in in_position if other.side == order.side), Decimal(0))
     against = sum((other.position for other in in_position if other.side != order.side), Decimal(0))
     if against:
         return f"It leans against {figures.plain(against)} held the other way."
     if held:
         return f"It adds to {figures.plain(held)} already held."
-    return f"The {figures.ordinal(len(others) + 1)} order on {order.instrument}." if others else None
+    others = turn.story.others(order)
+    return f"The {figures.ordinal(others + 1)} order on {order.instrument}." if others else None
 
 
 def _quality(turn: Turn, order: KnownOrder) -> str | None:

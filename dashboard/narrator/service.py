@@ -16,7 +16,7 @@ from bus.notices import Delivery
 from bus.publisher import Publisher
 from bus.topics import event_topic
 from dashboard.narrator.memory import Memory, Plan, hear
-from dashboard.narrator.store import commit, load
+from dashboard.narrator.store import commit, load, to_keep
 from trading.errors import OutcomeUnknown, Unavailable
 
 SOURCE = "rick"
@@ -37,6 +37,7 @@ class Narrator:
     def __init__(self, journal: Journal, memory: Memory) -> None:
         self._journal = journal
         self._memory = memory
+        self._kept = memory  # as the store holds it, which is a little behind
         self.narrated = 0
         self.is_held_up = False
 
@@ -60,10 +61,10 @@ class Narrator:
         """Narrate one batch; returns when it is committed."""
         plan = hear(self._memory, batch)
         self.narrated += await self._commit(plan)
-        self._memory = plan.memory
+        self._memory, self._kept = plan.memory, to_keep(self._kept, plan)
 
     async def _commit(self, plan: Plan) -> int:
-        work = commit(self._memory, plan)
+        work = commit(self._kept, plan)
         while True:
             try:
                 written = await self._journal.run(work)

@@ -1,27 +1,31 @@
 """What Rick remembers of one source's journal, and how one more event changes it.
 
-The memory is a value: ``advance(story, event)`` returns the next one and changes nothing. It holds only what the journal said, so reading the same
-journal again gives the same memory. It is bounded: orders are forgotten when they are over, and the oldest one when more than ORDERS_MAX are open.
-A new epoch, or a hole in what could be read, starts it afresh: somebody who begins to read there would know no more either.
+A story holds only what the journal said, so reading the same journal again gives the same story. It is bounded: orders are forgotten when they are
+over, and the oldest one when more than ORDERS_MAX are open. A new epoch, or a hole in what could be read, starts it afresh: somebody who begins to
+read there would know no more either.
+
+``advance`` changes the story it is given. Whoever needs it as it was takes a ``copy`` before: one for a batch, not one for each of its events.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from operator import attrgetter
+
+import msgspec
+from msgspec.structs import replace
 
 from dashboard.narrator.reading import Happening, clean, number
 
-# A desk with more open brackets than this still gets every comment; those on forgotten orders say less. What an event costs grows with this number:
-# with a thousand, a flood of orders kept Rick busier than the broker that carried them out.
+# A desk with more open brackets than this still gets every comment; those on forgotten orders say less.
 ORDERS_MAX = 200
 
 _OVER = frozenset({"CLOSED", "CANCELLED", "EXPIRED", "REJECTED", "VOID"})
+_NIL = Decimal(0)
 # order_modified's names for what the story keeps under a shorter one.
 _CHANGEABLE = {"entry_price": "entry", "stop_loss_price": "stop", "take_profit_price": "target", "trailing_stop_distance": "trail", "units": "units"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownOrder:
+class KnownOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bracket as its events told it. ``cost`` is the sum of price times units of its entry fills."""
 
     order_id: str
@@ -35,9 +39,9 @@ class KnownOrder:
     target: Decimal | None = None
     trail: Decimal | None = None
     quality: Decimal | None = None
-    filled: Decimal = Decimal(0)
-    cost: Decimal = Decimal(0)
-    position: Decimal = Decimal(0)
+    filled: Decimal = _NIL
+    cost: Decimal = _NIL
+    position: Decimal = _NIL
 
     @property
     def average_entry(self) -> Decimal | None:
@@ -57,44 +61,109 @@ class KnownOrder:
         return self.side == "BUY"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One source's story so far: ``orders`` in the order they were placed, ``streak`` of wins in a row, negative for losses."""
+    """One source's story so far: ``orders`` in the order they were placed, ``streak`` of wins in a row, negative for losses.
 
-    orders: Mapping[str, KnownOrder] = field(default_factory=dict)
-    streak: int = 0
-    wins: int = 0
-    losses: int = 0
+    Beside the orders it keeps how many there are on each instrument and which of them hold a position: a comment on one order looks at its company,
+    and going through all of them for it was the dearest part of a comment.
+    """
 
-    def siblings(self, order: KnownOrder) -> list[KnownOrder]:
-        """The other orders on the same instrument that are not over."""
-        itself, instrument = self.orders.get(order.order_id), order.instrument
-        same = [other for other in self.orders.values() if other.instrument == instrument]
-        return same if itself is None else [other for other in same if other is not itself]
+    __slots__ = ("_count", "_holding", "losses", "orders", "streak", "wins")
+
+    def __init__(self, orders: Iterable[KnownOrder] = (), *, streak: int = 0, wins: int = 0, losses: int = 0) -> None:
+        self.streak = streak
+        self.wins = wins
+        self.losses = losses
+        self.orders: dict[str, KnownOrder] = {}
+        self._count: dict[str, int] = {}
+        self._holding: dict[str, dict[str, KnownOrder]] = {}
+        for order in orders:
+            self.put(order)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Story):
+            return NotImplemented
+        mine, theirs = ((each.streak, each.wins, each.losses, list(each.orders.values())) for each in (self, other))
+        return mine == theirs
+
+    def copy(self) -> "Story":
+        copy = Story(streak=self.streak, wins=self.wins, losses=self.losses)
+        copy.orders, copy._count = dict(self.orders), dict(self._count)
+        copy._holding = {instrument: dict(orders) for instrument, orders in self._holding.items()}
+        return copy
+
+    def clear(self) -> None:
+        """Begin afresh."""
+        self.streak = self.wins = self.losses = 0
+        for each in (self.orders, self._count, self._holding):
+            each.clear()
+
+    def put(self, order: KnownOrder) -> None:
+        """Remember ``order`` in the place of the one of its name, or as the newest."""
+        self._uncount(self.orders.get(order.order_id))
+        self.orders[order.order_id] = order
+        self._count[order.instrument] = self._count.get(order.instrument, 0) + 1
+        if order.position:
+            self._holding.setdefault(order.instrument, {})[order.order_id] = order
+
+    def forget(self, order_id: str) -> None:
+        self._uncount(self.orders.pop(order_id, None))
+
+    def forget_beyond(self, orders_max: int) -> None:
+        """Forget the oldest until no more than ``orders_max`` are left."""
+        while len(self.orders) > orders_max:
+            self.forget(next(iter(self.orders)))
+
+    def others(self, order: KnownOrder) -> int:
+        """How many other orders on the same instrument are not over."""
+        itself = self.orders.get(order.order_id)
+        return self._count.get(order.instrument, 0) - (itself is not None and itself.instrument == order.instrument)
+
+    def others_holding(self, order: KnownOrder) -> list[KnownOrder]:
+        """Those of them that hold a position, the oldest first."""
+        holding = self._holding.get(order.instrument)
+        if not holding:
+            return []
+        return sorted((other for other in holding.values() if other.order_id != order.order_id), key=_placed_seq)
+
+    def _uncount(self, order: KnownOrder | None) -> None:
+        if order is None:
+            return
+        left = self._count[order.instrument] - 1
+        if left:
+            self._count[order.instrument] = left
+        else:
+            del self._count[order.instrument]
+        if order.position:
+            holding = self._holding[order.instrument]
+            del holding[order.order_id]
+            if not holding:
+                del self._holding[order.instrument]
 
 
-def advance(story: Story, event: Happening) -> Story:
-    """The story after ``event``."""
+_placed_seq = attrgetter("placed_seq")
+
+
+def advance(story: Story, event: Happening) -> None:
+    """Move ``story`` past ``event``. It may hold one order more than ORDERS_MAX then: the comment still counts it (story.py forgets it)."""
     if event.type in {"source_reset", "paper_reset"}:
-        return Story()
+        story.clear()
+        return
     if event.type == "bracket_closed":
-        story = _count_result(story, net_result(event))
+        _count_result(story, net_result(event))
     order_id = event.order_id
     if order_id is None:
-        return story
+        return
     if _is_over(event):
-        return replace(story, orders={key: order for key, order in story.orders.items() if key != order_id})
+        story.forget(order_id)
+        return
     known = story.orders.get(order_id)
     changed = _order_after(known, event)
     if changed is None or changed is known:
-        return story
-    orders = dict(story.orders)
+        return
     if event.type == "oco_placed":
-        orders.pop(order_id, None)  # placed again under its old name: it is the newest now
-    orders[order_id] = changed
-    if len(orders) > ORDERS_MAX:
-        del orders[next(iter(orders))]
-    return Story(orders=orders, streak=story.streak, wins=story.wins, losses=story.losses)
+        story.forget(order_id)  # placed again under its old name: it is the newest now
+    story.put(changed)
 
 
 def net_result(event: Happening) -> Decimal | None:
@@ -103,12 +172,15 @@ def net_result(event: Happening) -> Decimal | None:
     return None if pnl is None else pnl - (event.number("fees") or 0)
 
 
-def _count_result(story: Story, pnl: Decimal | None) -> Story:
+def _count_result(story: Story, pnl: Decimal | None) -> None:
     if not pnl:  # unknown or exactly nil: neither a win nor a loss, and no end of a streak
-        return story
+        return
     if pnl > 0:
-        return replace(story, streak=max(story.streak, 0) + 1, wins=story.wins + 1)
-    return replace(story, streak=min(story.streak, 0) - 1, losses=story.losses + 1)
+        story.streak = max(story.streak, 0) + 1
+        story.wins += 1
+    else:
+        story.streak = min(story.streak, 0) - 1
+        story.losses += 1
 
 
 def _is_over(event: Happening) -> bool:
@@ -159,11 +231,11 @@ def _placed(event: Happening) -> KnownOrder | None:
 def _filled(order: KnownOrder, event: Happening) -> KnownOrder:
     units, at, position = fill_units(order, event), event.number("price"), event.number("position_units")
     if event.word("leg") != "entry":
-        return replace(order, position=position if position is not None else max(order.position - units, Decimal(0)))
+        return replace(order, position=position if position is not None else max(order.position - units, _NIL))
     return replace(
         order,
         filled=order.filled + units,
-        cost=order.cost + units * (at if at is not None else order.entry or Decimal(0)),
+        cost=order.cost + units * (at if at is not None else order.entry or _NIL),
         position=position if position is not None else order.position + units,
     )
 
@@ -175,12 +247,12 @@ def fill_units(order: KnownOrder | None, event: Happening) -> Decimal:
         return abs(said)
     if position is not None and order is not None:
         return abs(position - order.position)
-    return abs(event.number("units") or Decimal(0))
+    return abs(event.number("units") or _NIL)
 
 
 def _modified(order: KnownOrder, event: Happening) -> KnownOrder:
     values = {_CHANGEABLE[key]: new for key, (_, new) in changes(event).items() if key in _CHANGEABLE and new is not None}
-    return replace(order, **values)  # type: ignore[arg-type]  # the values of _CHANGEABLE are fields that hold numbers
+    return replace(order, **values)
 
 
 def changes(event: Happening) -> dict[str, tuple[Decimal | None, Decimal | None]]:
@@ -192,24 +264,18 @@ def changes(event: Happening) -> dict[str, tuple[Decimal | None, Decimal | None]
     return found
 
 
-_ORDER_FIELDS = tuple(each.name for each in fields(KnownOrder))
+def order_to_json(order: KnownOrder) -> str:
+    """The order as JSON, numbers as text."""
+    return msgspec.json.encode(order).decode()
 
 
-def order_to_json(order: KnownOrder) -> dict[str, object]:
-    """The order as plain JSON values, numbers as text."""
-    held = ((key, getattr(order, key)) for key in _ORDER_FIELDS)
-    return {key: str(value) if isinstance(value, Decimal) else value for key, value in held}
-
-
-def order_from_json(values: Mapping[str, object]) -> KnownOrder:
+def order_from_json(text: str) -> KnownOrder:
     """What ``order_to_json`` wrote.
 
     Raises:
         ValueError: it was not written by it.
     """
-    numbers = {"units", "entry", "stop", "target", "trail", "quality", "filled", "cost", "position"}
     try:
-        read = {key: Decimal(str(value)) if key in numbers and value is not None else value for key, value in values.items()}
-        return KnownOrder(**read)  # type: ignore[arg-type]  # the names and types are those order_to_json wrote
-    except (InvalidOperation, TypeError) as error:
+        return msgspec.json.decode(text, type=KnownOrder)
+    except msgspec.DecodeError as error:
         raise ValueError(f"not a remembered order: {error}") from error

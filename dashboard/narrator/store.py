@@ -1,18 +1,21 @@
 """Rick's own tables, beside his journal's, and the one transaction that writes both.
 
-An order is a row, so that a batch writes the orders it touched and not the whole memory. Writing a plan twice is writing it once: rows are replaced
-by the same rows, and a comment whose event has one already is left out; so a commit of which nobody knows whether it happened may be done again.
+Comments are written with how far they go (``narrated``), always. The story beside them is kept every REREAD_EVENTS events: from there the events are
+read again at a start, and tell the same story, without comments this time. So a flood costs a row an event, its comment, and not two more for an
+order that is remembered and one that is forgotten.
+
+Writing a plan twice is writing it once: rows are replaced by the same rows, and a comment whose event has one already is left out; so a commit of
+which nobody knows whether it happened may be done again.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable
 
-import msgspec
-
 from bus.txn import Txn
 from dashboard.narrator.memory import Followed, Memory, Plan
-from dashboard.narrator.state import ORDERS_MAX, Story, order_from_json, order_to_json
+from dashboard.narrator.state import ORDERS_MAX, KnownOrder, Story, order_from_json, order_to_json
+
+REREAD_EVENTS = 1_000  # two pages of the owner's, a fraction of a second; it keeps a million events, and at least thirty days
 
 MIGRATIONS = (
     """
@@ -36,22 +39,31 @@ MIGRATIONS = (
 
 
 def load(connection: sqlite3.Connection) -> Memory:
-    """The memory as it was committed last."""
-    stories: dict[str, list[dict[str, object]]] = {}
+    """The memory as it was kept last."""
+    stories: dict[str, list[KnownOrder]] = {}
     for source, body in connection.execute("SELECT source, body FROM story_orders"):
-        stories.setdefault(source, []).append(json.loads(body))
+        stories.setdefault(source, []).append(order_from_json(body))
     memory = {}
     for source, epoch, seq, narrated, streak, wins, losses in connection.execute(
         "SELECT source, epoch, seq, narrated, streak, wins, losses FROM followed"
     ):
-        read = sorted(map(order_from_json, stories.get(source, [])), key=lambda order: order.placed_seq)
-        story = Story(orders={order.order_id: order for order in read[-ORDERS_MAX:]}, streak=streak, wins=wins, losses=losses)
+        orders = sorted(stories.get(source, []), key=lambda order: order.placed_seq)
+        story = Story(orders[-ORDERS_MAX:], streak=streak, wins=wins, losses=losses)
         memory[source] = Followed(epoch=epoch, seq=seq, narrated=narrated, story=story)
     return memory
 
 
-def commit(before: Memory, plan: Plan) -> Callable[[Txn], int]:
-    """The work that journals the plan's comments and writes its memory over ``before``; it returns how many comments it wrote."""
+def to_keep(kept: Memory, plan: Plan) -> Memory:
+    """What the store is to hold after ``plan``: a source as it is ``kept`` while that is recent, else as it is now."""
+    return {
+        source: kept[source] if source in kept and source not in plan.begun and now.seq < kept[source].seq + REREAD_EVENTS else now
+        for source, now in plan.memory.items()
+    }
+
+
+def commit(kept: Memory, plan: Plan) -> Callable[[Txn], int]:
+    """The work that journals the plan's comments and brings the store from ``kept`` to what is ``to_keep``; it returns how many comments it wrote."""
+    keep = to_keep(kept, plan)
 
     def work(txn: Txn) -> int:
         narrated = {(source, epoch): seq for source, epoch, seq in txn.execute("SELECT source, epoch, narrated FROM followed").fetchall()}
@@ -61,10 +73,13 @@ def commit(before: Memory, plan: Plan) -> Callable[[Txn], int]:
             if about.seq > narrated.get((about.source, about.epoch), 0):
                 txn.append("narration", comment.payload(), ts_ns)
                 written += 1
-        for source, followed in plan.memory.items():
-            if followed is not before.get(source):
-                _write(txn, source, before.get(source), followed)
-        for source in before.keys() - plan.memory.keys():
+        for source, now in plan.memory.items():
+            if keep[source] is now:
+                if now is not kept.get(source):
+                    _write(txn, source, kept.get(source), now)
+            elif now.narrated > narrated.get((source, now.epoch), 0):
+                txn.execute("UPDATE followed SET narrated = ? WHERE source = ?", (now.narrated, source))
+        for source in kept.keys() - plan.memory.keys():
             txn.execute("DELETE FROM story_orders WHERE source = ?", (source,))
             txn.execute("DELETE FROM followed WHERE source = ?", (source,))
         return written
@@ -72,16 +87,13 @@ def commit(before: Memory, plan: Plan) -> Callable[[Txn], int]:
     return work
 
 
-def _write(txn: Txn, source: str, before: Followed | None, after: Followed) -> None:
-    story, old = after.story, before.story.orders if before is not None else {}
+def _write(txn: Txn, source: str, kept: Followed | None, now: Followed) -> None:
+    story, old = now.story, kept.story.orders if kept is not None else {}
     txn.execute(
         "INSERT OR REPLACE INTO followed VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (source, after.epoch, after.seq, after.narrated, story.streak, story.wins, story.losses),
+        (source, now.epoch, now.seq, now.narrated, story.streak, story.wins, story.losses),
     )
     gone = old.keys() - story.orders.keys()
     txn.executemany("DELETE FROM story_orders WHERE source = ? AND order_id = ?", [(source, order_id) for order_id in gone])
     changed = [order for order_id, order in story.orders.items() if order is not old.get(order_id)]
-    txn.executemany(
-        "INSERT OR REPLACE INTO story_orders VALUES (?, ?, ?)",
-        [(source, order.order_id, msgspec.json.encode(order_to_json(order)).decode()) for order in changed],
-    )
+    txn.executemany("INSERT OR REPLACE INTO story_orders VALUES (?, ?, ?)", [(source, order.order_id, order_to_json(order)) for order in changed])

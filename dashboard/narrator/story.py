@@ -1,24 +1,23 @@
 """The story: one source's journal in, one comment for each of its events out.
 
-``fold`` is pure. What it returns depends on that one source's events up to and including this one and on nothing else: no clock, no quote, no other
-source, no chance. So the same journal tells the same story, told in one go or with any number of restarts in between.
+What ``fold`` returns depends on that one source's events up to and including this one and on nothing else: no clock, no quote, no other source, no
+chance. So the same journal tells the same story, told in one go or with any number of restarts in between.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from dashboard.narrator.reading import Happening
 from dashboard.narrator.rules import RULES
-from dashboard.narrator.state import Story, advance
+from dashboard.narrator.state import ORDERS_MAX, Story, advance
 from dashboard.narrator.system_rules import anything_else
-from dashboard.narrator.telling import Turn
+from dashboard.narrator.telling import turn_of
 
 # A comment is a line or two in the feed; the longest the rules write from our own events is about half of this.
 TEXT_CHARS_MAX = 480
 UNNARRATED = frozenset({"narration", "heartbeat", "quote"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comment:
+class Comment(msgspec.Struct, frozen=True, kw_only=True):
     """What Rick says about one event. ``tone`` is plain, good, bad, warning or serious."""
 
     text: str
@@ -31,12 +30,15 @@ class Comment:
         return {"text": self.text, "tone": self.tone, "about": about}
 
 
-def fold(story: Story, event: Happening) -> tuple[Story, Comment | None]:
-    """The story after ``event``, and the comment on it; None only for what is no fact of a broker's (``UNNARRATED``)."""
+def fold(story: Story, event: Happening) -> Comment | None:
+    """Move ``story`` past ``event`` and return the comment on it; None only for what is no fact of a broker's (``UNNARRATED``)."""
     if event.type in UNNARRATED:
-        return story, None
-    after = advance(story, event)
-    text, tone = RULES.get(event.type, anything_else)(Turn(before=story, after=after, event=event))
+        return None
+    order_id = event.order_id
+    known = story.orders.get(order_id) if order_id is not None else None
+    advance(story, event)
+    text, tone = RULES.get(event.type, anything_else)(turn_of(story, event, order_id, known))
+    story.forget_beyond(ORDERS_MAX)
     if len(text) > TEXT_CHARS_MAX:
         text = text[: TEXT_CHARS_MAX - 1] + "…"
-    return after, Comment(text=text, tone=tone, about=event)
+    return Comment(text=text, tone=tone, about=event)

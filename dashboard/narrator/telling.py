@@ -1,8 +1,9 @@
 """What the rules share: the turn of the story they speak about, what its order is called, and what its stop would cost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from dashboard.narrator import figures
 from dashboard.narrator.reading import Happening
@@ -13,27 +14,18 @@ from dashboard.narrator.wording import pick
 Told = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One event with the story before it and after it."""
+class Turn(msgspec.Struct, frozen=True):
+    """One event with the story after it.
 
-    before: Story
-    after: Story
+    ``known`` is its order as it was remembered before the event; ``order`` the same after it, else before it (an event that ends it), else what
+    the event itself says of it.
+    """
+
+    story: Story
     event: Happening
-
-    @property
-    def known(self) -> KnownOrder | None:
-        """The order as it was remembered before the event."""
-        return self.before.orders.get(self.event.order_id or "")
-
-    @property
-    def order(self) -> KnownOrder | None:
-        """The order as remembered after the event, else before it (an event that ends it), else what the event itself says of it."""
-        return self.after.orders.get(self.event.order_id or "") or self.known or order_of(self.event)
-
-    @property
-    def name(self) -> str:
-        return self.event.order_id or "an order"
+    name: str
+    known: KnownOrder | None
+    order: KnownOrder | None
 
     @property
     def what(self) -> str:
@@ -49,6 +41,12 @@ class Turn:
 
 
 Rule = Callable[[Turn], Told]
+
+
+def turn_of(story: Story, event: Happening, order_id: str | None, known: KnownOrder | None) -> Turn:
+    """The turn of ``event``, past which ``story`` has been moved; ``known`` is what the story held under ``order_id`` before."""
+    order = (story.orders.get(order_id) if order_id is not None else None) or known or order_of(event)
+    return Turn(story, event, order_id or "an order", known, order)
 
 
 def side_of(order: KnownOrder) -> str:

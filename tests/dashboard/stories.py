@@ -41,10 +41,10 @@ def journal(events: Iterable[tuple[str, Mapping[str, object]]], *, source: str =
 
 
 def tell(events: Iterable[Happening], story: Story | None = None) -> tuple[Story, list[Comment]]:
-    """The story after ``events`` and its comments."""
-    story, comments = story or Story(), []
+    """The story after ``events`` and its comments; the one it began with stays as it is."""
+    story, comments = story.copy() if story is not None else Story(), []
     for event in events:
-        story, comment = fold(story, event)
+        comment = fold(story, event)
         if comment is not None:
             comments.append(comment)
     return story, comments

@@ -14,8 +14,9 @@ from bus.cursor import Position
 from bus.envelope import GENESIS, Event, chain_hash, decode_event, make_event
 from bus.journal import Journal
 from bus.notices import Alarm, Delivery, Fresh, Gap, Reset, Stale, Synced
+from dashboard.narrator import store
 from dashboard.narrator.memory import Memory, hear
-from dashboard.narrator.store import MIGRATIONS, commit, load
+from dashboard.narrator.store import MIGRATIONS, REREAD_EVENTS, commit, load, to_keep
 from runtime.clock import ManualClock
 from runtime.settings import StoreSettings
 from tests.dashboard.stories import EPOCH, ORDER, closed, filled, placed, sensible_events
@@ -85,23 +86,32 @@ async def narrate(directory: Path, journals: Sequence[Event], *, batch: int, cra
     """One run of the narrator over what it has not heard: ``batch`` events at a time, ending like a crash before or after the commit."""
     async with await open_journal(directory) as journal:
         memory: Memory = await journal.read(load)
+        kept = memory
         heard = [event for event in journals if (event.seq or 0) > (memory[event.source].seq if event.source in memory else 0)]
         for number, start in enumerate(range(0, len(heard), batch)):
             plan = hear(memory, heard[start : start + batch])
             if number == crash_at:
                 return  # before the commit
-            await journal.run(commit(memory, plan))
+            await journal.run(commit(kept, plan))
             if crash_at is not None and number == crash_at - 1:
                 return  # right after it
-            memory = plan.memory
+            memory, kept = plan.memory, to_keep(kept, plan)
 
 
-@given(_drafts, st.lists(sensible_events, max_size=10), _runs)
+@given(_drafts, st.lists(sensible_events, max_size=10), _runs, st.sampled_from([1, 3, REREAD_EVENTS]))
 @settings(max_examples=12, deadline=None)
 async def test_every_event_is_narrated_once_whatever_crashes_in_between(
+    first: list[tuple[str, dict[str, object]]], second: list[tuple[str, dict[str, object]]], runs: list[tuple[int, int]], reread: int
+) -> None:
+    """Any batch sizes, any crashes before or after a commit, a story kept often or rarely: the comments of one run, each once, in order."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "REREAD_EVENTS", reread)
+        await _narrated_once(first, second, runs)
+
+
+async def _narrated_once(
     first: list[tuple[str, dict[str, object]]], second: list[tuple[str, dict[str, object]]], runs: list[tuple[int, int]]
 ) -> None:
-    """Any batch sizes, any crashes before or after a commit: the same comments as in one run, each once, per source in order."""
     both = [*events(first), *events(second, source="coinbase")]
     with tempfile.TemporaryDirectory(prefix="ar", dir="/tmp") as whole, tempfile.TemporaryDirectory(prefix="ar", dir="/tmp") as pieces:
         await narrate(Path(whole), both, batch=100, crash_at=None)
@@ -125,6 +135,27 @@ async def test_a_commit_done_twice_is_a_commit_done_once(directory: Path) -> Non
         assert await journal.run(commit({}, plan)) == 0
         assert await journal.read(load) == plan.memory
         assert len(abouts(await narrations(journal))) == 4
+
+
+async def test_a_story_is_kept_every_thousand_events_and_its_comments_always(directory: Path) -> None:
+    """A start reads again what came after the story that was kept, goes on with the same words, and says nothing twice."""
+    placings = events([placed(order_id=f"paper-oanda-{number}") for number in range(REREAD_EVENTS + 12)])
+    memory: Memory = {}
+    kept: Memory = {}
+    stands = []
+    async with await open_journal(directory) as journal:
+        for first, last in ((0, 1), (1, 10), (10, REREAD_EVENTS), (REREAD_EVENTS, REREAD_EVENTS + 1), (REREAD_EVENTS + 1, REREAD_EVENTS + 10)):
+            plan = hear(memory, placings[first:last])
+            await journal.run(commit(kept, plan))
+            memory, kept = plan.memory, to_keep(kept, plan)
+            stands.append((kept["oanda"].seq, (await journal.read(load))["oanda"].narrated))
+    assert stands == [(1, 1), (1, 10), (1, REREAD_EVENTS), (REREAD_EVENTS + 1, REREAD_EVENTS + 1), (REREAD_EVENTS + 1, REREAD_EVENTS + 10)]
+    async with await open_journal(directory) as journal:
+        again = await journal.read(load)
+        plan = hear(again, placings[again["oanda"].seq :])
+        assert await journal.run(commit(again, plan)) == 2
+        assert plan.memory == hear(memory, placings[REREAD_EVENTS + 10 :]).memory
+        assert [seq for _, _, seq in abouts(await narrations(journal))] == list(range(1, REREAD_EVENTS + 13))
 
 
 async def test_a_comment_has_the_time_of_its_event(directory: Path) -> None:
@@ -152,6 +183,15 @@ async def test_what_fails_to_be_written_is_written_whole_later(directory: Path) 
         assert await journal.read(load) == {}
         assert abouts(await narrations(journal)) == []
         assert await journal.run(commit({}, plan)) == 2
+
+
+def test_a_plan_leaves_the_memory_it_was_made_from_as_it_is() -> None:
+    """It may fail to be written, and is then made again."""
+    before = hear({}, events([placed(), placed(order_id="paper-oanda-2")])).memory
+    untouched = hear({}, events([placed(), placed(order_id="paper-oanda-2")])).memory
+    after = hear(before, events([filled("entry", 1.1655, position=100), closed(1)], first=3)).memory
+    assert before == untouched
+    assert after != before
 
 
 def test_events_that_come_again_are_not_heard_twice() -> None:

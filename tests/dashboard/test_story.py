@@ -22,9 +22,8 @@ _ADVICE = re.compile(r"\b(you|should|must|recommend|consider|better to|try|buy n
 
 def kept(story: Story) -> Story:
     """The story as a restart finds it: through JSON and back."""
-    orders = json.loads(json.dumps([order_to_json(order) for order in story.orders.values()]))
-    read = [order_from_json(values) for values in orders]
-    return Story(orders={order.order_id: order for order in read}, streak=story.streak, wins=story.wins, losses=story.losses)
+    orders = [order_from_json(order_to_json(order)) for order in story.orders.values()]
+    return Story(orders, streak=story.streak, wins=story.wins, losses=story.losses)
 
 
 @given(st.lists(st.one_of(sensible_events, hostile_events), max_size=25), st.data())
@@ -298,6 +297,25 @@ def test_the_memory_is_bounded_and_forgets_what_is_over() -> None:
     assert tell(journal([placed(), closed(1)]))[0].orders == {}
 
 
+def test_the_oldest_is_counted_by_the_comment_on_the_order_that_displaces_it() -> None:
+    """Who speaks of the company of an order looks at what was there when it came."""
+    said = [comment.text for comment in tell(journal([placed(order_id=f"paper-oanda-{n}") for n in range(ORDERS_MAX + 3)]))[1]]
+    ordinals = [re.findall(r"The (\w+) order on EUR_USD", text) for text in said[-4:]]
+    assert ordinals == [["200th"], ["201st"], ["201st"], ["201st"]]
+
+
+@given(st.lists(st.one_of(sensible_events, hostile_events), max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_the_company_of_an_order_is_what_a_look_at_all_orders_finds(events: list[tuple[str, dict[str, object]]]) -> None:
+    """The story counts along; whatever came, it counts right."""
+    story, _ = tell(journal(events))
+    for order in story.orders.values():
+        others = [other for other in story.orders.values() if other.instrument == order.instrument and other is not order]
+        assert story.others(order) == len(others)
+        assert story.others_holding(order) == [other for other in others if other.position]
+    assert tell([], story)[0] == story
+
+
 def test_a_reset_starts_the_memory_afresh() -> None:
     for reset in ("source_reset", "paper_reset"):
         assert tell(journal([placed(), closed(1), (reset, {})]))[0] == Story()
@@ -306,7 +324,7 @@ def test_a_reset_starts_the_memory_afresh() -> None:
 def test_a_remembered_order_of_another_shape_is_refused() -> None:
     for values in ({"order_id": "x"}, {"order_id": "x", "instrument": "y", "side": "BUY", "units": "abc"}, {"nonsense": 1}):
         with pytest.raises(ValueError, match="not a remembered order"):
-            order_from_json(values)
+            order_from_json(json.dumps(values))
 
 
 def test_every_type_of_the_closed_set_has_a_rule_of_its_own() -> None:
