@@ -35,6 +35,9 @@ CLOCK_SLACK_NS = 15 * NS_PER_S
 # Brackets of which it is remembered what was sent for them; one that is forgotten is looked at with the lists.
 SENT_MAX = 50_000
 
+# Orders that turned up under a name that was used again, until their bracket's book has them.
+TURNED_UP_MAX = 1000
+
 # Order ids in one request: its address stays below 4 KiB.
 IDS_PER_REQUEST = 50
 
@@ -77,6 +80,7 @@ class Looking:
         self._clock = clock
         self._wall_ns = clock.wall_ns
         self._sent: OrderedDict[str, _Sent] = OrderedDict()
+        self._turned_up: OrderedDict[str, str] = OrderedDict()  # order id, and of which bracket
         self._working = Together(lambda _: client.working())
         self._made = Together(lambda since_ns: client.orders(since_ns=since_ns))
         self._traded = Together(lambda since_ns: client.fills(since_ns=since_ns))
@@ -114,6 +118,12 @@ class Looking:
         """The bracket began in this process: there is nothing of it from before."""
         self._note_clock()
         self._sent.setdefault(client_id, _Sent(0, self._wall_ns()))
+
+    def turned_up(self, client_id: str, order_id: str) -> None:
+        """The venue answered a name of the bracket with an order that the book does not have, and that may be too old for any list."""
+        self._turned_up[order_id] = client_id
+        while len(self._turned_up) > TURNED_UP_MAX:
+            self._turned_up.popitem(last=False)
 
     async def look(self, targets: Sequence[Target]) -> Look:
         """The families of ``targets`` with all nets, and what else works. One that cannot be made out now is left out; the others count.
@@ -203,10 +213,21 @@ class Looking:
 
     async def _add_known(self, orders: dict[str, VenueOrder], targets: Sequence[Target], more: Iterable[str] = ()) -> set[str]:
         """Fetch by id what is not in ``orders`` yet; then the exits that were attached to what was found. Returns the ids that are not there."""
-        gone = await self._add(orders, [*more, *(order_id for target in targets for order_id in _known_ids(target))])
+        late = self._late(targets)
+        gone = await self._add(orders, [*more, *late, *(order_id for target in targets for order_id in _known_ids(target))])
         kin = Kin(orders.values())
         attached = [one.attached_order_id for target in targets for one in kin.family(target).entries if one.attached_order_id]
         return gone | await self._add(orders, attached)
+
+    def _late(self, targets: Sequence[Target]) -> list[str]:
+        """What turned up of ``targets`` and is not in their books yet."""
+        if not self._turned_up:
+            return []
+        known = {target.client_id: set(_known_ids(target)) for target in targets}
+        mine = {order_id: client_id for order_id, client_id in self._turned_up.items() if client_id in known}
+        for order_id in [order_id for order_id, client_id in mine.items() if order_id in known[client_id]]:
+            del self._turned_up[order_id], mine[order_id]
+        return list(mine)
 
     async def _add(self, orders: dict[str, VenueOrder], order_ids: Iterable[str]) -> set[str]:
         missing = list(dict.fromkeys(order_id for order_id in order_ids if order_id not in orders))

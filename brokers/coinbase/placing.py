@@ -33,7 +33,8 @@ CREATE_S_MAX = (1.0, 1.5, 2.0, 2.0, 2.0)
 # The same for the reading between two steps.
 AGAIN_PAUSES_S = (0.1, 0.3, 0.6)
 
-# A name that the venue answers with an older order is passed over, and the next one tried: after a restore the book may lag behind.
+# A name that the venue answers with an older order that came to nothing is passed over, and the next one tried: after a restore the book may lag
+# behind.
 NUMBERS_TRIED = 5
 
 _ON_ITS_WAY = frozenset({VenueStatus.PENDING, VenueStatus.QUEUED})
@@ -80,8 +81,9 @@ class Placing:
                 return placed
             if placed.client_order_id != create.client_order_id:
                 raise VenueMismatch(f"the venue answered with another order than was sent: {', '.join(wrong)} differ")
-            if not placed.status.is_final:
-                # Sent before and in doubt since: it stands after all. The next look finds it by its name and takes it into account.
+            if not placed.status.is_final or placed.filled_size:
+                # Sent before and in doubt since: it stands after all, or has traded. Nothing more is sent before a look has taken it into account.
+                self._context.looking.turned_up(client_id, placed.order_id)
                 raise InDoubt("an order that was in doubt has turned up")
         raise InDoubt("the venue knows all the names that were tried")
 
