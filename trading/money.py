@@ -37,6 +37,15 @@ def plain(value: Decimal) -> Decimal:
     return short.quantize(Decimal(1)) if short.adjusted() >= 0 and short == short.to_integral_value() else short
 
 
+def travelling(value: Decimal) -> Decimal | None:
+    """``plain(value)`` where ``fits_wire(value)``, else None: for nearly all, both show in one look at the text."""
+    if value.is_finite():
+        text = str(value)
+        if len(text) <= SIGNIFICANT_DIGITS_MAX and text[-1] in _LAST_DIGITS and "E" not in text:
+            return value
+    return plain(value) if fits_wire(value) else None
+
+
 def significant_digits(value: Decimal) -> int:
     """How many digits it takes to write ``value``, leading and trailing zeros not counted, but the zeros of a whole number."""
     return len(plain(value).as_tuple().digits)

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 from operator import attrgetter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from trading.errors import InvalidRequest, OrderDenied
 from trading.instruments import Instrument, Instruments
-from trading.money import SIGNIFICANT_DIGITS_MAX, ZERO, ceil_to, fits_wire, floor_to, is_on_grid, plain
-from trading.orders import BracketOrder, EntryType, OrderTicket
+from trading.money import SIGNIFICANT_DIGITS_MAX, ZERO, ceil_to, fits_wire, floor_to, travelling
+from trading.orders import BracketOrder, EntryType, OrderTicket, Side
 
 # From 0.6 s, below which no order can count on meeting a quote, to 30 days: an entry resting for longer is a forgotten one, and venues take no
 # expiry much further away (Coinbase answers END_TIME_TOO_FAR_IN_FUTURE).
@@ -42,33 +42,37 @@ def check_ticket(ticket: OrderTicket, instruments: Instruments, venue: str) -> B
             UNITS_TOO_LARGE, PRICE_NOT_POSITIVE, PRICE_OFF_TICK, STOP_WRONG_SIDE, TARGET_WRONG_SIDE, QUALITY_OUT_OF_RANGE, TTL_OUT_OF_RANGE.
     """
     name = _one_of("instrument", ticket.instrument, "product_id", ticket.product_id)
-    units = _one_of("units", ticket.units, "size", ticket.size)
+    _one_of("units", ticket.units, "size", ticket.size)
     instrument = find_instrument(name, instruments, venue)
-    _check_numbers(ticket)
-    check_units(units, instrument, "units" if ticket.units is not None else "size")
-    entry_price = _entry_price(ticket)
+    units, size, entry_price, stop_loss_price, take_profit_price, trailing_stop_distance, quality_score, ttl_min = _numbers(ticket)
+    units, units_field = (size, "size") if units is None else (units, "units")
+    check_units(units, instrument, units_field)
+    if (entry_price is None) is not (ticket.entry_type is EntryType.MARKET):
+        raise _entry_price_refusal(ticket)
     if entry_price is not None:
         check_price(entry_price, instrument, "entry_price")
-    stop_loss_price = _needed("stop_loss_price", ticket.stop_loss_price)
-    take_profit_price = _needed("take_profit_price", ticket.take_profit_price)
+    if stop_loss_price is None:
+        raise _missing(["stop_loss_price"])
+    if take_profit_price is None:
+        raise _missing(["take_profit_price"])
     check_price(stop_loss_price, instrument, "stop_loss_price")
     check_price(take_profit_price, instrument, "take_profit_price")
-    if ticket.trailing_stop_distance is not None:
-        check_price(ticket.trailing_stop_distance, instrument, "trailing_stop_distance")
-    if ticket.quality_score is not None:
-        check_range("quality_score", ticket.quality_score, ZERO, QUALITY_MAX, "QUALITY_OUT_OF_RANGE")
-    check_range("ttl_min", ticket.ttl_min, TTL_MIN_MIN, TTL_MIN_MAX, "TTL_OUT_OF_RANGE")
+    if trailing_stop_distance is not None:
+        check_price(trailing_stop_distance, instrument, "trailing_stop_distance")
+    if quality_score is not None:
+        check_range("quality_score", quality_score, ZERO, QUALITY_MAX, "QUALITY_OUT_OF_RANGE")
+    check_range("ttl_min", ttl_min, TTL_MIN_MIN, TTL_MIN_MAX, "TTL_OUT_OF_RANGE")
     order = BracketOrder(
         instrument=instrument.name,
         side=ticket.side,
-        units=plain(units),
+        units=units,
         entry_type=ticket.entry_type,
-        entry_price=None if entry_price is None else plain(entry_price),
-        stop_loss_price=plain(stop_loss_price),
-        take_profit_price=plain(take_profit_price),
-        trailing_stop_distance=None if ticket.trailing_stop_distance is None else plain(ticket.trailing_stop_distance),
-        quality_score=None if ticket.quality_score is None else plain(ticket.quality_score),
-        ttl_min=plain(ticket.ttl_min),
+        entry_price=entry_price,
+        stop_loss_price=stop_loss_price,
+        take_profit_price=take_profit_price,
+        trailing_stop_distance=trailing_stop_distance,
+        quality_score=quality_score,
+        ttl_min=ttl_min,
         client_order_id=check_client_order_id(ticket.client_order_id),
     )
     check_exits_around_entry(order)
@@ -77,23 +81,23 @@ def check_ticket(ticket: OrderTicket, instruments: Instruments, venue: str) -> B
 
 def check_exits_around_entry(order: BracketOrder) -> None:
     """Refuse a stop loss that is not on the losing side of the entry price, or a take profit that is not on the winning one."""
-    entry, sign = order.entry_price, order.side.sign
-    if entry is None:
+    entry, is_buy = order.entry_price, order.side is Side.BUY
+    low, high = (order.stop_loss_price, order.take_profit_price) if is_buy else (order.take_profit_price, order.stop_loss_price)
+    if entry is None or low < entry < high:
         return
     details = {"entry_price": entry, "side": str(order.side)}
-    losing, winning = ("below", "above")[::sign]
-    if not (entry - order.stop_loss_price) * sign > 0:
+    losing, winning = ("below", "above") if is_buy else ("above", "below")
+    if not (low < entry if is_buy else entry < high):
         raise OrderDenied(
             f"the stop loss of a {order.side} must be {losing} its entry price",
             code="STOP_WRONG_SIDE",
             details={"stop_loss_price": order.stop_loss_price, **details},
         )
-    if not (order.take_profit_price - entry) * sign > 0:
-        raise OrderDenied(
-            f"the take profit of a {order.side} must be {winning} its entry price",
-            code="TARGET_WRONG_SIDE",
-            details={"take_profit_price": order.take_profit_price, **details},
-        )
+    raise OrderDenied(
+        f"the take profit of a {order.side} must be {winning} its entry price",
+        code="TARGET_WRONG_SIDE",
+        details={"take_profit_price": order.take_profit_price, **details},
+    )
 
 
 def find_instrument(name: str, instruments: Instruments, venue: str) -> Instrument:
@@ -114,7 +118,7 @@ def find_instrument(name: str, instruments: Instruments, venue: str) -> Instrume
 
 def check_units(units: Decimal, instrument: Instrument, field: str = "units") -> None:
     """Refuse what is not a positive multiple of the step within the instrument's bounds."""
-    if units <= 0:
+    if units <= ZERO:
         raise OrderDenied(
             f"{field} must be above zero; the side says buy or sell", code="UNITS_NOT_POSITIVE", details={"field": field, "value": units}
         )
@@ -124,7 +128,7 @@ def check_units(units: Decimal, instrument: Instrument, field: str = "units") ->
             code="UNITS_TOO_LARGE",
             details={"field": field, "value": units, "limit": instrument.units_max},
         )
-    if not is_on_grid(units, instrument.step):
+    if units % instrument.step:
         raise OrderDenied(
             f"{field} must be a multiple of {instrument.step:f}",
             code="UNITS_OFF_STEP",
@@ -140,9 +144,9 @@ def check_units(units: Decimal, instrument: Instrument, field: str = "units") ->
 
 def check_price(price: Decimal, instrument: Instrument, field: str) -> None:
     """Refuse a price, or a distance between prices, that is not a positive multiple of the tick."""
-    if price <= 0:
+    if price <= ZERO:
         raise OrderDenied(f"{field} must be above zero", code="PRICE_NOT_POSITIVE", details={"field": field, "value": price})
-    if not is_on_grid(price, instrument.tick):
+    if price % instrument.tick:
         around = _neighbours(price, instrument.tick)
         valid = " or ".join(f"{neighbour:f}" for neighbour in around.values() if neighbour is not None)
         raise OrderDenied(
@@ -183,28 +187,25 @@ def check_client_order_id(client_order_id: str | None) -> str:
     return client_order_id
 
 
-def _check_numbers(ticket: OrderTicket) -> None:
-    for field, value in zip(_NUMBERS, _numbers_of(ticket), strict=True):
-        if value is not None:
-            check_number(field, value)
+def _numbers(ticket: OrderTicket) -> list[Any]:
+    """What ``_NUMBERS`` names, each number without trailing zeros; a list so typed that what the ticket must have needs no second look."""
+    numbers: list[Any] = []
+    for value in _numbers_of(ticket):
+        number = None if value is None else travelling(value)
+        if number is None and value is not None:
+            check_number(_NUMBERS[len(numbers)], value)
+        numbers.append(number)
+    return numbers
 
 
-def _entry_price(ticket: OrderTicket) -> Decimal | None:
-    if ticket.entry_type is not EntryType.MARKET:
-        return _needed("entry_price", ticket.entry_price)
-    if ticket.entry_price is not None:
-        raise InvalidRequest(
-            "a market entry has no price: leave entry_price out, or use entry_type limit or stop",
-            code="FIELD_NOT_ALLOWED",
-            details={"field": "entry_price", "entry_type": str(ticket.entry_type)},
-        )
-    return None
-
-
-def _needed(field: str, value: "Decimal | None") -> Decimal:
-    if value is None:
-        raise _missing([field])
-    return value
+def _entry_price_refusal(ticket: OrderTicket) -> InvalidRequest:
+    if ticket.entry_price is None:
+        return _missing(["entry_price"])
+    return InvalidRequest(
+        "a market entry has no price: leave entry_price out, or use entry_type limit or stop",
+        code="FIELD_NOT_ALLOWED",
+        details={"field": "entry_price", "entry_type": str(ticket.entry_type)},
+    )
 
 
 def _one_of(name: str, value: ValueT | None, alias: str, other: ValueT | None) -> ValueT:

@@ -165,7 +165,7 @@ class BracketOrder:
     client_order_id: str = ""
 
     def __post_init__(self) -> None:
-        low, high = (self.stop_loss_price, self.take_profit_price)[:: self.side.sign]
+        low, high = (self.stop_loss_price, self.take_profit_price) if self.side is Side.BUY else (self.take_profit_price, self.stop_loss_price)
         if low and high and not low < high:
             raise OrderDenied(
                 f"the stop loss of a {self.side} must be {'below' if self.side is Side.BUY else 'above'} its take profit",

@@ -3,10 +3,10 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trading.money import book, ceil_to, fits_wire, floor_to, is_on_grid, plain, significant_digits
+from trading.money import book, ceil_to, fits_wire, floor_to, is_on_grid, plain, significant_digits, travelling
 
 AMOUNTS = st.decimals(min_value=-(10**9), max_value=10**9, places=8)
 STEPS = st.sampled_from([Decimal("0.00001"), Decimal("0.001"), Decimal("0.01"), Decimal("0.00000001"), Decimal(1), Decimal("0.25")])
@@ -57,6 +57,15 @@ def test_what_fits_survives_as_a_float64(value: Decimal) -> None:
     """The promise behind the limit: the shortest text of the float is the same number."""
     if fits_wire(value):
         assert Decimal(repr(float(value))) == value
+
+
+@given(st.one_of(st.decimals(), st.decimals(min_value=-(10**16), max_value=10**16, places=4), AMOUNTS))
+@example(Decimal("NaN123"))
+@example(Decimal("-0"))
+@example(Decimal("1E+2"))
+@example(Decimal("1.1600"))
+def test_one_look_says_whether_a_number_travels_and_makes_it_plain(value: Decimal) -> None:
+    assert str(travelling(value)) == str(plain(value) if fits_wire(value) else None)
 
 
 def test_significant_digits_do_not_count_what_only_places_the_point() -> None:
