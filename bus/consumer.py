@@ -279,17 +279,21 @@ async def follow(
     sources: Iterable[str] = JOURNALLED_SOURCES,
     otherwise: Last = FLOOR,
     clock: Clock | None = None,
+    at_least: int = 1,
 ) -> AsyncIterator[list[Delivery]]:
     """Batches of what happens at ``sources``, for a program of the arena: events in order per source, and the notices between them.
 
     Args:
         cursor: what the caller has behind it; keep it with the effect of each batch and nothing is done twice.
         otherwise: where sources begin that the cursor does not name.
+        at_least: how many to gather while more is there already; nobody waits for them.
     """
     consumer = Consumer(settings.bus_sub_address, starts_of(cursor, sources, otherwise), OwnerFetcher(settings.run_dir), clock=clock)
     async with consumer:
         while True:
             batch = await consumer.batch()
+            while consumer.has_more and len(batch) < at_least:
+                batch += consumer.poll()
             for item in batch:
                 if not isinstance(item, Event):
                     log_notice(item)

@@ -9,7 +9,7 @@ from bus.heartbeat import HeartbeatTask
 from bus.journal import Journal
 from bus.publisher import Publisher
 from bus.replay import ReplayServer
-from dashboard.narrator.service import FOLLOWED, SOURCE, Narrator, publish_to
+from dashboard.narrator.service import BATCH_EVENTS, FOLLOWED, SOURCE, Narrator, publish_to
 from dashboard.narrator.store import MIGRATIONS
 from runtime.clock import SystemClock
 from runtime.program import run, step_back
@@ -39,7 +39,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         heartbeat = HeartbeatTask(SOURCE, publisher, narrator.heartbeat, clock, float(settings.bus.heartbeat_s))
         async with asyncio.TaskGroup() as tasks:
             running = [
-                tasks.create_task(narrator.run(follow(settings, narrator.cursor, sources=FOLLOWED, clock=clock))),
+                tasks.create_task(narrator.run(follow(settings, narrator.cursor, sources=FOLLOWED, clock=clock, at_least=BATCH_EVENTS))),
                 tasks.create_task(heartbeat.run()),
             ]
             await stop.wait()

@@ -22,11 +22,14 @@ from trading.errors import OutcomeUnknown, Unavailable
 SOURCE = "rick"
 FOLLOWED = ("coinbase", "oanda")
 RETRY_S = 1.0
-# After a batch: what comes meanwhile shares the next commit. A first event after silence is commented on at once, and a flood costs twenty syncs a
-# second on the disk that the orders wait for, not hundreds.
+# After a batch: what comes meanwhile shares the next commit, which costs as much as fifteen comments and is a sync on the disk that the orders wait for.
+# A first event after silence is commented on at once.
 PAUSE_S = 0.05
-# A batch of so many was not all that waited (one holds 128 messages, some of them heartbeats): who pauses after it falls ever further behind.
-FLOOD_EVENTS = 100
+# In a flood comments may come a little later: five syncs a second, not twenty.
+BUSY_EVENTS = 20
+BUSY_PAUSE_S = 0.2
+# So many share a commit, a few ten ms of comments. A batch of so many was not all that waited: who pauses after it falls ever further behind.
+BATCH_EVENTS = 500
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +57,8 @@ class Narrator:
         """Narrate ``batches`` until they end."""
         async for batch in batches:
             await self.hear(batch)
-            if len(batch) < FLOOD_EVENTS:
-                await asyncio.sleep(PAUSE_S)
+            if len(batch) < BATCH_EVENTS:
+                await asyncio.sleep(PAUSE_S if len(batch) < BUSY_EVENTS else BUSY_PAUSE_S)
 
     async def hear(self, batch: list[Delivery]) -> None:
         """Narrate one batch; returns when it is committed."""

@@ -59,6 +59,23 @@ async def test_follow_goes_on_behind_a_cursor_and_begins_elsewhere_at_the_floor(
         assert [event for event in got if event.source == "coinbase"] == coinbase.events
 
 
+async def test_follow_gathers_what_is_there_already_up_to_what_was_asked_for(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look at the socket takes eight messages here; a batch is several looks, as long as there is more, and ends a look after the twentieth."""
+    monkeypatch.setattr(bus.consumer, "BATCH_MESSAGES_MAX", 8)
+    async with LiveOwner("oanda", run_dir) as owner:
+        got: list[Delivery] = []
+        sizes: list[int] = []
+        async with aclosing(follow(settings(run_dir), sources=("oanda",), at_least=20)) as batches, asyncio.timeout(30):
+            async for batch in batches:
+                got += batch
+                sizes.append(len(batch))
+                if len(got) == 1 + len(owner.events):
+                    if any(20 <= size < 20 + 8 for size in sizes):
+                        break
+                    await owner.append(50)
+        assert got[1:] == owner.events
+
+
 async def test_silence_is_said_and_its_end_too(run_dir: Path) -> None:
     clock = ManualClock()
     consumer = Consumer(f"ipc://{run_dir}/bus-sub.sock", {"oanda": NOW}, OwnerFetcher(run_dir), clock=clock)

@@ -245,6 +245,8 @@ async def test_a_journal_that_is_closing_ends_him(monkeypatch: pytest.MonkeyPatc
 
 async def test_he_does_not_pause_while_more_waits_than_a_batch_holds(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "PAUSE_S", 3600.0)
+    monkeypatch.setattr(service, "BUSY_PAUSE_S", 3600.0)
+    monkeypatch.setattr(service, "BATCH_EVENTS", 100)
     told = events([draft for number in range(90) for draft in life(number)])
     taken = []
 
