@@ -6,6 +6,7 @@ it, and starts what has become due. So whatever happens to this process, the boo
 about everything that was not answered.
 """
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
@@ -31,11 +32,15 @@ from trading.risk import Exposure
 
 
 class LiveBroker:
-    """One account at ``venue``; see ``brokers.base.Broker`` and ``brokers.protection_watch.Protector``."""
+    """One account at ``venue``; see ``brokers.base.Broker`` and ``brokers.protection_watch.Protector``.
+
+    Args:
+        dice: makes the pauses before a stream is opened again uneven; a test that tells the same story twice gives its own.
+    """
 
     mode = MODE
 
-    def __init__(self, venue: Venue, *, instruments: Instruments, clock: Clock) -> None:
+    def __init__(self, venue: Venue, *, instruments: Instruments, clock: Clock, dice: random.Random | None = None) -> None:
         self._venue = venue
         self._clock = clock
         self._account = LiveAccount(venue=venue.name, instruments=instruments, releases=venue.policy.releases)
@@ -43,7 +48,7 @@ class LiveBroker:
         self._commands = Commands(self._account, self._jobs, clock)
         self._comparing = Comparing(self._account, self._jobs)
         self._held = HeldExits(self._account)
-        self._listening = Listening(self, venue, clock)
+        self._listening = Listening(self, venue, clock, dice or random.Random())
         self.account_id = venue.account_id
         self.protection = venue.protection
         # Written here, read on the event loop; each is one word.

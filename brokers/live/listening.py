@@ -62,7 +62,7 @@ class Listener(Protocol):
 class Listening:
     """One account's; everything here runs on the event loop."""
 
-    def __init__(self, listener: Listener, venue: Venue, clock: Clock) -> None:
+    def __init__(self, listener: Listener, venue: Venue, clock: Clock, dice: random.Random) -> None:
         self._listener = listener
         self._venue = venue
         self._clock = clock
@@ -71,7 +71,7 @@ class Listening:
         self._heard_boot_ns = clock.boot_ns()
         self._compared_boot_ns = 0
         self._blind_since_boot_ns = clock.boot_ns()
-        self._jitter = random.Random()
+        self._dice = dice
 
     async def run(self, port: VenuePort) -> None:
         """Until cancelled; a bug comes out."""
@@ -97,7 +97,7 @@ class Listening:
                 was_good = was_live or self._clock.boot_ns() - begun_ns > PAUSE_S_MAX * NS_PER_S
                 pause_s = PAUSE_S_MIN if was_good else min(pause_s * 2, PAUSE_S_MAX)
                 _log.warning("the venue's stream ended", extra={"venue": self._venue.name, "reason": f"{type(trouble).__name__}: {trouble}"})
-            await asyncio.sleep(pause_s * self._jitter.uniform(0.5, 1.0))
+            await asyncio.sleep(pause_s * self._dice.uniform(0.5, 1.0))
 
     async def _hear_out(self, port: VenuePort) -> Exception:
         """One opening and one stream; why it ended."""

@@ -49,7 +49,8 @@ class Story:
         self.venue.late_s = self.dice.choice((0.5, 1.5, 30.0))
         self.venue.tells = self.dice.choice((1, 1, 2))
         self.venue.answers_are_empty = self.dice.random() < 0.3
-        self.service = Service(self.store, LiveBroker(self.venue, instruments=instruments, clock=self.clock), self.clock)
+        broker = LiveBroker(self.venue, instruments=instruments, clock=self.clock, dice=random.Random(self.dice.random()))
+        self.service = Service(self.store, broker, self.clock)
         self.lives += 1
 
     def _die(self, call: str) -> Script:

@@ -5,6 +5,7 @@ The store keeps text, as the real one does, so that what a restart reads is what
 """
 
 import asyncio
+import selectors
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -24,11 +25,18 @@ _CODEC = RecordCodec(Bracket)
 BEGIN_NS = 1_760_637_327 * NS_PER_S
 
 
+class _Impatient(selectors.DefaultSelector):
+    """Looks and never waits: a timer that was cancelled at the head of the loop's heap would be waited out on the machine's clock."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        return super().select(0)
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Never waits: when nothing is ready, it is the time of what comes next."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_Impatient())
         self._virtual_s = 1000.0
 
     def time(self) -> float:
