@@ -169,6 +169,10 @@ class Answers:
         bracket = self._answered(n, answer)
         if bracket is None or not bracket.position_units:
             return
+        if notes.filled_bare and not notes.is_bare_told and not isinstance(answer, VenueRefused):  # a refusal rings by itself
+            notes.is_bare_told = True
+            reason = "it filled at the venue without a stop; the stop is placed again"
+            self._account.state.tell(events.protection_lost(bracket, reason=reason, ts_ns=now_ns))
         if isinstance(answer, VenueRefused) and answer.code not in _NOT_NOW:
             self._cannot_be_protected(bracket, answer, now_ns)
         elif bracket.protection is Protection.NONE:

@@ -24,6 +24,7 @@ from brokers.live.facts import (
 )
 from brokers.live.fills import Execution, enter, is_entry_known, leave
 from brokers.live.legs import leg_gone, leg_stands, shrunk
+from brokers.live.reconcile import RESTS_WITH
 from brokers.live.shelf import Shelf
 from trading import events
 from trading.brackets import Bracket, Fill
@@ -34,8 +35,6 @@ from trading.orders import CloseReason, Leg, OrderStatus
 from trading.venue_refs import Doubt
 
 _EARLY_MAX = 50
-# What a hand at the venue can change of an entry that rests.
-_RESTS_WITH = ("units", "entry_price", "stop_loss_price", "take_profit_price")
 
 _REASON_OF = {Leg.STOP_LOSS: CloseReason.STOP_LOSS, Leg.TAKE_PROFIT: CloseReason.TAKE_PROFIT}
 # A close that carries out an exit which is held here is that exit's fill.
@@ -136,12 +135,17 @@ class Book(Shelf):
         if bracket.is_final or not bracket.remaining_units:
             return
         before, now = bracket.order, fact.order
-        names = [name for name in _RESTS_WITH if getattr(before, name) != getattr(now, name)]
+        names = [name for name in RESTS_WITH if getattr(before, name) != getattr(now, name)]
         stop_price = bracket.stop_price if bracket.filled_units else now.stop_loss_price
-        after = self.put(replace(bracket, order=now, stop_price=stop_price, updated_ns=now_ns))
+        refs, was_removed = bracket.venue, bracket.venue.stop_removed
+        if not bracket.filled_units:
+            refs = replace(refs, stop_removed=not fact.has_stop)
+        after = self.put(replace(bracket, order=now, stop_price=stop_price, updated_ns=now_ns, venue=refs))
         if names:
-            changes: dict[str, object] = {name: {"from": getattr(before, name), "to": getattr(now, name)} for name in names}
+            changes: dict[str, object] = {name: {"from": getattr(before, name), "to": getattr(now, name) or None} for name in names}
             self.state.tell(events.order_modified(after, changes, now_ns))
+        if after.venue.stop_removed and not was_removed:
+            self.state.tell(events.order_cancelled(after, Leg.STOP_LOSS, CancelReason.VENUE, now_ns))
 
     def _entry_filled(self, bracket: Bracket, fact: EntryFilled, now_ns: int) -> None:
         if fact.fill_id in bracket.venue.fill_ids:

@@ -77,10 +77,12 @@ class EntryEnded(Fact):
 class EntryChanged(Fact):
     """The entry rests at the venue as ``order`` says, with other units or prices than it was given: a hand there changed it.
 
-    Told by the core's own comparison. The units are what has filled and what still may.
+    Told by the core's own comparison. The units are what has filled and what still may. ``has_stop`` False: it will fill without its stop; which
+    price that had stays in ``order``, so that it can be asked for again.
     """
 
     order: BracketOrder
+    has_stop: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,13 @@ from brokers.live.venue import Standing
 from trading.brackets import Bracket
 from trading.errors import ArenaError
 from trading.events import CancelReason
-from trading.money import plain
+from trading.money import ZERO, plain
 from trading.orders import Leg
 from trading.venue_refs import Doubt
+
+# What a hand at the venue can change of an entry that rests.
+RESTS_WITH = ("units", "entry_price", "stop_loss_price", "take_profit_price", "trailing_stop_distance")
+_EXITS = {"take_profit_price": "take profit", "trailing_stop_distance": "trailing stop"}
 
 # How long a thing that is missing at the venue must be missing.
 MISSED_S = 2.0
@@ -82,17 +86,25 @@ def with_prices_of(standing: Standing, bracket: Bracket) -> tuple[Bracket, dict[
 
 def _entry(bracket: Bracket, standing: Standing) -> list[Difference]:
     """In what an entry rests otherwise than it was given. Its exits count while nothing has filled: afterwards they are told one by one."""
-    changed = bracket if bracket.filled_units else with_prices_of(standing, bracket)[0]
+    changed, on_fill = (bracket, None) if bracket.filled_units else (with_prices_of(standing, bracket)[0], standing.on_fill)
     there = replace(changed.order, units=plain(bracket.filled_units + standing.remaining_units))
-    told = [
-        f"{name} {getattr(there, name)}, not {getattr(bracket.order, name)}"
-        for name in ("units", "entry_price", "stop_loss_price", "take_profit_price")
-        if getattr(there, name) != getattr(bracket.order, name)
-    ]
-    if not told:
+    had_stop = has_stop = bool(there.stop_loss_price) and not bracket.venue.stop_removed
+    if on_fill is not None:
+        target = there.take_profit_price if on_fill.has_target else ZERO
+        there = replace(there, take_profit_price=target, trailing_stop_distance=on_fill.trailing_stop_distance)
+        has_stop = on_fill.has_stop and bool(there.stop_loss_price)
+    other = [name for name in RESTS_WITH if getattr(there, name) != getattr(bracket.order, name)]
+    changes = [f"{name} {value}, not {getattr(bracket.order, name)}" for name in other if (value := getattr(there, name))]
+    missing = [f"its {_EXITS.get(name, name)}" for name in other if not getattr(there, name)]
+    if has_stop and bracket.venue.stop_removed:
+        changes.append("its stop loss again")
+    if had_stop and not has_stop:
+        missing.append("its stop loss, so what fills of it has none")
+    if not changes and not missing:
         return []
-    text = f"{bracket.order_id}: its entry rests at the venue with {'; '.join(told)}"
-    return [Difference(text=text, fact=EntryChanged(client_id=bracket.venue.client_id, order=there), is_sure=False)]
+    ways = [f"{word} {joined}" for word, joined in (("with", "; ".join(changes)), ("without", " and ".join(missing))) if joined]
+    fact = EntryChanged(client_id=bracket.venue.client_id, order=there, has_stop=has_stop or not there.stop_loss_price)
+    return [Difference(text=f"{bracket.order_id}: its entry rests at the venue {', '.join(ways)}", fact=fact, is_sure=False)]
 
 
 def _legs(bracket: Bracket, standing: Standing) -> list[Difference]:

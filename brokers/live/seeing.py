@@ -9,11 +9,11 @@ from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
 from brokers.live.plan import is_conclusive, landing_ns
 from brokers.live.reconcile import MISSED_S, differences, gone, with_prices_of
-from brokers.live.venue import Sighting, Standing, VenuePolicy
+from brokers.live.venue import Exits, Sighting, Standing, VenuePolicy
 from brokers.live.waiting import Waiting
 from runtime.clock import NS_PER_S
 from trading import events
-from trading.brackets import Bracket
+from trading.brackets import ARENA, Bracket, Protection
 from trading.errors import StateConflict
 from trading.events import CancelReason
 from trading.money import ZERO
@@ -77,6 +77,7 @@ class Seeing:
         if standing.remaining_units and not current.remaining_units:
             self._rests_after_all(current, now_ns)
             return
+        self._note_bare(current, standing)
         self.compare(current, standing, now_ns, begun_ns)
         self._still_working(current.n, now_ns)
         self._nothing_is_out(current.n)
@@ -98,6 +99,16 @@ class Seeing:
                 self._account.book.must_compare = True
 
     # ── inside ──
+
+    def _note_bare(self, bracket: Bracket, standing: Standing) -> None:
+        """See whether an entry that brings its exits has filled without: a hand took them off before it was noticed. The stop is placed next.
+
+        Exits that are orders of their own (``releases``) may only be late.
+        """
+        is_bare = bracket.position_units and bracket.protection is Protection.NONE and standing.position_units and standing.stop is None
+        brings = self._account.capability(bracket.instrument).exits is Exits.ATTACHED and not self._policy.releases
+        is_wanted = bracket.origin == ARENA and bracket.stop_price and not bracket.venue.leg_refs and not bracket.venue.stop_removed
+        self._account.notes_of(bracket.n).filled_bare = bool(is_bare and brings and is_wanted)
 
     def _is_lost(self, bracket: Bracket, why: str, now_ns: int, begun_ns: int) -> None:
         """The venue cannot say any more what became of it: a person has to, and says so by asking for its end, which nothing stands against there."""

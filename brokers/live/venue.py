@@ -41,11 +41,11 @@ from brokers.live.facts import (
     Remembered,
     Unplaced,
 )
+from brokers.live.standing import OnFill, Standing
 from trading.brackets import Protection
-from trading.events import CancelReason
 from trading.instruments import Instrument, Side
 from trading.orders import BracketOrder, EntryType
-from trading.venue_refs import StandingLeg, VenueRefs
+from trading.venue_refs import VenueRefs
 
 __all__ = [
     "Amendment",
@@ -62,6 +62,7 @@ __all__ = [
     "LegGone",
     "LegStands",
     "NotSent",
+    "OnFill",
     "Remembered",
     "Sighting",
     "Standing",
@@ -186,24 +187,6 @@ class VenueAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How one bracket stands at the venue now. ``remaining_units`` 0: the entry is done, one way or another.
-
-    ``stop`` and ``target``: the exits that work now; attached ones that wait for the entry have ``units`` 0. ``average_price`` of the entry where
-    something has filled. ``ended`` is why the entry ended without filling whole, where the venue says.
-    """
-
-    remaining_units: Decimal
-    position_units: Decimal
-    average_price: Decimal | None = None
-    entry_price: Decimal | None = None
-    expires_ns: int | None = None
-    stop: StandingLeg | None = None
-    target: StandingLeg | None = None
-    ended: CancelReason | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
     """One look at one bracket: every fact the venue can still give about it (told before or not), then how it stands.
 
@@ -243,6 +226,7 @@ class VenueSnapshot:
     account: VenueAccount
     cursor: str
     unreadable: Sequence[str] = ()  # a sentence for each thing that belongs to none of the Targets and cannot be read; people are told once
+    unclear: Mapping[str, str] = field(default_factory=dict)  # the same of Targets, by ``client_id``: they have no sighting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

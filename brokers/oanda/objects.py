@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from brokers.live.venue import VenueAccount
+from brokers.live.venue import OnFill, VenueAccount
 from brokers.oanda import wire
 from brokers.oanda.memory import KnownOrder, KnownTrade, Role
 from brokers.oanda.transactions import EXIT_ROLES, client_id_of
@@ -31,7 +31,8 @@ _GUARANTEED_KEY = "guaranteedStopLossOrder"
 class VenueOrder:
     """An order. ``price`` is its trigger, of a trailing stop where it stands now, 0 where the venue does not say; an absent id is empty.
 
-    ``stop_on_fill`` and ``target_on_fill`` are the prices at which a waiting entry will get its exits, 0 for none.
+    ``stop_on_fill`` and ``target_on_fill`` are the prices at which a waiting entry will get its exits, 0 where none is known; ``on_fill`` is which
+    exits it will get.
     """
 
     order_id: str
@@ -45,6 +46,7 @@ class VenueOrder:
     expires_ns: int | None = None
     stop_on_fill: Decimal = ZERO
     target_on_fill: Decimal = ZERO
+    on_fill: OnFill | None = None
     trade_id: str = ""
     filling_id: str = ""
     cancelling_id: str = ""
@@ -122,8 +124,9 @@ def read_order(data: Json) -> VenueOrder:
         price=wire.number_or(data, "trailingStopValue" if trailing else "price", ZERO),
         entry_type=_ENTRIES.get(kind, EntryType.LIMIT),
         expires_ns=wire.time_ns(data, "gtdTime") if data.get("gtdTime") is not None else None,
-        stop_on_fill=_price_on_fill(data, "stopLossOnFill"),
+        stop_on_fill=_price_on_fill(data, "stopLossOnFill") or _price_on_fill(data, "guaranteedStopLossOnFill"),
         target_on_fill=_price_on_fill(data, "takeProfitOnFill"),
+        on_fill=_on_fill(data) if is_entry else None,
         trade_id="" if is_entry else wire.identity(data, "tradeID"),
         filling_id=wire.identity_or_none(data, "fillingTransactionID") or "",
         cancelling_id=wire.identity_or_none(data, "cancellingTransactionID") or "",
@@ -158,6 +161,15 @@ def _price_on_fill(data: Json, key: str) -> Decimal:
     """Of an exit that a hand at the venue asked for by its distance, 0: where it will stand is not known."""
     details = wire.part_or_none(data, key)
     return ZERO if details is None else wire.number_or(details, "price", ZERO)
+
+
+def _on_fill(data: Json) -> OnFill:
+    """A trailing stop alone is no stop here: where it will stand is not what was agreed to be lost."""
+    trailing = wire.part_or_none(data, "trailingStopLossOnFill")
+    distance = None if trailing is None else wire.number_or(trailing, "distance", ZERO) or None
+    stops = [wire.part_or_none(data, key) for key in ("stopLossOnFill", "guaranteedStopLossOnFill")]
+    has_target = wire.part_or_none(data, "takeProfitOnFill") is not None
+    return OnFill(has_stop=any(stop is not None for stop in stops), has_target=has_target, trailing_stop_distance=distance)
 
 
 def _embedded_exits(data: Json) -> dict[Role, VenueOrder]:

@@ -53,6 +53,7 @@ def standing_of(entries: Sequence[VenueOrder], trades: Sequence[VenueTrade], end
         stop=_leg((trade, trade.stop) for trade in trades) or _waiting_leg(waiting.stop_on_fill if waiting else ZERO),
         target=_leg((trade, trade.target) for trade in trades) or _waiting_leg(waiting.target_on_fill if waiting else ZERO),
         ended=ended,
+        on_fill=waiting.on_fill if waiting else None,
     )
 
 

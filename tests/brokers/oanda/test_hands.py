@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.settings import Settings
-from tests.brokers.desk_kit import GRANTED, Caller, events_of
+from tests.brokers.desk_kit import GRANTED, Caller, event, events_of
 from tests.brokers.oanda.conftest import Live
 from tests.brokers.oanda.kit import WAIT_S, quote
 from tests.venues.oanda import closing, placing
@@ -24,6 +24,13 @@ TICKET: dict[str, object] = {
     "take_profit_price": 1.17,
     "client_order_id": "a1",
 }
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second look that a change by hand is believed after comes at once."""
+    monkeypatch.setattr("brokers.live.seeing.MISSED_S", 0.1)
+    monkeypatch.setattr("brokers.live.listening.COMPARE_S_MIN", 0.1)
 
 
 async def place(ask: Caller) -> str:
@@ -62,6 +69,71 @@ async def test_units_of_a_waiting_entry_changed_at_the_venue_are_shown(live: Liv
         assert "units 60, not 100" in (await differences(settings, "its entry rests"))[0]
         quote(sim, "1.16500", "1.16510")
         await until(ask, order_id, status="OPEN", position_units=60)
+
+
+def replace_entry(sim: SimulatedVenue, **exits: object) -> None:
+    """A hand at the venue replaces the entry that waits by one with these exits and no others."""
+    (pending,) = sim.account.pending.values()
+    body = {"type": "LIMIT", "instrument": "EUR_USD", "units": "100", "price": "1.1655", **exits}
+    placing.replace(sim.account, str(pending.id), {"order": body})
+
+
+def exits_at(sim: SimulatedVenue) -> dict[str, Decimal | None]:
+    return {order.type: order.request.price or order.request.distance for order in sim.account.pending.values()}
+
+
+async def test_a_stop_taken_off_a_waiting_entry_is_told_then_and_rung_for_and_restored_when_it_fills(
+    live: Live, sim: SimulatedVenue, settings: Settings
+) -> None:
+    async with live() as (_, ask):
+        order_id = await place(ask)
+        replace_entry(sim, takeProfitOnFill={"price": "1.17"})
+        (told,) = await differences(settings, "its entry rests")
+        assert told == f"{order_id}: its entry rests at the venue without its stop loss, so what fills of it has none"
+        off = [each for each in await events_of(settings, "oanda") if each.type == "order_cancelled"]
+        assert [(each.payload["leg"], each.payload["reason"], each.payload["status"]) for each in off] == [("stop_loss", "venue", "PENDING")]
+        quote(sim, "1.16500", "1.16510")
+        assert (await event(settings, "protection_lost")).payload["order_id"] == order_id
+        await until(ask, order_id, status="OPEN", protection="venue")
+        await event(settings, "protection_restored")
+        assert exits_at(sim) == {"STOP_LOSS": Decimal("1.16"), "TAKE_PROFIT": Decimal("1.17")}
+
+
+async def test_a_stop_put_back_on_a_waiting_entry_is_no_alarm(live: Live, sim: SimulatedVenue, settings: Settings) -> None:
+    async with live() as (_, ask):
+        order_id = await place(ask)
+        replace_entry(sim, takeProfitOnFill={"price": "1.17"})
+        await differences(settings, "without its stop loss")
+        replace_entry(sim, takeProfitOnFill={"price": "1.17"}, stopLossOnFill={"price": "1.159"})
+        await until(ask, order_id, stop_loss_price=1.159)
+        quote(sim, "1.16500", "1.16510")
+        await until(ask, order_id, status="OPEN", protection="venue")
+        assert not [each for each in await events_of(settings, "oanda") if each.type == "protection_lost"]
+
+
+async def test_an_entry_that_fills_before_its_missing_stop_was_noticed_is_rung_for_and_guarded_all_the_same(
+    live: Live, sim: SimulatedVenue, settings: Settings
+) -> None:
+    async with live() as (_, ask):
+        order_id = await place(ask)
+        replace_entry(sim)
+        quote(sim, "1.16500", "1.16510")
+        await until(ask, order_id, status="OPEN", protection="venue")
+        assert (await event(settings, "protection_lost")).payload["order_id"] == order_id
+        assert exits_at(sim) == {"STOP_LOSS": Decimal("1.16"), "TAKE_PROFIT": Decimal("1.17")}
+
+
+async def test_a_target_and_a_trailing_stop_taken_off_a_waiting_entry_are_gone_here_too(live: Live, sim: SimulatedVenue, settings: Settings) -> None:
+    async with live() as (_, ask):
+        placed = await ask("order.place", {**TICKET, "trailing_stop_distance": 0.004}, GRANTED)
+        replace_entry(sim, stopLossOnFill={"price": "1.16"})
+        order = await until(ask, placed["order_id"], take_profit_price=None, trailing_stop_distance=None)
+        changes = [each["payload"]["changes"] for each in order["events"] if each["type"] == "order_modified"]
+        assert changes == [{"take_profit_price": {"from": 1.17, "to": None}, "trailing_stop_distance": {"from": 0.004, "to": None}}]
+        assert await differences(settings, "without its take profit and its trailing stop")
+        quote(sim, "1.16500", "1.16510")
+        await until(ask, placed["order_id"], status="OPEN", protection="venue")
+        assert exits_at(sim) == {"STOP_LOSS": Decimal("1.16")}
 
 
 async def away(live: Live) -> str:

@@ -1,0 +1,36 @@
+"""How a bracket stands at a venue at one moment, as a look shows it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trading.events import CancelReason
+from trading.venue_refs import StandingLeg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnFill:
+    """Which exits a waiting entry will get when it fills, as the venue has it: a hand there can take any of them off."""
+
+    has_stop: bool
+    has_target: bool
+    trailing_stop_distance: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How one bracket stands at the venue now. ``remaining_units`` 0: the entry is done, one way or another.
+
+    ``stop`` and ``target``: the exits that work now; attached ones that wait for the entry have ``units`` 0. ``average_price`` of the entry where
+    something has filled. ``ended`` is why the entry ended without filling whole, where the venue says. ``on_fill`` of an entry of which nothing has
+    filled, None where the venue does not say.
+    """
+
+    remaining_units: Decimal
+    position_units: Decimal
+    average_price: Decimal | None = None
+    entry_price: Decimal | None = None
+    expires_ns: int | None = None
+    stop: StandingLeg | None = None
+    target: StandingLeg | None = None
+    ended: CancelReason | None = None
+    on_fill: OnFill | None = None
