@@ -47,6 +47,8 @@ class Limits:
         self._checks = risk.checks_of(limits)
         self._instruments = instruments
         window_s = int(limits.duplicate_window_s or 0) + 1
+        # Whether anything hangs on the day's result.
+        self.counts_days = limits.counts_days
         self._counts_orders = limits.orders_per_minute_max is not None or limits.duplicate_window_s is not None
         self._keep_s = max(60, window_s)
         self._recent = RecentOrders(self._keep_s)
@@ -57,11 +59,6 @@ class Limits:
         self._heard: dict[str, DayResult | None] = dict.fromkeys(others)
         self._kept: dict[str, DayResult | None] = {}
         self.day_result: DayResult | None = None
-
-    @property
-    def counts_days(self) -> bool:
-        """Whether anything hangs on the day's result."""
-        return self.settings.counts_days
 
     def restore(self, db: ledger.Db, now_ns: int) -> None:
         """Go on from the store."""
@@ -87,7 +84,7 @@ class Limits:
             state = self._state(order, broker, marks, last_minute, same_order_s)
         else:
             state = self._state(order, broker, marks)
-        if self.settings.counts_days:
+        if self.counts_days:
             own = self._own_day(state.exposure.equity, now_ns)
             total = total_of(own, self._heard.values())
             if total is None and self.settings.daily_loss_total_max is not None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from trading.instruments import Side
 from trading.money import ZERO, plain
-from trading.orders import BracketOrder, CloseReason, EntryType, Leg, OrderStatus
+from trading.orders import FINAL_STATUSES, BracketOrder, CloseReason, EntryType, Leg, OrderStatus
 from trading.venue_refs import VenueRefs
 
 # An average price is shown with this many decimals more than the instrument's own prices.
@@ -111,7 +111,7 @@ class Bracket:
     @property
     def remaining_units(self) -> Decimal:
         """Units of the entry that may still fill."""
-        return ZERO if self.entry_cancelled or self.status.is_final else self.order.units - self.filled_units
+        return ZERO if self.entry_cancelled or self.status in FINAL_STATUSES else self.order.units - self.filled_units
 
     @property
     def average_entry_price(self) -> Decimal | None:
@@ -129,7 +129,7 @@ class Bracket:
 
     @property
     def is_final(self) -> bool:
-        return self.status.is_final
+        return self.status in FINAL_STATUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from operator import attrgetter
 
 from trading.errors import InvalidRequest, OrderDenied
 from trading.instruments import Side
-from trading.money import plain
 
 __all__ = [
+    "FINAL_STATUSES",
     "TTL_MIN_DEFAULT",
     "BracketOrder",
     "CloseReason",
@@ -61,10 +61,10 @@ class OrderStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether nothing can happen to the bracket any more."""
-        return self in _FINAL
+        return self in FINAL_STATUSES
 
 
-_FINAL = frozenset({OrderStatus.CLOSED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.VOID})
+FINAL_STATUSES = frozenset({OrderStatus.CLOSED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.VOID})
 
 
 class CloseReason(StrEnum):
@@ -179,20 +179,14 @@ class BracketOrder:
 
 
 def canonical_hash(order: BracketOrder) -> str:
-    """A hex digest of what is ordered, whatever way its numbers were written and without the id it was sent under.
+    """A hex digest of what is ordered, without the id it was sent under.
 
-    Two requests with one ``client_order_id`` and the same hash are one order; with another hash they are a mistake (422 ``IDEMPOTENCY_MISMATCH``).
+    ``check_ticket`` leaves numbers plain, so it is the same whatever way they were written. Two requests with one ``client_order_id`` and the same
+    hash are one order; with another hash they are a mistake (422 ``IDEMPOTENCY_MISMATCH``).
     """
-    values = zip(_HASHED_FIELDS, _hashed_values(order), strict=True)
-    parts = [f"{name}={_canonical(value) if type(value) is Decimal else value}" for name, value in values]
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def _canonical(number: Decimal) -> str:
-    """One text for one number. Most are plain already, and their text shows it: no exponent, no zero at the end of a fraction."""
-    text = str(number)
-    return str(plain(number)) if "E" in text or (text[-1] == "0" and "." in text) else text
+    return hashlib.blake2b((_HASHED_TEXT % _hashed_values(order)).encode(), digest_size=16).hexdigest()
 
 
 _HASHED_FIELDS = tuple(field.name for field in fields(BracketOrder) if field.name != "client_order_id")
 _hashed_values = attrgetter(*_HASHED_FIELDS)
+_HASHED_TEXT = "\n".join(f"{name}=%s" for name in _HASHED_FIELDS)

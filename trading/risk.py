@@ -126,8 +126,8 @@ def _notional(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None
 
 
 def _orders(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
-    _at_most("open_orders_max", Decimal(state.exposure.open_orders + 1), limits.open_orders_max, "open orders")
-    _at_most("orders_per_minute_max", Decimal(state.orders_last_minute + 1), limits.orders_per_minute_max, "orders a minute")
+    _at_most("open_orders_max", state.exposure.open_orders + 1, limits.open_orders_max, "open orders")
+    _at_most("orders_per_minute_max", state.orders_last_minute + 1, limits.orders_per_minute_max, "orders a minute")
     window = limits.duplicate_window_s
     if window and state.same_order_s is not None and state.same_order_s < window:
         raise _denied(
@@ -168,9 +168,9 @@ def _collar(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
 
 
 def _per_trade(order: BracketOrder, state: RiskState, limits: RiskLimits) -> None:
-    risk, currency = risk_money(order, state), state.exposure.currency
-    _money_at_most("risk_per_trade_max", risk, limits.risk_per_trade_max, f"{currency} at risk in one trade")
-    percent = limits.risk_per_trade_pct_max
+    risk, percent = risk_money(order, state), limits.risk_per_trade_pct_max
+    if limits.risk_per_trade_max is not None:
+        _money_at_most("risk_per_trade_max", risk, limits.risk_per_trade_max, f"{state.exposure.currency} at risk in one trade")
     if percent is None:
         return
     of_equity = _of_equity(risk, state.exposure.equity)
@@ -220,8 +220,9 @@ def _entry_price(order: BracketOrder, state: RiskState) -> Decimal | None:
 
 def _rate(order: BracketOrder, state: RiskState) -> Decimal | None:
     """The account's rate; before the first quote, that of the order itself where the account's money is what the instrument trades."""
-    if state.exposure.rate is not None or state.instrument.base != state.exposure.currency:
-        return state.exposure.rate
+    rate, currency = state.exposure.rate, state.exposure.currency
+    if rate is not None or state.instrument.base != currency:
+        return rate
     return 1 / (order.entry_price or order.take_profit_price)
 
 
@@ -249,8 +250,9 @@ def _money_at_most(name: str, value: Decimal | None, limit: Decimal | None, what
     _at_most(name, value, limit, what)
 
 
-def _at_most(name: str, value: Decimal | None, limit: Decimal | None, what: str) -> None:
-    if limit is not None and value is not None and value > limit:
+def _at_most(name: str, number: Decimal | int | None, limit: Decimal | None, what: str) -> None:
+    if limit is not None and number is not None and number > limit:
+        value = Decimal(number)
         shown = value if not value.is_finite() or value == value.to_integral_value() else round(value, 2)
         raise _denied(
             name, shown if shown.is_finite() else None, limit, f"{shown} {what} {'is' if shown == 1 else 'are'} more than the {limit} allowed"

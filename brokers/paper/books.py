@@ -9,9 +9,8 @@ So the sums never drift from the brackets, a restart rebuilds them by adding up,
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from decimal import Decimal
-from operator import attrgetter
+from operator import add, sub
 from typing import NamedTuple
 
 from brokers.paper.config import PaperAccountConfig
@@ -21,8 +20,7 @@ from trading.instruments import Instrument, Instruments, Side
 from trading.money import ZERO, book, plain
 
 
-@dataclass(slots=True)
-class Share:
+class Share(NamedTuple):
     """What open brackets of one instrument add up to. Costs, values and holds are in the quote currency, ``hold_base`` in base units."""
 
     long_units: Decimal = ZERO
@@ -37,15 +35,13 @@ class Share:
     pending_orders: int = 0
     open_trades: int = 0
 
-    def change(self, old: "Share", new: "Share") -> None:
-        """Take ``old`` off and put ``new`` on."""
-        for name, was, becomes in zip(_SUMS, _sums(old), _sums(new), strict=True):
-            if was != becomes:
-                setattr(self, name, getattr(self, name) - was + becomes)
+    def plus(self, other: "Share") -> "Share":
+        return Share._make(map(add, self, other))
+
+    def less(self, other: "Share") -> "Share":
+        return Share._make(map(sub, self, other))
 
 
-_SUMS = tuple(field.name for field in fields(Share))
-_sums = attrgetter(*_SUMS)
 _NOTHING = Share()
 
 
@@ -59,13 +55,14 @@ def share_of(bracket: Bracket, instrument: Instrument) -> Share:
         return _NOTHING
     position, remaining = bracket.position_units, bracket.remaining_units
     price, taker = bracket.reserve_price, instrument.taker_fee_rate
-    if bracket.side is Side.BUY:
+    pending_value = remaining * price
+    if bracket.order.side is Side.BUY:
         return Share(
             long_units=position,
             long_cost=bracket.open_cost,
             buy_pending=remaining,
-            pending_value=remaining * price,
-            hold_quote=remaining * price * (1 + taker),
+            pending_value=pending_value,
+            hold_quote=pending_value * (1 + taker),
             hold_base=position,
             pending_orders=1 if remaining else 0,
             open_trades=1 if position else 0,
@@ -75,7 +72,7 @@ def share_of(bracket: Bracket, instrument: Instrument) -> Share:
         short_units=position,
         short_cost=bracket.open_cost,
         sell_pending=remaining,
-        pending_value=remaining * price,
+        pending_value=pending_value,
         hold_quote=position * buy_back + remaining * max(ZERO, buy_back - price * (1 - taker)),
         hold_base=remaining,
         pending_orders=1 if remaining else 0,
@@ -118,11 +115,11 @@ class Books:
 
     def change(self, old: Bracket | None, new: Bracket) -> None:
         """Replace what ``old`` added to the sums by what ``new`` adds."""
-        instrument = self._instruments[new.instrument]
-        share = self.shares.get(new.instrument)
-        if share is None:
-            share = self.shares[new.instrument] = Share()
-        share.change(_NOTHING if old is None else share_of(old, instrument), share_of(new, instrument))
+        name = new.order.instrument
+        instrument, share = self._instruments[name], self.share(name)
+        if old is not None:
+            share = share.less(share_of(old, instrument))
+        self.shares[name] = share.plus(share_of(new, instrument))
 
     def settle(self, realized_pnl: Decimal, fee: Decimal) -> None:
         """Book what one fill realised and cost."""
@@ -207,8 +204,10 @@ class Books:
         """What is set aside for these units at ``price``: for the larger side alone, since the two cannot both lose. None while no quote converts."""
         if not self.config.on_margin or instrument.margin_rate is None:
             return ZERO
-        rate = self._market.rate(instrument.quote, self.currency)
-        return None if rate is None else book(max(long_units, short_units) * price * instrument.margin_rate * rate)
+        rate, larger = self._market.rate(instrument.quote, self.currency), max(long_units, short_units)
+        if rate is None:
+            return None
+        return book(larger * price * instrument.margin_rate * rate) if larger else ZERO
 
     def margin_after(self, instrument: Instrument, side: Side, units: Decimal, price: Decimal) -> Decimal | None:
         """By how much the margin used grows when ``units`` more are held on ``side``."""
@@ -225,15 +224,17 @@ class Books:
 
     def notional(self, name: str) -> Decimal | None:
         """The same as money: what is held at mid, what rests at its price; None while no quote converts."""
-        share, standing = self.share(name), self._market.standing(name)
-        held = share.long_units + share.short_units
-        if not held and not share.pending_value:
+        share = self.share(name)
+        held, value = share.long_units + share.short_units, share.pending_value
+        if not held and not value:
             return ZERO
         rate = self._market.rate(self._instruments[name].quote, self.currency)
         if rate is None:
             return None
-        value = held * standing.quote.mid if standing is not None else share.long_cost + share.short_cost
-        return (value + share.pending_value) * rate
+        if held:
+            standing = self._market.standing(name)
+            value += held * standing.quote.mid if standing is not None else share.long_cost + share.short_cost
+        return value * rate
 
     def record(self) -> dict[str, object]:
         """What a store keeps; everything else follows from the brackets."""

@@ -102,9 +102,10 @@ def check_affordable(state: State, instrument: Instrument, before: Bracket | Non
 
 
 def _check_margin(state: State, instrument: Instrument, before: Bracket | None, after: Bracket) -> None:
-    if not after.remaining_units or (before is not None and before.reserve_price == after.reserve_price):
+    units = after.remaining_units
+    if not units or (before is not None and before.reserve_price == after.reserve_price):
         return
-    more = state.books.margin_after(instrument, after.side, after.remaining_units, after.reserve_price)
+    more = state.books.margin_after(instrument, after.order.side, units, after.reserve_price)
     valuation = state.books.valuation()
     free = valuation.equity - valuation.margin_used
     if more is not None and more > free:

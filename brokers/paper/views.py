@@ -110,15 +110,20 @@ def preview(state: State, order: BracketOrder) -> Preview:
 def exposure(state: State, name: str) -> Exposure:
     """What the risk limits look at before an order in instrument ``name``; costs the same however many orders rest."""
     books = state.books
-    notionals = {each: books.notional(each) for each in books.shares}
+    open_orders, instrument_notional = 0, books.notional(name)
+    total_notional: Decimal | None = ZERO
+    for each, share in books.shares.items():
+        open_orders += share.pending_orders
+        more = instrument_notional if each == name else books.notional(each)
+        total_notional = None if total_notional is None or more is None else total_notional + more
     return Exposure(
         currency=books.currency,
         equity=books.valuation().equity,
         rate=state.market.rate(state.instruments[name].quote, books.currency),
-        open_orders=sum(share.pending_orders for share in books.shares.values()),
+        open_orders=open_orders,
         instrument_units=books.units(name),
-        instrument_notional=notionals.get(name, ZERO),
-        total_notional=None if None in notionals.values() else sum((value for value in notionals.values() if value is not None), ZERO),
+        instrument_notional=instrument_notional,
+        total_notional=total_notional,
     )
 
 
