@@ -42,6 +42,7 @@ _SEPARATORS = re.compile(r"[_-]")
 # Past this a number is no price or size of ours; it is written short so that a comment stays a line.
 _READABLE_MAX = Decimal(10) ** 15
 _READABLE_MIN = Decimal("1e-10")
+_THOUSANDS = tuple(f",.{places}f" for places in range(9))
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
@@ -65,8 +66,8 @@ def fixed(value: Decimal, places: int) -> str:
     """The number with thousands separators and ``places`` decimals; never "-0.00"."""
     if abs(value) >= _READABLE_MAX:
         return f"{value:.3e}"
-    text = f"{value:,.{places}f}"
-    return text.lstrip("-") if not text.strip("-0.,") else text
+    text = format(value, _THOUSANDS[places] if places < len(_THOUSANDS) else f",.{places}f")
+    return text.lstrip("-") if text[0] == "-" and not text.strip("-0.,") else text
 
 
 def price(instrument: str, value: Decimal) -> str:
@@ -74,10 +75,11 @@ def price(instrument: str, value: Decimal) -> str:
     text = plain(value)
     if "e" in text:
         return text
-    shown = len(text.partition(".")[2])
-    return fixed(value, max(shown, _price_places(instrument))).replace(",", "")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.ljust(_price_places(instrument), '0')}"
 
 
+@lru_cache(_INSTRUMENTS_MAX)
 def _price_places(instrument: str) -> int:
     pip = _pip(instrument)
     if pip is not None:
@@ -104,14 +106,20 @@ def distance(instrument: str, start: Decimal, end: Decimal) -> str:
 
 def money(instrument: str, value: Decimal) -> str:
     """An amount of the instrument's quote currency without its sign: "0.55 USD", "5,500 JPY", or "less than 0.01 USD" where it rounds to nothing."""
-    quote = currencies(instrument)[1]
-    places = 0 if quote in _WHOLE_UNIT_FIAT else 2 if quote in _IN_CENTS else 8
+    quote, places, smallest = _unit(instrument)
     size = abs(value)
-    smallest = Decimal(1).scaleb(-places)
     text = f"less than {smallest:f}" if 0 < size < smallest / 2 else fixed(size, places)
     if places == 8 and "." in text and not text.startswith("less"):
         text = text.rstrip("0").rstrip(".")
     return f"{text} {quote}".rstrip()
+
+
+@lru_cache(_INSTRUMENTS_MAX)
+def _unit(instrument: str) -> tuple[str, int, Decimal]:
+    """The quote currency, how many decimals an amount of it has, and the smallest amount these can show."""
+    quote = currencies(instrument)[1]
+    places = 0 if quote in _WHOLE_UNIT_FIAT else 2 if quote in _IN_CENTS else 8
+    return quote, places, Decimal(1).scaleb(-places)
 
 
 def result(value: Decimal) -> str:

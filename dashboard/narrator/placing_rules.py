@@ -5,6 +5,7 @@ from decimal import Decimal
 from dashboard.narrator import figures
 from dashboard.narrator.state import KnownOrder, changes
 from dashboard.narrator.telling import Told, Turn, loss_at_stop, sentences, side_of
+from dashboard.narrator.wording import choice
 
 _LABELS = {
     "entry_price": "entry",
@@ -34,7 +35,13 @@ def _lead(turn: Turn, order: KnownOrder) -> str:
             f"{side.capitalize()} {what}, no haggling over the price.",
         )
     waits = f"{'arms at' if order.entry_type == 'stop' else 'waits at'} {figures.price(order.instrument, order.entry)}"
-    return turn.pick("lead", f"{side.capitalize()} {what} {waits}.", f"{what}, {side}: {waits}.", f"An order to go {side} {what} {waits}.")
+    match choice(turn.event, "lead", 3):
+        case 0:
+            return f"{side.capitalize()} {what} {waits}."
+        case 1:
+            return f"{what}, {side}: {waits}."
+        case _:
+            return f"An order to go {side} {what} {waits}."
 
 
 def _reward_to_risk(turn: Turn, order: KnownOrder) -> str | None:
@@ -42,14 +49,15 @@ def _reward_to_risk(turn: Turn, order: KnownOrder) -> str | None:
     if entry is None or stop is None or target is None or entry == stop:
         return None
     risk, reward = abs(entry - stop), abs(target - entry)
-    ratio, needed = figures.fixed(reward / risk, 2), figures.fixed(100 * risk / (risk + reward), 0)
-    lose, win = figures.distance(order.instrument, entry, stop), figures.distance(order.instrument, entry, target)
-    return turn.pick(
-        "ratio",
-        f"{win} to win, {lose} to lose: {ratio} to 1.",
-        f"Reward to risk {ratio}, with the stop {lose} away.",
-        f"{lose} to the stop, {win} to the target: {ratio} to 1, even at {needed}% right.",
-    )
+    ratio, lose = figures.fixed(reward / risk, 2), figures.distance(order.instrument, entry, stop)
+    chosen = choice(turn.event, "ratio", 3)
+    if chosen == 1:
+        return f"Reward to risk {ratio}, with the stop {lose} away."
+    win = figures.distance(order.instrument, entry, target)
+    if chosen == 0:
+        return f"{win} to win, {lose} to lose: {ratio} to 1."
+    needed = figures.fixed(100 * risk / (risk + reward), 0)
+    return f"{lose} to the stop, {win} to the target: {ratio} to 1, even at {needed}% right."
 
 
 def _loss(turn: Turn, order: KnownOrder, units: Decimal | None) -> str | None:

@@ -6,6 +6,7 @@ without it. Text is made printable and cut here, once; it stays text (``<b>`` is
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -39,6 +40,8 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     def word(self, key: str, chars_max: int = WORD_CHARS_MAX) -> str | None:
         """The field as printable text, or None where it is no text or empty."""
         value = self.payload.get(key)
+        if type(value) is str and 0 < len(value) <= chars_max and value.isprintable():
+            return value
         return clean(value, chars_max) if isinstance(value, str) and value else None
 
     def number(self, key: str) -> Decimal | None:
@@ -53,7 +56,15 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
 
 def number(value: object) -> Decimal | None:
     """``value`` exactly as its shortest digits say, or None where it is no finite number (a bool is none)."""
+    if type(value) is float and value:
+        return _of_float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return None
     exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    return exact if exact.is_finite() else None
+
+
+@lru_cache(4096)  # prices lie on ticks and sizes are round: few are new. Not for 0.0, which would be -0.0's too
+def _of_float(value: float) -> Decimal | None:
+    exact = Decimal(repr(value))
     return exact if exact.is_finite() else None

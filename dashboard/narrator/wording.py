@@ -12,5 +12,10 @@ from dashboard.narrator.reading import Happening
 
 def pick(event: Happening, slot: str, phrases: Sequence[str]) -> str:
     """The phrase this event has in this slot."""
+    return phrases[choice(event, slot, len(phrases))]
+
+
+def choice(event: Happening, slot: str, count: int) -> int:
+    """Which of ``count`` phrases this event has in this slot; for who would rather not write those it has not."""
     key = f"{event.source}|{event.epoch}|{event.seq}|{slot}".encode()
-    return phrases[int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) % len(phrases)]
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()) % count
