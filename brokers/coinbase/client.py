@@ -35,7 +35,7 @@ from brokers.coinbase.products import Product, product
 from brokers.coinbase.refusals import create_refusal
 from brokers.coinbase.rest import WRITE_S_MAX, Missing, Rest, in_path, read_or_doubt
 from brokers.coinbase.resting import Resting
-from brokers.coinbase.unreadable import UnreadableOrders
+from brokers.coinbase.unreadable import Unreadable, UnreadableThings
 from brokers.live.throttle import Priority
 from runtime.outbound import InDoubt
 from runtime.timestamps import to_text
@@ -73,12 +73,14 @@ class Client:
 
     Args:
         resting: every order that is shown passes through it, so that two looks are two looks whoever makes them.
+        boot_ns: CLOCK_BOOTTIME, from a ``runtime.clock.Clock``.
     """
 
-    def __init__(self, rest: Rest, resting: Resting) -> None:
+    def __init__(self, rest: Rest, resting: Resting, boot_ns: Callable[[], int]) -> None:
         self._rest = rest
         self._resting = resting
-        self.unreadable = UnreadableOrders()
+        self.unreadable = UnreadableThings(boot_ns, are_executions=False)
+        self.unreadable_fills = UnreadableThings(boot_ns, are_executions=True)
 
     async def create(
         self, create: Create, *, priority: Priority = Priority.ORDER, deadline_boot_ns: int | None = None, timeout_s: float = WRITE_S_MAX
@@ -166,14 +168,21 @@ class Client:
     async def fills(self, *, order_ids: Sequence[str] = (), since_ns: int | None = None) -> list[VenueFill]:
         """Executions, oldest first, each once; of ``order_ids``, or of everything traded at or after ``since_ns``.
 
+        Those that cannot be read are left out, and are ``unreadable_fills`` from then on.
+
         Raises:
             NotSent, InDoubt.
         """
         query = [("order_ids", order_id) for order_id in order_ids]
         if since_ns is not None:
             query.append(("start_sequence_timestamp", to_text(since_ns)))
-        found = await self._list("/orders/historical/fills", "fills", fill, query)
-        return sorted({one.entry_id: one for one in found}.values(), key=lambda one: (one.time_ns, one.entry_id))
+        found = await self._list("/orders/historical/fills", "fills", self._read_fill, query)
+        return sorted({one.entry_id: one for one in found if one is not None}.values(), key=lambda one: (one.time_ns, one.entry_id))
+
+    def forget_foreign(self, these: Sequence[Unreadable]) -> None:
+        """``these`` are of none of our brackets: those that have not been seen for long are forgotten."""
+        self.unreadable.forget_foreign(these)
+        self.unreadable_fills.forget_foreign(these)
 
     async def holdings(self) -> dict[str, Holding]:
         """What the account has, by currency; several wallets of one currency are added up.
@@ -240,6 +249,16 @@ class Client:
             self.unreadable.note(data, trouble)
             return None
         self.unreadable.forget(read.order_id)
+        return read
+
+    def _read_fill(self, data: object) -> VenueFill | None:
+        """One execution among others, None where it cannot be read. Raises Malformed when it is not even an object."""
+        try:
+            read = fill(data)
+        except Malformed as trouble:
+            self.unreadable_fills.note(data, trouble)
+            return None
+        self.unreadable_fills.forget(read.entry_id)
         return read
 
     async def _list(self, path: str, name: str, read: Callable[[object], ValueT], query: Sequence[tuple[str, str]]) -> list[ValueT]:

@@ -14,14 +14,16 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from brokers.coinbase.answers import VenueFill, VenueOrder
 from brokers.coinbase.client import Client
 from brokers.coinbase.family import Family, highest_part, refreshed
+from brokers.coinbase.ids import family_of
 from brokers.coinbase.kin import Kin
 from brokers.coinbase.rest import Missing
 from brokers.coinbase.together import Together
+from brokers.coinbase.unreadable import Unreadable
 from brokers.live.venue import Target
 from runtime.clock import NS_PER_S, Clock
 from runtime.outbound import InDoubt
@@ -55,13 +57,15 @@ _log = logging.getLogger(__name__)
 class Look:
     """The families asked about by client id, the working orders that belong to none, and of which brackets nothing can be said now, with why.
 
-    ``unreadable``: sentences about orders that belong to none of them and cannot be read.
+    ``unreadable``: orders and executions that belong to none of them and cannot be read; ``dark``: of those asked about, the ones of which something
+    cannot be read, with why.
     """
 
     families: Mapping[str, Family]
     others: Sequence[VenueOrder]
     unclear: Mapping[str, str]
-    unreadable: Sequence[str] = ()
+    unreadable: Sequence[Unreadable] = ()
+    dark: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -134,6 +138,7 @@ class Looking:
         look = await self._look(targets, with_working=True)
         if look.unclear:
             _log.warning("brackets could not be made out", extra={"client_ids": sorted(look.unclear)[:10], "brackets": len(look.unclear)})
+        self._client.forget_foreign(look.unreadable)
         return look
 
     async def one(self, target: Target) -> Family:
@@ -164,11 +169,11 @@ class Looking:
                 unclear[target.client_id] = "the venue no longer shows an order that it has shown before"
             if target.client_id not in self._sent:
                 self.sending(target.client_id, 0)
-        foreign = self._sort_unreadable(targets, families, unclear)
+        dark, foreign = self._sort_unreadable(targets, families, unclear)
         mine = {one.order_id for found in families.values() for one in found.orders}
         others = [one for one in orders.values() if one.order_id not in mine and not one.status.is_final]
         clear = {name: found for name, found in families.items() if name not in unclear}
-        return Look(families=clear, others=others, unclear=unclear, unreadable=foreign)
+        return Look(families=clear, others=others, unclear=unclear, unreadable=foreign, dark=dark)
 
     def knows_all(self, target: Target) -> bool:
         """Whether every order that was ever made for ``target`` is in the book: nothing is in doubt."""
@@ -188,14 +193,27 @@ class Looking:
         self._sort_unreadable([target], families, unclear)
         return _only(Look(families=families, others=(), unclear=unclear), target)
 
-    def _sort_unreadable(self, targets: Sequence[Target], families: Mapping[str, Family], unclear: dict[str, str]) -> list[str]:
-        """Brackets with an order that cannot be read are ``unclear``; what is said of the orders that are of none of ``targets``."""
-        foreign: list[str] = []
-        for one in self._client.unreadable:
-            of = [target.client_id for target in targets if one.is_of(target.client_id, _all_ids(target, families[target.client_id]))]
-            unclear |= dict.fromkeys(of, one.why)
-            foreign += [] if of else [one.why]
-        return foreign
+    def _sort_unreadable(
+        self, targets: Sequence[Target], families: Mapping[str, Family], unclear: dict[str, str]
+    ) -> tuple[dict[str, str], list[Unreadable]]:
+        """Brackets with something that cannot be read, which become ``unclear``, with why; and the things that are of none of ``targets``.
+
+        An execution says nothing against a bracket whose other executions add up.
+        """
+        orders, fills = self._client.unreadable, self._client.unreadable_fills
+        dark: dict[str, str] = {}
+        foreign: list[Unreadable] = []
+        if not orders and not fills:
+            return dark, foreign
+        not_whole = set(unclear)
+        by_family = {family_of(target.client_id): target.client_id for target in targets}
+        by_order = {order_id: target.client_id for target in targets for order_id in _all_ids(target, families[target.client_id])}
+        for one in (*orders, *fills):
+            of = one.of(by_family, by_order)
+            foreign += [] if of else [one]
+            dark |= dict.fromkeys(of & not_whole if one.is_execution else of, one.why)
+        unclear |= dark
+        return dark, foreign
 
     def _since_ns(self, target: Target) -> int | None:
         """Since when, by the venue's clock, an order of ``target`` may have been made that is not known yet; None when there is no such doubt."""
@@ -263,7 +281,7 @@ class Looking:
             for found in lacking:
                 families[found.client_id] = replace(found, fills=[one for one in fills if one.order_id in {order.order_id for order in found.orders}])
             lacking = [families[found.client_id] for found in lacking if families[found.client_id].not_whole]
-            if not lacking:
+            if all(self._cannot_be_read(found) for found in lacking):
                 break
             # Whichever of the two was read first may be the older one: read the totals again as well.
             for found in lacking:
@@ -271,6 +289,11 @@ class Looking:
                 families[found.client_id] = refreshed(found, fresh)
             lacking = [families[found.client_id] for found in lacking]
         return families, {found.client_id: "what an order says is filled and its executions do not agree yet" for found in lacking if found.not_whole}
+
+    def _cannot_be_read(self, found: Family) -> bool:
+        """Whether waiting brings nothing: it lacks executions, and one of them cannot be read."""
+        fills = self._client.unreadable_fills
+        return bool(fills) and any(fills.of_order(one.order_id) is not None for one in found.not_whole)
 
     async def _again(self, order: VenueOrder) -> VenueOrder:
         try:

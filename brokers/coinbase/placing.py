@@ -55,7 +55,7 @@ def nothing_sent() -> Iterator[None]:
     try:
         yield
     except InDoubt as error:
-        raise NotSent(message=f"nothing was sent, for what stands could not be seen: {error}") from error
+        raise NotSent(message=f"what stands at the venue could not be seen: {error}") from error
 
 
 class Placing:

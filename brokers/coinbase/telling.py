@@ -2,7 +2,8 @@
 
 What the channel or a list hints at is put on a list of orders that are due; for each, the order and its executions are read by REST, and everything
 known of it is told. An order stays due until its executions add up to what it says is filled, because the end of an entry must not be told before
-what it traded. Of one whose bracket is not known here nothing can be told, not even whether it is an entry or an exit: the core compares.
+what it traded; one of which an execution cannot be read is left to the core, which tells people and compares it no more. Of one whose bracket is not
+known here nothing can be told, not even whether it is an entry or an exit: the core compares.
 """
 
 import asyncio
@@ -71,6 +72,10 @@ class Telling:
         for one in fills:
             if one.entry_id not in self._told:
                 self._due.setdefault(one.order_id, self._context.clock.wall_ns())
+        for trouble in self._client.unreadable_fills:
+            if trouble.order_id and trouble.key not in self._told:
+                _put(self._told, trouble.key, None)
+                self._due.setdefault(trouble.order_id, self._context.clock.wall_ns())
 
     async def standing(self, orders: Sequence[VenueOrder]) -> list[Fact]:
         """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now."""
@@ -120,7 +125,13 @@ class Telling:
             self._is_told(order_id)  # reading it again and again would hold up all the rest: the core compares, and knows whose it is
             return [Unplaced(order_ref=order_id, text=unreadable.why)]
         if client_id and sum((one.size for one in fills), ZERO) != order.filled_size:
-            return fill_facts(piece(client_id, order, fills))  # one of the two lags: what traded is told, the rest is read again
+            unreadable = self._client.unreadable_fills.of_order(order_id)
+            if unreadable is None:
+                return fill_facts(piece(client_id, order, fills))  # one of the two lags: what traded is told, the rest is read again
+            self._is_told(order_id)
+            for key in (unreadable.key, *(one.entry_id for one in fills)):
+                _put(self._told, key, None)
+            return [*fill_facts(piece(client_id, order, fills)), Unplaced(client_id=client_id, order_ref=order_id, text=unreadable.why)]
         if not self._is_older(order):
             self._is_told(order_id)
         return self._facts(order, fills, client_id)

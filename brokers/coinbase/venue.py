@@ -95,7 +95,7 @@ class CoinbaseVenue:
         self._instruments = instruments.for_venue(self.name)
         self._clock = clock
         self._rest_out, self._stream_out = Outbound(rest_url, connections_max=CONNECTIONS), Outbound(stream_url, connections_max=2)
-        client = Client(Rest(self._rest_out, key, clock, Throttle(rate_per_s, BURST, clock)), Resting(clock.boot_ns))
+        client = Client(Rest(self._rest_out, key, clock, Throttle(rate_per_s, BURST, clock)), Resting(clock.boot_ns), clock.boot_ns)
         self._context = Context(client=client, looking=Looking(client, clock), clock=clock)
         placing = Placing(self._context)
         self._entries = Entries(self._context, placing)
@@ -185,7 +185,8 @@ class CoinbaseVenue:
                 if target.client_id in look.families
             },
             strangers=strangers_of(look.others, self._context.names),
-            unreadable=look.unreadable,
+            unreadable=[one.why for one in look.unreadable],
+            unclear=look.dark,
             account=account,
             cursor=cursor,
         )

@@ -12,6 +12,7 @@ from decimal import Decimal
 from brokers.base import Verdict
 from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
+from brokers.live.legs import unsure
 from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, Notes
 from brokers.live.seeing import Seeing, has_moved
 from brokers.live.venue import ExitFilled, Fact, NotSent, Sighting, VenueMismatch, VenuePolicy, VenueRefused
@@ -109,7 +110,7 @@ class Answers:
             notes.cancel_taken, notes.cancel_refusal = True, f"{answer.code}: {answer.message}"
         elif isinstance(answer, NotSent):
             notes.failed(now_ns)
-            self._waiting.give_up_cancel(bracket, Unavailable("the venue cannot be reached and nothing was sent", code="VENUE_UNREACHABLE"), now_ns)
+            self._waiting.give_up_cancel(bracket, _nothing_sent(answer), now_ns)
         elif bracket.remaining_units and not bracket.is_final:
             notes.failed(now_ns)
             self._account.book.lose(bracket, Doubt.CANCEL, now_ns, begun_ns)
@@ -131,7 +132,7 @@ class Answers:
         elif isinstance(answer, VenueRefused | NotSent):
             notes.failed(now_ns, BARE_RETRY_S if bracket.protection is Protection.NONE else RETRY_S_MAX)
             refusal = (
-                Unavailable("the venue cannot be reached and nothing was sent", code="VENUE_UNREACHABLE")
+                _nothing_sent(answer)
                 if isinstance(answer, NotSent)
                 else StateConflict(f"the venue would not close it: {answer.message}", code=answer.code, details={"order_id": bracket.order_id})
             )
@@ -150,7 +151,7 @@ class Answers:
         if isinstance(answer, VenueRefused):
             verdict.settle(OrderDenied(f"the venue would not change it: {answer.message}", code=answer.code))
         elif isinstance(answer, NotSent):
-            verdict.settle(Unavailable("the venue cannot be reached and nothing was sent", code="VENUE_UNREACHABLE"))
+            verdict.settle(_nothing_sent(answer))
         elif bracket is None:
             verdict.settle(StateConflict("the order ended before it was changed", code="ORDER_FINAL"))
         elif isinstance(answer, Exception):
@@ -229,13 +230,11 @@ class Answers:
     def _uncovered(self, bracket: Bracket, now_ns: int) -> Bracket:
         """``bracket`` after a call in doubt that may have taken its exits off: what stands is looked for at once, and where they come off first
         the stop counts for nothing until it is seen."""
-        notes, stop = self._account.notes_of(bracket.n), bracket.venue.stop
+        notes = self._account.notes_of(bracket.n)
         if not bracket.position_units:
             return bracket
         notes.not_before_ns, notes.looked_for_stop = now_ns, False
-        if not self._policy.releases or stop is None:
-            return bracket
-        return replace(bracket, venue=replace(bracket.venue, stop=replace(stop, units=ZERO)))
+        return unsure(bracket) if self._policy.releases else bracket
 
     def _cannot_be_protected(self, bracket: Bracket, refusal: VenueRefused, now_ns: int) -> None:
         """R10: what cannot have its stop is not held. It is rung for and closed, and no more of it may fill."""
@@ -258,6 +257,12 @@ class Answers:
             current = self._account.book.get(bracket.n) or bracket
             self._account.book.put(replace(current, venue=replace(current.venue, memo=memo)))
             self._hearing.told.append(f"{bracket.order_id}: the venue has something else under its id: {mismatch}"[:200])
+
+
+def _nothing_sent(answer: NotSent) -> Unavailable:
+    """In the venue's own words: that it cannot be reached, or that what stands there cannot be read."""
+    why = "the venue cannot be reached" if answer.message == answer.code else answer.message
+    return Unavailable(f"nothing was sent: {why}"[:300], code="VENUE_UNREACHABLE")
 
 
 def _exits_in(facts: Sequence[Fact]) -> set[str]:

@@ -27,6 +27,7 @@ class Comparing:
         self._leftovers: list[Bracket] = []
         self._unreadable: frozenset[str] = frozenset()
         self._foreign: dict[str, Stranger] = {}
+        self._unclear: Mapping[str, str] = {}
 
     def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]:
         """What the venue is to be asked about, and the brackets as they stand before it is."""
@@ -61,6 +62,7 @@ class Comparing:
         self._tell_foreign([each for each in snapshot.strangers if each.instrument not in account.state.instruments])
         self._hearing.told += [f"{text}: it is none of ours; look at it there" for text in snapshot.unreadable if text not in self._unreadable]
         self._unreadable = frozenset(snapshot.unreadable)
+        self._tell_unclear(snapshot.unclear, before)
         account.set_funds(snapshot.account, now_ns)
         self._hearing.tell(now_ns, adopted=[order_id for order_id in ids if order_id])
         return self._leftovers
@@ -101,6 +103,14 @@ class Comparing:
             f"{bracket.order_id}: found at the venue, placed there by another: {bracket.side} {bracket.instrument}, {held} held, {rests} resting"
         )
         return bracket.order_id
+
+    def _tell_unclear(self, unclear: Mapping[str, str], before: Mapping[int, Bracket]) -> None:
+        """Brackets of which something cannot be read are not compared, and their figures here may not be the venue's."""
+        for bracket in before.values():
+            why = unclear.get(bracket.venue.client_id)
+            if why is not None and self._unclear.get(bracket.venue.client_id) != why:
+                self._hearing.told.append(f"{bracket.order_id}: {why}: it is not compared, and may stand otherwise than here; look at it there")
+        self._unclear = unclear
 
     def _tell_foreign(self, strangers: Sequence[Stranger]) -> None:
         """What stands in instruments that are not configured here has no order id and no figures of ours, but it uses the account's margin.

@@ -6,10 +6,14 @@ from types import SimpleNamespace
 from brokers.coinbase.answers import VenueOrder
 from brokers.coinbase.rest import Missing
 from brokers.coinbase.telling import AT_ONCE, Telling
-from brokers.coinbase.unreadable import UnreadableOrders
+from brokers.coinbase.unreadable import UnreadableThings
 from brokers.live.venue import Fact
 from runtime.clock import NS_PER_S
 from tests.brokers.coinbase.kit import WAIT_S
+
+
+def _none() -> UnreadableThings:
+    return UnreadableThings(lambda: 0, are_executions=False)
 
 
 async def test_a_long_queue_is_no_venue_that_does_not_tell() -> None:
@@ -20,7 +24,7 @@ async def test_a_long_queue_is_no_venue_that_does_not_tell() -> None:
         await gate.wait()
         raise Missing(f"no {order_id}")
 
-    client = SimpleNamespace(order=order, unreadable=UnreadableOrders())
+    client = SimpleNamespace(order=order, unreadable=_none(), unreadable_fills=_none())
     telling = Telling(SimpleNamespace(client=client, clock=SimpleNamespace(wall_ns=lambda: now_ns[0])))
     telling.due_fills(SimpleNamespace(entry_id=f"fill-{n}", order_id=f"order-{n}") for n in range(2 * AT_ONCE))
     now_ns[0] = 60 * NS_PER_S
