@@ -121,13 +121,14 @@ class Desk:
             return changes
         first_seqs = self._append(txn, changes.events)
         self._note_protection(txn, changes.events)
+        is_live = self.broker.mode == "live"
         for bracket in changes.brackets:
             if bracket.n > self._last_n:
                 self._insert(txn, bracket, first_seqs.get(bracket.n, 0), new)
             else:
                 ledger.update_order(txn, bracket)
             self._note_unknown(bracket)
-            if self.broker.mode == "live":
+            if is_live:
                 grant_ledger.recount(txn, bracket)
         for fill in changes.fills:
             ledger.add_fill(txn, fill, _n(fill.order_id), self.broker.account_id)
@@ -156,9 +157,10 @@ class Desk:
             self.unknown_ns.discard(bracket.n)
 
     def _note_open(self) -> None:
-        self.has_open_orders = self.broker.open_count > 0
-        self.has_positions = self.broker.position_count > 0
-        self.pending_count = self.broker.open_count - self.broker.position_count
+        open_count, position_count = self.broker.open_count, self.broker.position_count
+        self.has_open_orders = open_count > 0
+        self.has_positions = position_count > 0
+        self.pending_count = open_count - position_count
 
     def refuse(self, order: BracketOrder, *, placed_by: str, body_hash: str, marks: Mapping[str, Mark], now_ns: int) -> None:
         """The last door before an order: the brake, then the limits.

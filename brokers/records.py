@@ -5,9 +5,8 @@ default. One that is equal but another object is written, which reads the same.
 """
 
 from collections.abc import Callable
-from dataclasses import fields
-from itertools import compress
-from operator import attrgetter, is_not
+from dataclasses import MISSING, fields
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,16 +19,16 @@ class RecordCodec(Generic[ValueT]):
 
     def __init__(self, kind: type[ValueT]) -> None:
         described = fields(kind)  # type: ignore[arg-type]  # a dataclass
-        self._names = [field.name for field in described]
-        self._defaults: list[object] = [field.default for field in described]  # MISSING where there is none: nothing is that
-        self._held: Callable[[Any], Any] = attrgetter(*self._names)
+        # msgspec leaves out defaults of its own structures alone, so a value is put into one that has its fields. The default of a field that
+        # has none is an object that nothing else is.
+        with_defaults = [(field.name, object, object() if field.default is MISSING else field.default) for field in described]
+        self._structure = msgspec.defstruct(kind.__name__, with_defaults, omit_defaults=True)
+        self._held: Callable[[Any], Any] = attrgetter(*[field.name for field in described])
         self._encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="string").encode
         self._decode: Callable[[str | bytes], ValueT] = msgspec.json.Decoder(kind).decode
 
     def text(self, value: ValueT) -> str:
-        held = self._held(value)
-        kept = compress(zip(self._names, held, strict=True), map(is_not, held, self._defaults))
-        return self._encode(dict(kept)).decode()
+        return self._encode(self._structure(*self._held(value))).decode()
 
     def value(self, text: str) -> ValueT:
         return self._decode(text)

@@ -164,12 +164,13 @@ def to_wire(value: Decimal) -> int | float:
         ValueError: not finite, more than 15 significant digits, or out of range. Computed money is quantised first.
     """
     text = str(value)
-    if len(text) <= SIGNIFICANT_DIGITS_MAX and "E" not in text:  # nearly every price and size: no more than 15 digits, whatever they are
-        number = float(text)
-        if math.isfinite(number):
-            return int(number) if number.is_integer() else number
     if not value.is_finite():
         raise ValueError(f"{value} is not a number that travels")
+    if len(text) <= SIGNIFICANT_DIGITS_MAX and "E" not in text:  # nearly every price and size: no more than 15 digits, whatever they are
+        if "." not in text:
+            return int(text)
+        number = float(text)
+        return int(number) if number.is_integer() else number
     if len(value.as_tuple().digits) > SIGNIFICANT_DIGITS_MAX:
         value = _without_trailing_zeros(value)
     if value == value.to_integral_value():
@@ -229,16 +230,22 @@ def _encode_map(values: Mapping[str, object], limits: Limits, depth: int) -> dic
     encoded: dict[str, object] = {}
     short = limits.text_bytes // 4  # of so few characters no text is too long
     for key, value in values.items():
-        if not isinstance(key, str):
-            raise ValueError(f"{key!r} is no key: keys are text")  # noqa: TRY004 (one kind of error for every value that does not travel)
+        if type(key) is not str:
+            key = _key(key)  # noqa: PLW2901 (the same key, as plain text)
         kind = type(value)
-        if (kind is str and len(value) <= short) or value is None:  # type: ignore[arg-type]  # the most frequent, without a call
-            encoded[str(key)] = value
+        if value is None or (kind is str and len(value) <= short):  # type: ignore[arg-type]  # the most frequent, without a call
+            encoded[key] = value
         elif kind is Decimal:
-            encoded[str(key)] = to_wire(value)  # type: ignore[arg-type]  # a Decimal by then
+            encoded[key] = to_wire(value)  # type: ignore[arg-type]  # a Decimal by then
         else:
-            encoded[str(key)] = value if kind is int and _INT_MIN <= value <= _INT_MAX else _encode(value, limits, depth)  # type: ignore[operator]  # an int by then
+            encoded[key] = value if kind is int and _INT_MIN <= value <= _INT_MAX else _encode(value, limits, depth)  # type: ignore[operator]  # an int by then
     return encoded
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"{key!r} is no key: keys are text")  # noqa: TRY004 (one kind of error for every value that does not travel)
+    return str(key)
 
 
 def _encode(value: object, limits: Limits, depth: int) -> object:

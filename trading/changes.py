@@ -1,14 +1,13 @@
 """What a command or a quote changed: the rows to write and the events to journal, in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trading.brackets import Bracket, Fill, Trade
 from trading.events import EventDraft
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class Changes(NamedTuple):
     """Everything since the last look, events in the order they happened, each bracket once as it stands now.
 
     ``account`` is the account's record (text and integers, fit for a store) when it changed, else None.

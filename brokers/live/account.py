@@ -11,6 +11,7 @@ from decimal import Decimal
 from brokers.base import Snapshot
 from brokers.live.book import Book
 from brokers.live.facts import Booked, BookingKind
+from brokers.live.legs import unsure
 from brokers.live.plan import Notes
 from brokers.live.venue import Capability, Exits, VenueAccount, VenueInfo
 from brokers.paper import views
@@ -82,7 +83,7 @@ class LiveAccount:
         if bracket.status is OrderStatus.SUBMITTING:
             self.book.lose(bracket, Doubt.CREATE, now_ns, now_ns)
         elif refs.asked in {Doubt.AMEND, Doubt.CLOSE}:
-            self.book.lose(bracket, refs.asked, now_ns, min(refs.asked_ns, now_ns))
+            self.book.lose(unsure(bracket) if self.releases else bracket, refs.asked, now_ns, min(refs.asked_ns, now_ns))
         elif refs.asked is not Doubt.NONE:  # to cancel or protect once more does no harm
             self.book.put(replace(bracket, venue=replace(refs, asked=Doubt.NONE)))
         elif refs.doubt is not Doubt.NONE and refs.asked_ns > now_ns:  # the clock was set back while nobody ran: else it would wait for that hour
@@ -214,7 +215,7 @@ class LiveAccount:
 
     def drain(self) -> Changes:
         changes = self.state.drain()
-        return replace(changes, account=None if changes.account is None else self._record())
+        return changes._replace(account=None if changes.account is None else self._record())
 
     def _record(self) -> dict[str, object]:
         funds = self.funds

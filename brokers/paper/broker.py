@@ -138,11 +138,12 @@ class PaperBroker:
         changes = self._engine.drain()
         if self._must_publish:
             self._publish()
-        with self._lock:
-            for quote in self._decided:
-                if self._wanted.get(quote.instrument) is quote:
-                    del self._wanted[quote.instrument]
-        self._decided.clear()
+        if self._decided:
+            with self._lock:
+                for quote in self._decided:
+                    if self._wanted.get(quote.instrument) is quote:
+                        del self._wanted[quote.instrument]
+            self._decided.clear()
         return changes
 
     def bracket(self, order_id: str) -> Bracket | None:

@@ -207,7 +207,7 @@ class PaperEngine:
     @property
     def position_count(self) -> int:
         """How many of them hold something."""
-        return sum(share.open_trades for share in self._state.books.shares.values())
+        return sum([share.open_trades for share in self._state.books.shares.values()])
 
     @property
     def next_expiry_ns(self) -> int | None:
