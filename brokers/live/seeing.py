@@ -9,6 +9,7 @@ from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
 from brokers.live.plan import is_conclusive, landing_ns
 from brokers.live.reconcile import MISSED_S, differences, gone, with_prices_of
+from brokers.live.standing import NOTE
 from brokers.live.venue import Exits, Sighting, Standing, VenuePolicy
 from brokers.live.waiting import Waiting
 from runtime.clock import NS_PER_S
@@ -78,6 +79,7 @@ class Seeing:
             self._rests_after_all(current, now_ns)
             return
         self._note_bare(current, standing)
+        current = self._tell_note(current, standing)
         self.compare(current, standing, now_ns, begun_ns)
         self._still_working(current.n, now_ns)
         self._nothing_is_out(current.n)
@@ -99,6 +101,15 @@ class Seeing:
                 self._account.book.must_compare = True
 
     # ── inside ──
+
+    def _tell_note(self, bracket: Bracket, standing: Standing) -> Bracket:
+        """Tell what the venue's adapter has to say of it, when that begins to hold."""
+        if standing.note == bracket.venue.memo.get(NOTE, ""):
+            return bracket
+        if standing.note:
+            self._hearing.told.append(f"{bracket.order_id}: {standing.note}")
+        memo = {**bracket.venue.memo, NOTE: standing.note}
+        return self._account.book.put(replace(bracket, venue=replace(bracket.venue, memo={name: text for name, text in memo.items() if text})))
 
     def _note_bare(self, bracket: Bracket, standing: Standing) -> None:
         """See whether an entry that brings its exits has filled without: a hand took them off before it was noticed. The stop is placed next.

@@ -6,6 +6,8 @@ from decimal import Decimal
 from trading.events import CancelReason
 from trading.venue_refs import StandingLeg
 
+NOTE = "note"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnFill:
@@ -22,7 +24,8 @@ class Standing:
 
     ``stop`` and ``target``: the exits that work now; attached ones that wait for the entry have ``units`` 0. ``average_price`` of the entry where
     something has filled. ``ended`` is why the entry ended without filling whole, where the venue says. ``on_fill`` of an entry of which nothing has
-    filled, None where the venue does not say.
+    filled, None where the venue does not say. ``note``: what a person should know of it besides, in words that follow its name; it is told when it
+    begins to hold, and handed back in ``VenueRefs.memo`` under ``NOTE`` while it does.
     """
 
     remaining_units: Decimal
@@ -34,3 +37,4 @@ class Standing:
     target: StandingLeg | None = None
     ended: CancelReason | None = None
     on_fill: OnFill | None = None
+    note: str = ""

@@ -10,13 +10,14 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from brokers.live.standing import NOTE
 from brokers.live.throttle import Priority
 from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, EntryFilled, Fact, Intent, NotSent, Target, VenueMismatch, VenueRefused
 from brokers.oanda import orders, wire
 from brokers.oanda.log_reader import LogReader
 from brokers.oanda.looking import Looker
 from brokers.oanda.memory import Role
-from brokers.oanda.objects import VenueTrade
+from brokers.oanda.objects import CLOSE_LATER, CLOSES_LATER, VenueTrade
 from brokers.oanda.orders import Body, by_name, trade_client_id
 from brokers.oanda.rest import NotThere, Rest, Unclear
 from brokers.oanda.transactions import client_id_of, legs_of
@@ -106,6 +107,7 @@ class Changer:
             take_profit_price=change.take_profit_price,
             trailing_stop_distance=change.trailing_stop_distance,
         )
+        await self._leave_to_venue(target)
         facts: list[Fact] = []
         has_changed = False
         if target.position_units:
@@ -131,6 +133,8 @@ class Changer:
                     facts += await self._log.tell(await self._log.transaction(number))
                 continue
             facts += legs_of(trade.known(as_of), 0)
+            if trade.closes_later:
+                continue
             stop, goal = self._missing(target, trade)
             if stop:
                 facts += await self._set_exits(trade.trade_id, stop)
@@ -143,10 +147,20 @@ class Changer:
 
     async def close(self, target: Target, units: Decimal) -> Sequence[Fact]:
         """See ``Venue.close``. Exits hold no units here: they follow the size of their trade and go with it."""
+        await self._leave_to_venue(target)
         facts: list[Fact] = []
         for spec, part in await self._parts(target, units):
             facts += await self._step(bool(facts), self._close(spec, part))
         return facts
+
+    async def _leave_to_venue(self, target: Target) -> None:
+        """Refuse for a bracket that the venue closes by itself when its market opens: its note said so, and a look says whether it still does."""
+        if not target.refs.memo.get(NOTE) or not target.position_units:
+            return
+        for spec in _trade_specs(target):
+            trade, _ = await self._looker.trade(spec)
+            if trade.closes_later:
+                raise VenueRefused(CLOSE_LATER, CLOSES_LATER)
 
     async def _parts(self, target: Target, units: Decimal) -> list[tuple[str, Decimal | None]]:
         """What to close of which trade, oldest first; None is all of it."""

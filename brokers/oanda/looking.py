@@ -183,4 +183,4 @@ class Looker:
             facts += await self._log.tell(found.transactions[number])
         ended = next((fact.reason for fact in reversed(facts) if isinstance(fact, EntryEnded)), None)
         facts += facts_standing(entries, trades, found.as_of)
-        return Sighting(facts=facts, standing=standing_of(entries, trades, ended))
+        return Sighting(facts=facts, standing=standing_of(entries, trades, target, ended))

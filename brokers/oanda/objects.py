@@ -17,6 +17,10 @@ from trading.instruments import Instrument, Side
 from trading.money import ZERO
 from trading.orders import EntryType
 
+# What a trade in this state is: open, and on its way out by the venue's own order. Source: the vendor's file, TradeState, DelayedTradeClosure.
+CLOSE_LATER = "CLOSE_WHEN_TRADEABLE"
+CLOSES_LATER = "it was to be closed while its market was halted, as when its stop is reached then; OANDA closes it at the first price when that opens"
+
 _ORDER_ENDED = frozenset({"FILLED", "TRIGGERED", "CANCELLED"})
 _ENTRIES = {"LIMIT": EntryType.LIMIT, "STOP": EntryType.STOP, "MARKET": EntryType.MARKET, "MARKET_IF_TOUCHED": EntryType.STOP}
 _EXIT_KEYS = {
@@ -82,6 +86,11 @@ class VenueTrade:
     @property
     def is_open(self) -> bool:
         return self.state != "CLOSED"
+
+    @property
+    def closes_later(self) -> bool:
+        """Whether the venue closes it by itself as soon as its market opens; the exit that asked for it works no more."""
+        return self.state == CLOSE_LATER
 
     @property
     def side(self) -> Side:

@@ -77,7 +77,7 @@ class Purged:
                 return Sighting(facts=facts, lost=_lost(reading, orders_left, trades_left))
         ended = next((fact.reason for fact in reversed(facts) if isinstance(fact, EntryEnded)), None)
         facts += facts_standing(entries, trades, state.last_id)
-        return Sighting(facts=facts, standing=standing_of(entries, trades, ended))
+        return Sighting(facts=facts, standing=standing_of(entries, trades, target, ended))
 
     async def _read(self, target: Target, order_ids: Sequence[str], trade_ids: Sequence[str], newest: int) -> _Reading:
         orders, trades = {*target.refs.order_refs, *order_ids}, {*target.refs.trade_refs, *trade_ids}

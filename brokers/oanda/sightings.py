@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from brokers.live.venue import EntryAccepted, Fact, Sighting, Standing, Stranger, Target, derived_id
 from brokers.oanda.memory import Role
-from brokers.oanda.objects import AccountState, VenueOrder, VenueTrade
+from brokers.oanda.objects import CLOSES_LATER, AccountState, VenueOrder, VenueTrade
 from brokers.oanda.orders import TRADE_SUFFIX, trade_client_id
 from brokers.oanda.transactions import legs_of
 from trading.events import CancelReason
@@ -38,8 +38,10 @@ def trades_of(target: Target, trades: Iterable[VenueTrade]) -> list[VenueTrade]:
     return sorted(found, key=lambda trade: int(trade.trade_id))
 
 
-def standing_of(entries: Sequence[VenueOrder], trades: Sequence[VenueTrade], ended: CancelReason | None = None) -> Standing:
-    """What is left of ``entries`` and ``trades`` together."""
+def standing_of(
+    entries: Sequence[VenueOrder], trades: Sequence[VenueTrade], target: Target | None = None, ended: CancelReason | None = None
+) -> Standing:
+    """What is left of ``entries`` and ``trades`` together; ``target`` is the bracket that they are of, where there is one."""
     working = [order for order in entries if order.is_working]
     waiting = working[-1] if working and not trades else None
     opened = sum((abs(trade.initial_units) for trade in trades), ZERO)
@@ -50,11 +52,20 @@ def standing_of(entries: Sequence[VenueOrder], trades: Sequence[VenueTrade], end
         average_price=plain((value / opened).quantize(_AVERAGE_QUANTUM)) if opened else None,
         entry_price=working[-1].price or None if working else None,
         expires_ns=working[-1].expires_ns if working else None,
-        stop=_leg((trade, trade.stop) for trade in trades) or _waiting_leg(waiting.stop_on_fill if waiting else ZERO),
+        stop=_leg((trade, _stop_of(trade, target)) for trade in trades) or _waiting_leg(waiting.stop_on_fill if waiting else ZERO),
         target=_leg((trade, trade.target) for trade in trades) or _waiting_leg(waiting.target_on_fill if waiting else ZERO),
         ended=ended,
         on_fill=waiting.on_fill if waiting else None,
+        note=CLOSES_LATER if any(trade.closes_later for trade in trades) else "",
     )
+
+
+def _stop_of(trade: VenueTrade, target: Target | None) -> VenueOrder | None:
+    """The stop of ``trade``. One that was reached in a halted market is shown no more, and guards all the same: it is carried out when that opens."""
+    if target is None or trade.stop is not None or not trade.closes_later:
+        return trade.stop
+    book = target.refs.stops.get(trade.trade_id) or target.refs.stop
+    return VenueOrder(order_id=book.ref if book else "", role=Role.STOP_LOSS, state=trade.state, price=book.price if book else target.stop_price)
 
 
 def facts_standing(entries: Iterable[VenueOrder], trades: Iterable[VenueTrade], as_of: int) -> list[Fact]:
@@ -82,7 +93,7 @@ def plain_sightings(targets: Sequence[Target], state: AccountState) -> tuple[dic
     others: list[Target] = []
     for target in targets:
         entries, trades = entries_of(target, state.orders.values()), trades_of(target, state.trades.values())
-        standing = standing_of(entries, trades)
+        standing = standing_of(entries, trades, target)
         if (entries or trades) and (standing.remaining_units, standing.position_units) == (target.remaining_units, target.position_units):
             sightings[target.client_id] = Sighting(facts=facts_standing(entries, trades, state.last_id), standing=standing)
         else:

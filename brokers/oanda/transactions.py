@@ -8,7 +8,7 @@
     DAILY_FINANCING, DIVIDEND_ADJUSTMENT,      Booked
     TRANSFER_FUNDS
     others about the account alone             nothing
-    anything else                              Unplaced: the core compares the account with the venue soon
+    DELAYED_TRADE_CLOSURE, anything else       Unplaced: the core compares the account with the venue soon
 
 The facts of one transaction are always the same, fill ids included, so it may be told as often as it is seen. A transaction that lacks what its type
 must have is ``Malformed``.
@@ -99,7 +99,8 @@ def facts_of(transaction: Json, memory: Memory) -> Sequence[Fact]:
         return _booked(transaction, kind)
     if kind in _ACCOUNT_TYPES:
         return ()
-    _log.warning("a transaction of a kind that is not handled: the account will be compared", extra={"type": kind[:64], "id": transaction["id"]})
+    if kind != "DELAYED_TRADE_CLOSURE":  # whose trades say so themselves
+        _log.warning("a transaction of a kind that is not handled: the account will be compared", extra={"type": kind[:64], "id": transaction["id"]})
     return [Unplaced(time_ns=_time(transaction), text=kind[:64])]
 
 

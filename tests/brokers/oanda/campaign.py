@@ -88,7 +88,9 @@ class OandaSide(Side):
 
     def naked(self) -> frozenset[str]:
         stops = {"STOP_LOSS", "TRAILING_STOP_LOSS"}
-        return frozenset(str(trade.id) for trade in self._sim.account.open.values() if not stops & set(trade.exits))
+        # A stop that was reached in a halted market has done its part: the venue closes the trade when that opens.
+        open_ = [trade for trade in self._sim.account.open.values() if trade.state == "OPEN"]
+        return frozenset(str(trade.id) for trade in open_ if not stops & set(trade.exits))
 
     def _quote(self) -> None:
         quote(self._sim, str(self._mid), str(self._mid + _PIP / 10))

@@ -8,6 +8,8 @@ from tests.venues.oanda.wire import Doc, Stamp, money, number, price
 from trading.instruments import Side
 
 ZERO = Decimal(0)
+# The state of a trade that was to be closed while its market was halted.
+DELAYED = "CLOSE_WHEN_TRADEABLE"
 
 
 def side_of(units: Decimal) -> Side:
@@ -89,6 +91,7 @@ class Trade:
     initial_margin: Decimal
     client: Extensions | None = None
     state: str = "OPEN"
+    delayed_by: int = 0  # the transaction that put it off
     realized: Decimal = ZERO
     financing: Decimal = ZERO
     closed_ns: int | None = None

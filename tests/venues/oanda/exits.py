@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from tests.venues.oanda import placing, rules, triggers
 from tests.venues.oanda.account import Account
-from tests.venues.oanda.book import Trade
+from tests.venues.oanda.book import DELAYED, Trade
 from tests.venues.oanda.errors import Malformed, Rejected, not_found
 from tests.venues.oanda.log import Batch
 from tests.venues.oanda.requests import EXIT_KEYS, Details, read_details, read_extensions
@@ -31,6 +31,8 @@ def set_exits(account: Account, spec: str, body: object, request_id: str | None 
     trade = account.find_trade(spec)
     if trade is None or trade.id not in account.open:
         raise not_found("NO_SUCH_TRADE", account.log.last_id)
+    if trade.state == DELAYED:
+        raise Rejected("INSTRUMENT_NOT_TRADEABLE", {}, account.log.batch(request_id).related())
     wishes = [_inherited(account, trade, wish) for wish in wishes]
     batch = account.log.batch(request_id)
     _refuse_all(account, batch, trade, wishes)

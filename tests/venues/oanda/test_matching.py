@@ -116,6 +116,27 @@ def test_a_halted_market_cancels_what_wants_to_trade_now_and_lets_the_rest_wait(
     assert venue.types(8) == ["ORDER_FILL LIMIT_ORDER"]
 
 
+@pytest.mark.parametrize("reopens_at", ["1.08000", "1.10500"])
+def test_a_stop_reached_while_the_market_is_halted_closes_its_trade_when_that_opens(reopens_at: str) -> None:
+    """Wherever the price is then: that it was reached is what counts. Until then nothing about the trade can be changed."""
+    venue = desk()
+    venue.place(**market("1000", **bracket("1.12000", "1.09000")))
+    venue.strike(kind=Kind.MARKET_HALTED, instrument="EUR_USD", times=None)
+    venue.quote("1.08500", "1.08510")
+    (closure,) = venue.account.log.since(7)
+    assert (closure["type"], closure["tradeIDs"]) == ("DELAYED_TRADE_CLOSURE", "5")
+    assert venue.account.orders[7].state == "TRIGGERED"
+    assert views.trade_doc(venue.account, venue.account.open[5], detail=True)["state"] == "CLOSE_WHEN_TRADEABLE"
+    assert refusal(lambda: exits.set_exits(venue.account, "5", {"stopLoss": {"price": "1.07000"}}))[1] == "INSTRUMENT_NOT_TRADEABLE"
+    venue.quote(reopens_at, "1.10510")
+    assert venue.types(8) == []
+    venue.faults.clear()
+    assert venue.types(8) == ["MARKET_ORDER", "ORDER_FILL MARKET_ORDER_DELAYED_TRADE_CLOSE", "ORDER_CANCEL LINKED_TRADE_CLOSED"]
+    order, fill, _ = venue.account.log.since(8)
+    assert (order["reason"], order["delayedTradeClose"]) == ("DELAYED_TRADE_CLOSE", {"tradeID": "5", "sourceTransactionID": "8"})
+    assert (fill["price"], [each["tradeID"] for each in fill["tradesClosed"]]) == (reopens_at, ["5"])
+
+
 def test_a_refused_leg_cancels_the_entry_for_the_reason_in_the_script() -> None:
     venue = desk()
     venue.strike(kind=Kind.LEG_REFUSED, reason="TAKE_PROFIT_ON_FILL_LOSS")

@@ -2,7 +2,7 @@
 
 A quote meets the pending orders of its instrument in the order of their ids. Each watches the side it would trade at unless it says otherwise: a buy
 the ask, a sell the bid, so a long trade's exits the bid. A trailing stop is looked at first and then moved. Exits and stops trade at what is quoted
-when they are reached; a limit never worse than its price.
+when they are reached; a limit never worse than its price. A stop that is reached while the market is halted closes its trade when that opens.
 """
 
 from datetime import datetime, time, timedelta
@@ -10,25 +10,47 @@ from decimal import Decimal
 
 from tests.venues.oanda import fills
 from tests.venues.oanda.account import Account
-from tests.venues.oanda.book import Order, side_of
-from tests.venues.oanda.fills import Outcome
+from tests.venues.oanda.book import DELAYED, Order, side_of
+from tests.venues.oanda.fills import Outcome, Reduction
 from tests.venues.oanda.log import Batch
 from tests.venues.oanda.wire import NS_PER_S
 from trading.instruments import Side
 from trading.sessions import NEW_YORK
 
+_STOPS = frozenset({"STOP_LOSS", "TRAILING_STOP_LOSS"})
 _DAY_ENDS = time(17)  # in New York: when a GFD order ends
 
 
 def on_quote(account: Account, instrument: str) -> None:
     """Let what is quoted in ``instrument`` do what it does."""
     if account.is_halted(instrument):
+        _delay_closes(account, instrument)
         return
     on_time(account)
+    _make_up_for(account, instrument)
     for order in [each for each in account.pending.values() if each.instrument == instrument]:
         if order.id in account.pending:
             meet(account, account.log.batch(), order)
     fills.close_out(account)
+
+
+def _delay_closes(account: Account, instrument: str) -> None:
+    """A stop that is reached while nothing trades is triggered: its trade is to be closed as soon as that can be."""
+    for order in [each for each in account.pending.values() if each.instrument == instrument and each.type in _STOPS]:
+        if order.id in account.pending and _is_reached(account, order):
+            trade = account.trades[int(str(order.request.trade_id))]
+            batch = account.log.batch()
+            order.state, trade.state = "TRIGGERED", DELAYED
+            account.leave_market(order)
+            trade.delayed_by = int(batch.write("DELAYED_TRADE_CLOSURE", reason="TRADE_CLOSE", tradeIDs=str(trade.id))["id"])
+
+
+def _make_up_for(account: Account, instrument: str) -> None:
+    """The market is open: close what was to be closed while it was not, wherever the price is now."""
+    for trade in [each for each in account.open_in(instrument) if each.state == DELAYED]:
+        asked = {"tradeID": str(trade.id), "sourceTransactionID": str(trade.delayed_by)}
+        reductions = [Reduction(trade, abs(trade.units))]
+        fills.close(account, account.log.batch(), reductions, "DELAYED_TRADE_CLOSE", delayedTradeClose=asked)
 
 
 def on_time(account: Account) -> None:
