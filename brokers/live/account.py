@@ -80,12 +80,14 @@ class LiveAccount:
 
     def _take_up(self, bracket: Bracket, now_ns: int) -> None:
         refs = bracket.venue
+        if self.releases and refs.asked not in {Doubt.NONE, Doubt.CANCEL}:
+            bracket = unsure(bracket)
         if bracket.status is OrderStatus.SUBMITTING:
             self.book.lose(bracket, Doubt.CREATE, now_ns, now_ns)
         elif refs.asked in {Doubt.AMEND, Doubt.CLOSE}:
-            self.book.lose(unsure(bracket) if self.releases else bracket, refs.asked, now_ns, min(refs.asked_ns, now_ns))
+            self.book.lose(bracket, refs.asked, now_ns, min(refs.asked_ns, now_ns))
         elif refs.asked is not Doubt.NONE:  # to cancel or protect once more does no harm
-            self.book.put(replace(bracket, venue=replace(refs, asked=Doubt.NONE)))
+            self.book.put(replace(bracket, venue=replace(bracket.venue, asked=Doubt.NONE)))
         elif refs.doubt is not Doubt.NONE and refs.asked_ns > now_ns:  # the clock was set back while nobody ran: else it would wait for that hour
             self.book.put(replace(bracket, venue=replace(refs, asked_ns=now_ns)))
 

@@ -22,7 +22,6 @@ from trading import events
 from trading.brackets import Bracket, Protection
 from trading.errors import OrderDenied, StateConflict, Unavailable
 from trading.events import CancelReason
-from trading.money import ZERO
 from trading.order_state import Step
 from trading.orders import CloseReason, OrderStatus
 from trading.venue_refs import Doubt

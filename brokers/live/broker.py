@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from brokers.base import Mark, Progress, Snapshot, VenueCall, VenuePort
 from brokers.live.account import MODE, LiveAccount
+from brokers.live.after_fill import AfterFill
 from brokers.live.commands import Commands
 from brokers.live.comparing import Comparing
 from brokers.live.held import HeldExits
@@ -48,12 +49,14 @@ class LiveBroker:
         self._commands = Commands(self._account, self._jobs, clock)
         self._comparing = Comparing(self._account, self._jobs)
         self._held = HeldExits(self._account)
+        self._after_fill = AfterFill(self._account)
         self._listening = Listening(self, venue, clock, dice or random.Random())
         self.account_id = venue.account_id
         self.protection = venue.protection
         # Written here, read on the event loop; each is one word.
         self.is_reconciled = False
         self.must_compare = False
+        self.makes_exits = False
         self.next_due_ns: int | None = None
         self._watched: frozenset[str] = frozenset()
         self._open_count = 0
@@ -98,6 +101,7 @@ class LiveBroker:
         self._account.restore(snapshot, now_ns, self._jobs.in_flight)
         self._jobs.restart()
         self._held.restart()
+        self._after_fill.restart()
         self._publish()
 
     def drain(self) -> Changes:
@@ -105,6 +109,7 @@ class LiveBroker:
         for bracket in changes.brackets:
             self._jobs.note(bracket.n)
             self._held.note(bracket)
+            self._after_fill.note(bracket)
         self._publish()
         return changes
 
@@ -113,6 +118,7 @@ class LiveBroker:
         state = self._account.state
         self.next_due_ns = self._jobs.replan(self._now_ns) if self._account.is_open else None
         self.must_compare = self._account.book.must_compare
+        self.makes_exits = bool(self._after_fill)
         self._watched = self._held.watched
         self._open_count = len(state.brackets)
         self._position_count = sum(share.open_trades for share in state.books.shares.values())
@@ -199,6 +205,7 @@ class LiveBroker:
         self._account.opened(info, now_ns)
         self._jobs.restart()
         self._held.restart()
+        self._after_fill.restart()
         return ()
 
     def told(self, batch: Batch, now_ns: int) -> Sequence[VenueCall]:

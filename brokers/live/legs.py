@@ -8,6 +8,7 @@ from brokers.live.facts import ExitFilled, LegGone, LegStands
 from trading import events
 from trading.brackets import Bracket
 from trading.events import CancelReason, EventDraft
+from trading.money import ZERO
 from trading.orders import BracketOrder, Leg
 from trading.venue_refs import Doubt, StandingLeg
 
@@ -48,6 +49,12 @@ def shrunk(bracket: Bracket, fact: ExitFilled, *, releases: bool) -> Bracket:
         return {trade: leg for trade, leg in left.items() if leg.units > 0}
 
     return replace(bracket, venue=refs.with_stops(follow(refs.stops)).with_targets(follow(refs.targets)))
+
+
+def unsure(bracket: Bracket) -> Bracket:
+    """``bracket`` whose stop counts for nothing until it is seen: a call that takes exits off may have done so and not have put them back."""
+    stop = bracket.venue.stop
+    return bracket if stop is None else replace(bracket, venue=replace(bracket.venue, stop=replace(stop, units=ZERO)))
 
 
 def moved(bracket: Bracket, leg: Leg, price: Decimal, tell: Tell, now_ns: int) -> Bracket:

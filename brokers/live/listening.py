@@ -6,6 +6,9 @@
 
 A stream that stays away for long makes the account unreconciled again: an order placed now could fill unseen. It is all trouble of the venue, and no
 reason to stop.
+
+Where exits are made from here after a fill, a fill that nobody tells of has no stop. So while there is no stream, or it owes a sign of life, the
+account is compared every other second, and neither a pause nor a question that was asked while the venue was away is waited out at length.
 """
 
 import asyncio
@@ -22,10 +25,14 @@ from trading.brackets import Bracket
 
 TICK_S = 0.05
 PAUSE_S_MIN, PAUSE_S_MAX = 0.5, 30.0
+# The longest pause while something is open at the venue.
+PAUSE_S_AT_STAKE = 3.0
 # What no repetition mends, a wrong token for example, is asked again so seldom.
 REFUSED_S = 60.0
 # Between two comparisons, whatever asks for them.
 COMPARE_S_MIN = 1.0
+# The same while nobody tells of fills whose exits are made from here.
+UNTOLD_S = 2.0
 # Without the stream for so long the account is not reconciled any more.
 BLIND_S_MAX = 20.0
 
@@ -39,6 +46,7 @@ class Listener(Protocol):
 
     is_reconciled: bool
     must_compare: bool
+    makes_exits: bool  # of something that is open, once it fills
     next_due_ns: int | None
 
     def refusal_of(self, info: VenueInfo) -> str: ...
@@ -58,6 +66,32 @@ class Listener(Protocol):
     @property
     def cursor(self) -> str: ...
 
+    @property
+    def open_count(self) -> int: ...
+
+
+class _Patience:
+    """How long an answer that takes several requests is waited for: as long as for a call, and longer where that has been too short.
+
+    Not at once as long as it may take: what was asked of a venue that was away then never comes, and keeps the next question from being asked.
+    """
+
+    def __init__(self, clock: Clock, call_s_max: float) -> None:
+        self._clock = clock
+        self._least_s, self._most_s = call_s_max, 4 * call_s_max
+        self._seconds = call_s_max
+
+    async def answer(self, asked: Awaitable[AnswerT]) -> AnswerT | Exception:
+        """What the venue answers, or its trouble."""
+        begun_ns = self._clock.boot_ns()
+        answer = await _answer(asked, self._seconds)
+        if isinstance(answer, TimeoutError):
+            self._seconds = min(2 * self._seconds, self._most_s)
+        elif not isinstance(answer, Exception):
+            took_s = (self._clock.boot_ns() - begun_ns) / NS_PER_S
+            self._seconds = min(max(self._least_s, 2 * took_s), self._most_s)
+        return answer
+
 
 class Listening:
     """One account's; everything here runs on the event loop."""
@@ -72,6 +106,8 @@ class Listening:
         self._compared_boot_ns = 0
         self._blind_since_boot_ns = clock.boot_ns()
         self._dice = dice
+        self._opening = _Patience(clock, venue.policy.call_s_max)
+        self._showing = _Patience(clock, venue.policy.call_s_max)
 
     async def run(self, port: VenuePort) -> None:
         """Until cancelled; a bug comes out."""
@@ -92,16 +128,20 @@ class Listening:
             if isinstance(trouble, VenueRefused):
                 _log.error("the venue refuses this account", extra={"venue": self._venue.name, "reason": str(trouble)})
                 pause_s = REFUSED_S
-            else:
-                # A stream that had caught up was no failure, however soon it was cut: fills must not wait out a pause that grew before it.
-                was_good = was_live or self._clock.boot_ns() - begun_ns > PAUSE_S_MAX * NS_PER_S
-                pause_s = PAUSE_S_MIN if was_good else min(pause_s * 2, PAUSE_S_MAX)
-                _log.warning("the venue's stream ended", extra={"venue": self._venue.name, "reason": f"{type(trouble).__name__}: {trouble}"})
-            await asyncio.sleep(pause_s * self._dice.uniform(0.5, 1.0))
+                await asyncio.sleep(pause_s * self._dice.uniform(0.5, 1.0))
+                continue
+            _log.warning("the venue's stream ended", extra={"venue": self._venue.name, "reason": f"{type(trouble).__name__}: {trouble}"})
+            spent_s = (self._clock.boot_ns() - begun_ns) / NS_PER_S
+            # A stream that had caught up was no failure, however soon it was cut: fills must not wait out a pause that grew before it.
+            was_good = was_live or spent_s > PAUSE_S_MAX
+            pause_s = PAUSE_S_MIN if was_good else min(pause_s * 2, PAUSE_S_MAX)
+            rest_s = min(pause_s, PAUSE_S_AT_STAKE if self._listener.open_count else PAUSE_S_MAX) * self._dice.uniform(0.5, 1.0)
+            # What nobody answered was a pause by itself.
+            await asyncio.sleep(rest_s if was_good else max(0.0, rest_s - spent_s))
 
     async def _hear_out(self, port: VenuePort) -> Exception:
         """One opening and one stream; why it ended."""
-        info = await _answer(self._venue.open(), 4 * self._venue.policy.call_s_max)
+        info = await self._opening.answer(self._venue.open())
         if isinstance(info, Exception):
             return info
         for warning in info.warnings:
@@ -141,13 +181,19 @@ class Listening:
     def _is_due(self) -> bool:
         since_s = (self._clock.boot_ns() - self._compared_boot_ns) / NS_PER_S
         is_wanted = self._listener.must_compare or (self._is_live and not self._listener.is_reconciled)
-        return since_s >= self._venue.policy.reconcile_s or (is_wanted and since_s >= COMPARE_S_MIN)
+        is_needed = self._listener.makes_exits and self._is_untold()
+        return since_s >= self._venue.policy.reconcile_s or (is_wanted and since_s >= COMPARE_S_MIN) or (is_needed and since_s >= UNTOLD_S)
+
+    def _is_untold(self) -> bool:
+        """Whether nobody would tell of a fill now: there is no stream, or it owes a sign of life."""
+        silent_s = (self._clock.boot_ns() - self._heard_boot_ns) / NS_PER_S
+        return not self._is_live or silent_s > self._venue.policy.silence_s_max / 2
 
     async def _look(self, port: VenuePort) -> bool:
         """Whether the venue showed its account."""
         targets, before = await port.read(self._listener.targets)
         begun_boot_ns = self._clock.boot_ns()
-        snapshot = await _answer(self._venue.snapshot(targets), 4 * self._venue.policy.call_s_max)
+        snapshot = await self._showing.answer(self._venue.snapshot(targets))
         if isinstance(snapshot, Exception):
             reason = f"{type(snapshot).__name__}: {snapshot}"
             _log.warning("the account could not be compared", extra={"venue": self._venue.name, "reason": reason})
