@@ -179,7 +179,10 @@ class Accounts:
 
     def audit(self, request: web.Request, principal: Principal, action: str, *, subject: str, outcome: str) -> None:
         """Note who did what from where; written within a second, as a transaction each would be too slow."""
-        address = client_address(request, self.settings)
+        self.audit_from(client_address(request, self.settings), principal, action, subject=subject, outcome=outcome)
+
+    def audit_from(self, address: str, principal: Principal, action: str, *, subject: str, outcome: str) -> None:
+        """The same for whoever has the address already."""
         self.collected.add(self.clock.wall_ns(), principal.user, action, subject=subject, outcome=outcome, address=address)
 
     async def reload(self) -> None:

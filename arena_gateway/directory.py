@@ -102,6 +102,13 @@ class Directory:
             raise token_invalid()
         return remembered.principal
 
+    def find(self, token: str) -> Principal | None:
+        """Who ``token`` belongs to, or None where :meth:`resolve` says why not."""
+        try:
+            return self.resolve(token)
+        except ApiError:
+            return None
+
     def _verify(self, token: str, digest: bytes) -> _Remembered:
         try:
             claims = self._key.read(token, now_ns=self._clock.wall_ns())

@@ -4,13 +4,14 @@ One request socket a broker. A command carries a deadline (3 s in paper, 10 s li
 then has no answer is UNKNOWN, never failed. A read that has no answer changed nothing, so it is simply not available.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from runtime.http_answers import ApiError
 from runtime.routes import Principal
-from trading.errors import NotFound, OutcomeUnknown, Unavailable
+from trading.errors import ArenaError, NotFound, OutcomeUnknown, Unavailable
 
 PAPER_TTL_MS = 3_000
 LIVE_TTL_MS = 10_000
@@ -40,6 +41,10 @@ class Client(Protocol):
         self, op: str, args: Mapping[str, object], *, actor: Mapping[str, object] | None = None, ttl_ms: int | None = None, timeout_s: float
     ) -> ReplyLike: ...
 
+    def begin(
+        self, op: str, args: Mapping[str, object], *, actor: Mapping[str, object] | None, ttl_ms: int, timeout_s: float
+    ) -> "asyncio.Future[Any]": ...
+
 
 class Dispatcher:
     """Calls adapters.
@@ -57,6 +62,7 @@ class Dispatcher:
         self.draining = False
         # What must be said to an adapter before an order goes there; arena_gateway/braking.py puts it in place.
         self.before_order: Callable[[str], Awaitable[None]] | None = None
+        self.is_braked: Callable[[str], bool] = _never  # whether that is anything
 
     @property
     def brokers(self) -> tuple[str, ...]:
@@ -108,6 +114,20 @@ class Dispatcher:
         result: dict[str, Any] = reply.result
         return result
 
+    def takes_at_once(self, broker: str) -> bool:
+        """Whether :meth:`begin_order` may be used: nothing has to be refused, and nothing to be said to the adapter first."""
+        return not self.draining and not self.is_braked(broker)
+
+    def begin_order(self, broker: str, args: Mapping[str, object], principal: Principal) -> "asyncio.Future[Any]":
+        """The reply to a placement of plain values, sent with this turn of the loop; its errors are those of :meth:`command`."""
+        ttl_ms = LIVE_TTL_MS if self.is_live(broker) else PAPER_TTL_MS
+        try:
+            return self._clients[broker].begin("order.place", args, actor=actor_of(principal, broker), ttl_ms=ttl_ms, timeout_s=ttl_ms / 1000)
+        except ArenaError as error:
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+
     def is_connected(self, broker: str) -> bool:
         """Whether what is sent to the adapter now would leave."""
         return self._clients[broker].is_connected
@@ -138,6 +158,10 @@ class Dispatcher:
         """The status that ``order.resolve`` gives. ArenaError when the adapter cannot say."""
         reply = await self._clients[broker].call("order.resolve", {"client_order_id": client_order_id}, actor=actor, timeout_s=READ_S_MAX)
         return str(reply.result["status"])
+
+
+def _never(_: str) -> bool:
+    return False
 
 
 def actor_of(principal: Principal | None, broker: str) -> dict[str, object] | None:

@@ -15,6 +15,7 @@ from arena_gateway.dispatch import Client, Dispatcher
 from arena_gateway.errors import translate
 from arena_gateway.metrics import GatewayMetrics, HeartbeatMetrics
 from arena_gateway.order_routes import OrderRoutes
+from arena_gateway.placing import Placing
 from arena_gateway.refusals import Refusals
 from arena_gateway.resolver import Resolver
 from arena_gateway.system_routes import Stream, SystemRoutes
@@ -39,8 +40,10 @@ class Gateway:
         states = WantedStates(settings.data_dir / FILE_NAME)
         self.braking = Braking(self.dispatcher, states, beats, accounts.clock, _limits(settings))
         self.dispatcher.before_order = self.braking.before_order
+        self.dispatcher.is_braked = lambda broker: self.braking.wanted(broker).brakes
+        placing = Placing(self.dispatcher, accounts, self.resolver, self.metrics)
         self.routes: list[Route] = [
-            *OrderRoutes(self.dispatcher, accounts, self.resolver, self.metrics).table(),
+            *OrderRoutes(self.dispatcher, accounts, placing).table(),
             *DeskRoutes(self.dispatcher, accounts).table(),
             *BookRoutes(self.dispatcher).table(),
             *AuthRoutes(accounts).table(),
@@ -55,6 +58,7 @@ class Gateway:
             authenticator=accounts,
             translate=translate,
             refused=Refusals(accounts),
+            quick=placing.quick_handlers(),
             title="RBOT Arena gateway",
         )
         self.app.on_shutdown.append(self._drain)

@@ -1,14 +1,6 @@
-"""Placing, looking at, changing and cancelling orders.
-
-The way of a placement: body to the letter, its id (given, from ``Idempotency-Key``, or minted here and returned in every answer), the caller's rate,
-then the adapter, which checks the order, makes it durable and answers. 201 is that answer; the same id and body again is 200 with the same bytes;
-no answer in time is 202 UNKNOWN, and the resolver asks until it is known.
-"""
+"""Looking at, changing and cancelling orders, and the table of all routes of orders."""
 
 import asyncio
-import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,22 +9,18 @@ from aiohttp import web
 
 from arena_gateway.accounts import Accounts
 from arena_gateway.answers import AllOrdersAnswer, CancelledAnswer, OrderAnswer, OrdersAnswer, PlacedAnswer, PreviewAnswer
-from arena_gateway.dispatch import Dispatcher, actor_of
+from arena_gateway.dispatch import Dispatcher
 from arena_gateway.errors import api_error
-from arena_gateway.metrics import GatewayMetrics
+from arena_gateway.placing import ROLE, Placing
 from arena_gateway.requests import AllOrdersQuery, CancelAllQuery, ModifyBody, OrdersQuery
-from arena_gateway.resolver import Resolver
 from arena_gateway.wire import as_wire, given_id, order_id_of, orders_args, query_args, read_positions, ticket_args, unknown_answer
-from runtime.http import REQUEST_ID, ApiError, error_answer, json_answer, read_query
+from runtime.http import ApiError, json_answer, read_query
 from runtime.http_body import BODY_BYTES_MAX, convert, parse_object, read_body
-from runtime.limits import TokenBuckets
-from runtime.routes import PRINCIPAL, Principal, Route
+from runtime.routes import PRINCIPAL, Route
 from trading.errors import ArenaError, OutcomeUnknown
 from trading.orders import OrderTicket, refuse_odd_numbers, ticket_fields
 
 _FIXED = frozenset(ticket_fields()) - set(ModifyBody.__struct_fields__)
-# Ids whose repeats are free of charge; an older one costs a token when it is repeated, nothing worse.
-REPEATS_MAX = 65_536
 
 _VALUE_CODES = (
     "NUMBER_NOT_FINITE", "NUMBER_TOO_LONG", "PRICE_NOT_POSITIVE", "PRICE_OFF_TICK", "STOP_WRONG_SIDE", "TARGET_WRONG_SIDE", "TTL_OUT_OF_RANGE",
@@ -62,41 +50,21 @@ _READ_CODES = {404: ("BROKER_NOT_FOUND",), 503: ("ADAPTER_DOWN", "ADAPTER_SLOW")
 _UNKNOWN = "Sent, and no answer came: code UNKNOWN, retry_safe says whether the same request may be sent again; Location is where to look"
 
 
-class MintedIds:
-    """Client order ids for whoever gives none, 32 hex digits: the time, this gateway's number, a count.
-
-    The time comes first: neighbours in time are neighbours in the adapter's index, and a placement among a million touches the page that the last one
-    touched. The count tells two of one nanosecond apart, and the number two gateways.
-    """
-
-    def __init__(self) -> None:
-        self._gateway = secrets.token_hex(4)
-        self._count = 0
-
-    def next(self) -> str:
-        self._count = (self._count + 1) & 0xFFFF_FFFF
-        return f"{time.time_ns():016x}{self._gateway}{self._count:08x}"
-
-
 class OrderRoutes:
-    """The handlers and their table."""
+    """The routes under ``/brokers/{broker}/orders`` and ``/orders``; a placement itself is arena_gateway/placing.py."""
 
-    def __init__(self, dispatcher: Dispatcher, accounts: Accounts, resolver: Resolver, metrics: GatewayMetrics) -> None:
+    def __init__(self, dispatcher: Dispatcher, accounts: Accounts, placing: Placing) -> None:
         self._dispatcher = dispatcher
         self._accounts = accounts
-        self._resolver = resolver
-        self._metrics = metrics
-        self._settings = accounts.settings
-        self._rate = TokenBuckets(self._settings.auth.orders_per_s_max, self._settings.auth.orders_burst_max, time.monotonic)
-        self._placed: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-        self._minted = MintedIds()
+        self._placing = placing
 
     def table(self) -> list[Route]:
         orders, one = "/brokers/{broker}/orders", "/brokers/{broker}/orders/{order_id}"
         return [
             Route(
-                method="POST", path=orders, handler=self.place, summary="Place a bracket order", auth="trader", tag="orders", request=OrderTicket,
-                json_only=False, response=PlacedAnswer, status=201, also={200: "The same id and body again: the first answer, byte for byte"},
+                method="POST", path=orders, handler=self._placing.place, summary="Place a bracket order", auth=ROLE, tag="orders",
+                request=OrderTicket, json_only=False, response=PlacedAnswer, status=201,
+                also={200: "The same id and body again: the first answer, byte for byte"},
                 unknown=_UNKNOWN, codes=_PLACE_CODES, timeout_s=None,
             ),
             Route(
@@ -131,68 +99,6 @@ class OrderRoutes:
                 auth="read", tag="orders", query=AllOrdersQuery, response=AllOrdersAnswer,
             ),
         ]  # fmt: skip
-
-    async def place(self, request: web.Request) -> web.StreamResponse:
-        started = time.perf_counter()
-        broker = request.match_info["broker"]
-        principal = request[PRINCIPAL]
-        client_order_id = self._minted.next()
-        outcome = "ok"
-        try:
-            self._dispatcher.check_broker(broker)
-            body = parse_object(await read_body(request, BODY_BYTES_MAX))
-            client_order_id = given_id(body, request.headers.get("Idempotency-Key")) or client_order_id
-            args = ticket_args(body, client_order_id)
-            return await self._place(broker, args, client_order_id, principal)
-        except OutcomeUnknown as error:
-            outcome = error.code
-            self._resolver.add(broker, client_order_id, actor_of(principal, broker) or {})
-            return unknown_answer(request, error, f"/brokers/{broker}/orders?client_order_id={client_order_id}", client_order_id=client_order_id)
-        except (ApiError, ArenaError) as error:
-            outcome = error.code
-            refusal = error if isinstance(error, ApiError) else api_error(error)
-            return error_answer(refusal, request[REQUEST_ID], extra={"client_order_id": client_order_id})
-        finally:
-            if broker in self._dispatcher.brokers:
-                self._metrics.order_answered(broker, outcome, time.perf_counter() - started)
-            self._accounts.audit(request, principal, "order.place", subject=f"{broker}/{client_order_id}", outcome=outcome)
-
-    async def _place(self, broker: str, args: Mapping[str, object], client_order_id: str, principal: Principal) -> web.StreamResponse:
-        key = (principal.user, broker, client_order_id)
-        is_repeat = key in self._placed
-        if not is_repeat:
-            wait_s = self._rate.take(principal.user)
-            if wait_s:
-                raise ApiError(
-                    429,
-                    "RATE_LIMITED",
-                    f"more than {self._settings.auth.orders_per_s_max} orders a second: slow down",
-                    headers={"Retry-After": str(wait_s)},
-                )
-            self._remember(key)
-        try:
-            result = await self._dispatcher.command(broker, "order.place", args, principal)
-        except OutcomeUnknown:
-            raise
-        except (ApiError, ArenaError):
-            self._placed.pop(key, None)  # nothing stands under this id: trying it again is no repeat, and is paid for
-            raise
-        replayed = result.get("replayed") is True
-        if replayed and not is_repeat:
-            self._rate.give_back(principal.user)
-        answer = {
-            "ok": True,
-            "order_id": result["order_id"],
-            "status": result["status"],
-            "mode": result["mode"],
-            "ttl_expires_at": result["ttl_expires_at"],
-            "client_order_id": result["client_order_id"],
-            "event_id": result["event_id"],
-        }
-        location = f"/brokers/{broker}/orders/{result['order_id']}"
-        if replayed:
-            return json_answer(answer, 200, {"Idempotent-Replayed": "true", "Location": location})
-        return json_answer(answer, 201, {"Location": location})
 
     async def preview(self, request: web.Request) -> web.StreamResponse:
         broker = self._dispatcher.check_broker(request.match_info["broker"])
@@ -283,8 +189,3 @@ class OrderRoutes:
             raise
         finally:
             self._accounts.audit(request, principal, op, subject=order_id, outcome=outcome)
-
-    def _remember(self, key: tuple[str, str, str]) -> None:
-        self._placed[key] = None
-        if len(self._placed) > REPEATS_MAX:
-            self._placed.popitem(last=False)

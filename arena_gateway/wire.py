@@ -11,7 +11,7 @@ from aiohttp import web
 
 from arena_gateway.requests import AllOrdersQuery, OrdersQuery
 from bus.codec import SIGNIFICANT_DIGITS_MAX, to_wire
-from runtime.http import REQUEST_ID, ApiError, json_answer
+from runtime.http import REQUEST_ID, ApiError, Told, json_answer
 from runtime.http_body import convert
 from trading.errors import OutcomeUnknown
 from trading.orders import OrderTicket, refuse_odd_numbers
@@ -131,9 +131,13 @@ def order_id_of(request: web.Request) -> str:
     return order_id
 
 
-def unknown_answer(
-    request: web.Request, error: OutcomeUnknown, location: str, *, client_order_id: str | None = None, retry_safe: bool = False
-) -> web.Response:
+def unknown_answer(request: web.Request, error: OutcomeUnknown, location: str, *, retry_safe: bool = False) -> web.Response:
+    """:func:`unknown_told` as an answer."""
+    told = unknown_told(request[REQUEST_ID], error, location, retry_safe=retry_safe)
+    return json_answer(told.data, told.status, told.headers)
+
+
+def unknown_told(request_id: str, error: OutcomeUnknown, location: str, *, client_order_id: str | None = None, retry_safe: bool = False) -> Told:
     """202: it was sent and may have happened; ``location`` is where to look. What has an id may be sent again under the same one."""
     body: dict[str, object] = {
         "ok": False,
@@ -142,8 +146,8 @@ def unknown_answer(
         "message": f"{error.message}; look it up at Location",
         "details": error.details if error.code == "UNKNOWN" else {**error.details, "cause": error.code},
         "retry_safe": retry_safe or client_order_id is not None,
-        "request_id": request[REQUEST_ID],
+        "request_id": request_id,
     }
     if client_order_id is not None:
         body["client_order_id"] = client_order_id
-    return json_answer(body, 202, {"Location": location, "Retry-After": "1"})
+    return Told(202, {"Location": location, "Retry-After": "1"}, body)

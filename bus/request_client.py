@@ -13,14 +13,14 @@ Source: docs/protocol.md, section 5; RULES R7, R8.
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import zmq
 
-from bus.codec import BODY_BYTES_MAX, REPLY_LIMITS, Limits, MalformedMessage, pack
+from bus.codec import BODY_BYTES_MAX, REPLY_LIMITS, Limits, MalformedMessage, pack, pack_plain
 from bus.deadline import stamp
 from bus.draining import Complaints, Context, Drain, Socket
 from bus.reply_reading import read_outcomes
@@ -50,8 +50,7 @@ ADAPTER_DOWN = "ADAPTER_DOWN"
 _ARRAY_HEADER_BYTES_MAX = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
+class _Pending(NamedTuple):
     future: asyncio.Future[Reply]
     expires_at: float  # loop time
     op: str
@@ -158,39 +157,58 @@ class RequestClient:
             Unavailable: ``ADAPTER_DOWN``, the server is not there (or ``ADAPTER_BUSY``, too much waits for it already); nothing was sent.
             OutcomeUnknown: sent, and no answer came in time.
         """
-        if not self._is_open:
-            raise Unavailable("the connection is closed", code=ADAPTER_DOWN)
-        if len(self._pending) >= PENDING_MAX:
-            raise Unavailable("too many requests wait for an answer and nothing was sent: try again in a moment", code="ADAPTER_BUSY")
-        self._id_number += 1
-        request_id = f"{self._id_prefix}-{self._id_number}"
-        body = self._write(request_id, op, args, actor, ttl_ms)
-        future: asyncio.Future[Reply] = self._loop.create_future()
-        self._pending[request_id] = _Pending(future, self._loop.time() + timeout_s, op)
+        request_id = self._next_id()
+        body = _write(pack, self._message(request_id, op, args, actor, ttl_ms))
+        future = self._expect(request_id, op, timeout_s)
         if ttl_ms is None:
             self._send([request_id], body)
         else:
             self._collect(request_id, body)
-        if self._sweeper is None:
-            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
         try:
             return await future
         finally:
             self._pending.pop(request_id, None)
 
-    def _write(self, request_id: str, op: str, args: Mapping[str, object], actor: Mapping[str, object] | None, ttl_ms: int | None) -> bytes:
+    def begin(
+        self, op: str, args: Mapping[str, object], *, actor: Mapping[str, object] | None, ttl_ms: int, timeout_s: float
+    ) -> asyncio.Future[Reply]:
+        """Send the command ``op`` with this turn of the loop; its future ends as :meth:`call` does, and is not to be cancelled.
+
+        Args:
+            args: plain values, a Decimal would become text; the rest as for :meth:`call`.
+        Raises:
+            InvalidRequest, Unavailable: as :meth:`call`, where that is known before anything is sent.
+        """
+        request_id = self._next_id()
+        body = _write(pack_plain, self._message(request_id, op, args, actor, ttl_ms))
+        future = self._expect(request_id, op, timeout_s)
+        self._collect(request_id, body)
+        return future
+
+    def _next_id(self) -> str:
+        if not self._is_open:
+            raise Unavailable("the connection is closed", code=ADAPTER_DOWN)
+        if len(self._pending) >= PENDING_MAX:
+            raise Unavailable("too many requests wait for an answer and nothing was sent: try again in a moment", code="ADAPTER_BUSY")
+        self._id_number += 1
+        return f"{self._id_prefix}-{self._id_number}"
+
+    def _expect(self, request_id: str, op: str, timeout_s: float) -> asyncio.Future[Reply]:
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self._pending[request_id] = _Pending(future, self._loop.time() + timeout_s, op)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
+        return future
+
+    def _message(
+        self, request_id: str, op: str, args: Mapping[str, object], actor: Mapping[str, object] | None, ttl_ms: int | None
+    ) -> dict[str, object]:
         message: dict[str, object] = {"v": VERSION, "id": request_id, "op": op, "args": args}
         if actor is not None:
             message["actor"] = actor
         if ttl_ms is not None:
             message |= stamp(ttl_ms, self._clock, self._boot_id)
-        try:
-            body = pack(message)
-        except ValueError as error:
-            raise InvalidRequest(f"{op} cannot be sent: {error}") from error
-        if len(body) > BODY_BYTES_MAX - _ARRAY_HEADER_BYTES_MAX:
-            raise InvalidRequest(f"{op} has {len(body)} bytes and a request at most {BODY_BYTES_MAX}")
-        return body
+        return message
 
     def _collect(self, request_id: str, body: bytes) -> None:
         if not self._outgoing:
@@ -252,7 +270,12 @@ class RequestClient:
                     return
                 for pending in waiting:
                     _fail(pending.future, _down())
+                self._forget(first.request_ids)
             self._unsent.popleft()
+
+    def _forget(self, request_ids: list[str]) -> None:
+        for request_id in request_ids:
+            self._pending.pop(request_id, None)
 
     def _on_message(self, frames: list[bytes]) -> None:
         if len(frames) != 2 or frames[0]:
@@ -264,7 +287,7 @@ class RequestClient:
             self._bad_replies.add(error)
             return
         for request_id, outcome in outcomes:
-            pending = self._pending.get(request_id) if isinstance(request_id, str) else None
+            pending = self._pending.pop(request_id, None) if isinstance(request_id, str) else None
             if pending is None or pending.future.done():
                 self._bad_replies.add("late")
                 continue
@@ -275,10 +298,22 @@ class RequestClient:
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        for pending in self._pending.values():
-            if pending.expires_at <= now:
-                _fail(pending.future, OutcomeUnknown(f"{pending.op} was sent and has no answer yet; look it up, do not send it again"))
+        expired = [request_id for request_id, pending in self._pending.items() if pending.expires_at <= now]
+        for request_id in expired:
+            pending = self._pending[request_id]
+            _fail(pending.future, OutcomeUnknown(f"{pending.op} was sent and has no answer yet; look it up, do not send it again"))
+        self._forget(expired)
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep) if self._pending else None
+
+
+def _write(encode: Callable[[dict[str, object]], bytes], message: dict[str, object]) -> bytes:
+    try:
+        body = encode(message)
+    except ValueError as error:
+        raise InvalidRequest(f"{message['op']} cannot be sent: {error}") from error
+    if len(body) > BODY_BYTES_MAX - _ARRAY_HEADER_BYTES_MAX:
+        raise InvalidRequest(f"{message['op']} has {len(body)} bytes and a request at most {BODY_BYTES_MAX}")
+    return body
 
 
 def _down() -> Unavailable:

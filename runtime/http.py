@@ -17,9 +17,10 @@ from itertools import count
 
 from aiohttp import web
 
-from runtime.http_answers import GUARD_HEADERS, REQUEST_ID, ApiError, error_answer, file_answer, json_answer, json_bytes
+from runtime.http_answers import GUARD_HEADERS, REQUEST_ID, ApiError, error_answer, error_data, file_answer, internal_body, json_answer, json_bytes
 from runtime.http_body import read_body, read_json, read_object, read_query
 from runtime.http_guard import SAFE_METHODS, HeadGuard, check_bind, reads_are_open
+from runtime.http_quick import Asked, Begun, QuickHandler, QuickRoutes, Reply, Told
 from runtime.http_server import ArenaServer, Connection, Listener, RequestHandler, bind, open_server, tls_context
 from runtime.openapi import DOCS_CSS, docs_page, openapi
 from runtime.routes import PRINCIPAL, Authenticator, Handler, Principal, Route
@@ -30,13 +31,18 @@ __all__ = [
     "PRINCIPAL",
     "REQUEST_ID",
     "ApiError",
+    "Asked",
     "Authenticator",
+    "Begun",
     "Listener",
     "Principal",
+    "Reply",
     "Route",
+    "Told",
     "build_app",
     "client_address",
     "error_answer",
+    "error_data",
     "file_answer",
     "json_answer",
     "json_bytes",
@@ -72,6 +78,12 @@ class _Server:
         self.open_reads = reads_are_open(settings, host)
         self.guard = HeadGuard(host, 0, settings.http)
         self.shortcuts = Shortcuts()
+        self.quick: Mapping[str, QuickHandler] = {}
+        self._ids = count(1)
+        self._prefix = secrets.token_hex(4)
+
+    def next_request_id(self) -> str:
+        return f"{self._prefix}-{next(self._ids):x}"
 
 
 SERVER = web.AppKey("server", _Server)
@@ -100,6 +112,7 @@ def build_app(
     authenticator: Authenticator | None = None,
     translate: Translate = _translate_nothing,
     refused: Refused = _note_nothing,
+    quick: Mapping[str, QuickHandler] | None = None,
     title: str = "",
     documented: bool = True,
 ) -> web.Application:
@@ -112,12 +125,14 @@ def build_app(
         authenticator: asked for every route that is not public; without one every such route answers 401 unless reads are open.
         translate: turns errors of other rooms into ``ApiError``; None from it means 500.
         refused: told of every refusal that is answered, for an audit log; must not raise.
+        quick: by path, who may answer a plain POST there without the long way; its row in ``routes`` serves all others.
         documented: whether the server has ``/openapi.json`` and ``/docs``.
     """
     app = web.Application(handler_args={"access_log": None})
     server = _Server(
         settings, host, port_setting=port_setting or f"ARENA_{name.upper()}__PORT", authenticator=authenticator, translate=translate, refused=refused
     )
+    server.quick = quick or {}
     app[SERVER] = server
     table = [*routes, *(_document_routes(title or f"RBOT Arena {name}", routes) if documented else ())]
     for route in table:
@@ -175,13 +190,11 @@ class _Entry:
         self._server = server
         self._app = app
         self._inner = inner
-        self._ids = count(1)
-        self._prefix = secrets.token_hex(4)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = request.headers
         supplied = headers.get("X-Request-ID")
-        request_id = supplied if supplied is not None and _REQUEST_ID_FORM.fullmatch(supplied) else f"{self._prefix}-{next(self._ids):x}"
+        request_id = supplied if supplied is not None and _REQUEST_ID_FORM.fullmatch(supplied) else self._server.next_request_id()
         request[REQUEST_ID] = request_id
         try:
             self._check_head(request, headers)
@@ -211,7 +224,7 @@ class _Entry:
                 self._server.refused(request, translated)
                 return error_answer(translated, request_id)
             log.exception("a request failed", extra={"request_id": request_id, "method": request.method, "path": request.path})
-            return error_answer(ApiError(500, "INTERNAL", "this is a fault of ours; the log has more under the request id"), request_id)
+            return json_answer(internal_body(request_id), 500)
 
     def _check_head(self, request: web.BaseRequest, headers: Mapping[str, str]) -> None:
         if request.version not in _VERSIONS:
@@ -306,7 +319,8 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
     tls = tls_context(http.tls_cert_file, http.tls_key_file)
     sock = bind(host, port, setting=server.port_setting)
     server.guard = HeadGuard(host, sock.getsockname()[1], http)
-    async with open_server(app, sock, lambda inner: _Entry(server, app, inner), tls=tls, proxies=http.trusted_proxies) as listener:
+    quick = QuickRoutes(server.quick, server.guard, server.next_request_id) if server.quick else None
+    async with open_server(app, sock, lambda inner: _Entry(server, app, inner), tls=tls, proxies=http.trusted_proxies, quick=quick) as listener:
         log.info("listening", extra={"url": listener.url})
         yield listener
 

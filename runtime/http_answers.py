@@ -5,7 +5,7 @@ depend on its data alone, key order included, so a replayed answer is the first 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from http import HTTPStatus
 
@@ -31,6 +31,7 @@ GUARD_HEADERS: Mapping[str, str] = {
 REQUEST_ID = web.RequestKey("request_id", str)
 _ENCODER = msgspec.json.Encoder()
 _JSON = "application/json; charset=utf-8"
+_JSON_TYPE = ("Content-Type", _JSON)
 # What most answers carry besides their own headers, written once.
 _GUARD_LINES = "".join(f"{name}: {value}\r\n" for name, value in GUARD_HEADERS.items())
 _GUARD_NAMES = frozenset(name.lower() for name in GUARD_HEADERS)
@@ -75,24 +76,40 @@ class Answer(web.Response):
 
     def _head(self, request: web.BaseRequest, length: int) -> str:
         own = ""
-        guards = _GUARD_LINES
-        for name, value in self._headers.items():
-            if _FORBIDDEN_IN_HEADERS.search(value) is not None:
-                raise ValueError(f"the header {name} holds a control character")
-            own += f"{name}: {value}\r\n"
-            if name.lower() in _GUARD_NAMES:
-                guards = "".join(f"{guard}: {text}\r\n" for guard, text in GUARD_HEADERS.items() if guard not in self._headers)
         if self._cookies:
             own += "".join(f"Set-Cookie: {cookie.OutputString()}\r\n" for cookie in self._cookies.values())
         if not self._keep_alive:
             own += "Connection: close\r\n"
         elif request.version == HttpVersion10:
             own += "Connection: keep-alive\r\n"
-        if request.secure:
-            own += _HSTS
-        status = _STATUS_LINES.get(self._status) or f"HTTP/1.1 {self._status} \r\n"
-        request_id = request.get(REQUEST_ID, "-")
-        return f"{status}{own}Content-Length: {length}\r\nX-Request-ID: {request_id}\r\nDate: {rfc822_formatted_time()}\r\n{guards}\r\n"
+        return answer_head(self._status, self._headers.items(), own, length, request.get(REQUEST_ID, "-"), tls=request.secure)
+
+
+def answer_head(
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    more: str,
+    length: int,
+    request_id: str,
+    *,
+    tls: bool,
+) -> str:
+    """The head of an answer: its own ``headers``, the lines in ``more``, and what every answer carries."""
+    own = ""
+    guards = _GUARD_LINES
+    overruled: list[str] = []
+    for name, value in headers:
+        if _FORBIDDEN_IN_HEADERS.search(value) is not None:
+            raise ValueError(f"the header {name} holds a control character")
+        own += f"{name}: {value}\r\n"
+        if name.lower() in _GUARD_NAMES:
+            overruled.append(name.lower())
+    if overruled:
+        guards = "".join(f"{guard}: {text}\r\n" for guard, text in GUARD_HEADERS.items() if guard.lower() not in overruled)
+    if tls:
+        more += _HSTS
+    line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
+    return f"{line}{own}{more}Content-Length: {length}\r\nX-Request-ID: {request_id}\r\nDate: {rfc822_formatted_time()}\r\n{guards}\r\n"
 
 
 class ApiError(Exception):
@@ -147,6 +164,12 @@ def json_bytes(data: object) -> bytes:
     return _ENCODER.encode(plain(data))
 
 
+def plain_json_answer(status: int, headers: Mapping[str, str], data: object, request_id: str, *, tls: bool) -> bytes:
+    """What :func:`json_answer` becomes on a connection of HTTP/1.1 that stays open, without the object round it: an eighth of an order's time."""
+    body = json_bytes(data)
+    return answer_head(status, (*headers.items(), _JSON_TYPE), "", len(body), request_id, tls=tls).encode() + body
+
+
 def json_answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer of JSON; ``headers`` are added or win."""
     answer = Answer(body=json_bytes(data), status=status, headers=headers)
@@ -159,12 +182,19 @@ def error_body(code: str, message: str, details: Mapping[str, object], request_i
     return {"ok": False, "code": code, "message": message, "details": dict(details), "request_id": request_id}
 
 
+def internal_body(request_id: str) -> dict[str, object]:
+    """The body of a 500."""
+    return error_body("INTERNAL", "this is a fault of ours; the log has more under the request id", {}, request_id)
+
+
+def error_data(error: ApiError, request_id: str, extra: Mapping[str, object] | None = None) -> dict[str, object]:
+    """``error`` as a body; ``extra`` fields (a minted client_order_id) are put into it."""
+    return {**error_body(error.code, error.message, error.details, request_id), **(extra or {})}
+
+
 def error_answer(error: ApiError, request_id: str, *, extra: Mapping[str, object] | None = None) -> web.Response:
-    """``error`` as an answer; ``extra`` fields (a minted client_order_id) are put into its body."""
-    body = error_body(error.code, error.message, error.details, request_id)
-    if extra:
-        body.update(extra)
-    answer = json_answer(body, error.status, error.headers)
+    """``error`` as an answer, see :func:`error_data`."""
+    answer = json_answer(error_data(error, request_id, extra), error.status, error.headers)
     if error.close:
         answer.force_close()
     return answer

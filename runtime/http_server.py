@@ -20,6 +20,7 @@ from aiohttp import web
 
 from runtime.http_answers import ApiError, error_answer
 from runtime.http_guard import is_loopback
+from runtime.http_quick import QuickLane, QuickRoutes
 from runtime.program import CannotStart
 
 CONNECTIONS_MAX = 2_000
@@ -42,13 +43,16 @@ RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Connection(web.RequestHandler):
     """One client connection."""
 
-    __slots__ = ("address", "counted", "head_since")
+    __slots__ = ("_held", "_lane", "address", "counted", "head_since")
 
     def __init__(self, manager: "ArenaServer", **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.address = ""
         self.counted = False
         self.head_since: float | None = None
+        self._lane: QuickLane | None = None
+        # What aiohttp's own loop over requests waits on, out of its sight while a request is answered the quick way.
+        self._held: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -57,11 +61,14 @@ class Connection(web.RequestHandler):
         server = self._manager
         if not isinstance(server, ArenaServer) or not server.admit(self):
             self.force_close()
+        elif server.quick is not None:
+            self._lane = QuickLane(server.quick, self.address, self._answer_quickly)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         server = self._manager
         if isinstance(server, ArenaServer):
             server.release(self)
+        self._lane = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -69,15 +76,63 @@ class Connection(web.RequestHandler):
             super().data_received(data)
             return
         requests = self._request_count
-        super().data_received(data)
+        waiter, self._waiter = self._waiter, None  # so that it is not woken before it is clear which way the request goes
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
+        if waiter is not None and self._messages and not waiter.done() and not self._goes_quickly(waiter):
+            waiter.set_result(None)  # aiohttp takes it from here
         if self._request_count != requests:
             self.head_since = None
-        elif self._current_request is None and self.head_since is None:
+        elif not self._is_busy and self.head_since is None:
             self.head_since = self._loop.time()
+
+    def _goes_quickly(self, waiter: "asyncio.Future[None]") -> bool:
+        """Whether the request that has just come is being answered the quick way (runtime/http_quick.py)."""
+        transport = self.transport
+        if self._lane is None or len(self._messages) != 1 or transport is None or transport.get_write_buffer_size():
+            return False
+        if not self._lane.begin(*self._messages[0]):
+            return False
+        self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        self._held, self._waiter = waiter, None
+        self._request_in_progress = True
+        return True
+
+    def _answer_quickly(self, answer: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(answer)
+        self._request_in_progress = False
+        if self._handler_waiter is not None and not self._handler_waiter.done():  # the server is stopping and has waited for this answer
+            self._handler_waiter.set_result(None)
+        self._let_go()
+        if self._close:
+            self.force_close()
+        elif self._messages and self._waiter is not None and not self._waiter.done():  # what came meanwhile
+            self._waiter.set_result(None)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None and not self._force_close:
+            self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
+
+    def _let_go(self) -> None:
+        """Let aiohttp see what it waits on."""
+        if self._held is not None:
+            self._waiter, self._held = self._held, None
+
+    def force_close(self) -> None:
+        self._let_go()
+        super().force_close()
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._current_request is not None or self._held is not None
 
     def head_is_late(self, now: float) -> bool:
         """Whether a head began to arrive and did not end in time."""
-        return self.head_since is not None and self._current_request is None and now - self.head_since > HEAD_S_MAX
+        return self.head_since is not None and not self._is_busy and now - self.head_since > HEAD_S_MAX
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -96,8 +151,11 @@ class Connection(web.RequestHandler):
 class ArenaServer(web.Server):
     """Makes connections and counts them."""
 
-    def __init__(self, handler: RequestHandler, *, request_factory: Any, proxies: tuple[str, ...], **kwargs: Any) -> None:
+    def __init__(
+        self, handler: RequestHandler, *, request_factory: Any, proxies: tuple[str, ...], quick: QuickRoutes | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(handler, request_factory=request_factory, **kwargs)
+        self.quick = quick
         self._connection_kwargs = kwargs
         self._proxies = frozenset(proxies)
         self._open = 0
@@ -212,10 +270,11 @@ async def open_server(
     *,
     tls: ssl.SSLContext | None,
     proxies: tuple[str, ...] = (),
+    quick: QuickRoutes | None = None,
 ) -> AsyncIterator[Listener]:
     """Start ``app`` and serve it on ``sock`` until the block ends; then end streams, wait 5 s for open requests, and clean up.
 
-    ``wrap`` is put round the application's handler: it sees every request before routing.
+    ``wrap`` is put round the application's handler: it sees every request before routing, except those that go the quick way, ``quick``.
     """
     starter = web.AppRunner(app, access_log=None)
     await starter.setup()
@@ -225,6 +284,7 @@ async def open_server(
         wrap(inner.request_handler),
         request_factory=inner.request_factory,
         proxies=proxies,
+        quick=quick,
         access_log=None,
         keepalive_timeout=KEEPALIVE_S,
         lingering_time=LINGER_S,

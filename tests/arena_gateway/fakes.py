@@ -57,13 +57,18 @@ class Call:
 
 @dataclass
 class FakeAdapter:
-    """Answers like an adapter: places with ids that count up, repeats what it has placed, refuses another body. ``answers`` override by operation."""
+    """Answers like an adapter: places with ids that count up, repeats what it has placed, refuses another body. ``answers`` override by operation.
+
+    ``begun`` counts the placements that came the gateway's quick way; ``release`` is waited for before any answer.
+    """
 
     broker: str
     answers: dict[str, object] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     down: bool = False
     silent: bool = False
+    begun: int = 0
+    release: asyncio.Event | None = None
 
     def __post_init__(self) -> None:
         self._n = itertools.count(1)
@@ -79,7 +84,7 @@ class FakeAdapter:
         if self.down:
             raise Unavailable(f"{self.broker} is down", code="ADAPTER_DOWN", details={"broker": self.broker})
         self.calls.append(Call(op, dict(args), actor, ttl_ms))
-        await asyncio.sleep(0)
+        await (asyncio.sleep(0) if self.release is None else self.release.wait())
         if self.silent:
             raise OutcomeUnknown("no answer came in time")
         answer = self.answers.get(op)
@@ -88,6 +93,14 @@ class FakeAdapter:
         if answer is None:
             answer = self._place(args, actor or {}) if op == "order.place" else DEFAULTS[op]
         return SimpleNamespace(result=answer, last_event=None)
+
+    def begin(
+        self, op: str, args: Mapping[str, object], *, actor: Mapping[str, object] | None, ttl_ms: int, timeout_s: float
+    ) -> "asyncio.Future[Any]":
+        if self.down:
+            raise Unavailable(f"{self.broker} is down", code="ADAPTER_DOWN", details={"broker": self.broker})
+        self.begun += 1
+        return asyncio.ensure_future(self.call(op, args, actor=actor, ttl_ms=ttl_ms, timeout_s=timeout_s))
 
     def _place(self, args: Mapping[str, object], actor: Mapping[str, object]) -> dict[str, object]:
         key = (actor["user"], args["client_order_id"])

@@ -1,0 +1,229 @@
+"""The quick way of a plain order: the same answers as the long way, on connections that behave the same, and only for what is plain."""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from runtime import http_server
+from tests.arena_gateway.fakes import SEED_ORDER, AuthSettings, Desk, open_desk
+from tests.runtime.raw_http import Parsed, exchange, is_closed, read_answer
+from trading.errors import NotAllowed, OrderDenied, OutcomeUnknown, Unavailable
+
+ORDER = json.dumps(SEED_ORDER).encode()
+PATH = "/brokers/oanda/orders"
+
+
+async def order(
+    desk: Desk, body: bytes = ORDER, *more: str, path: str = PATH, version: str = "1.1", scheme: str = "Bearer", role: str = "trader"
+) -> bytes:
+    token = await desk.token(role)
+    lines = (f"POST {path} HTTP/{version}", f"Host: 127.0.0.1:{desk.port}", f"Authorization: {scheme} {token}", f"Content-Length: {len(body)}", *more)
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def comparable(answer: Parsed) -> tuple[int, list[tuple[str, str]], bytes]:
+    """All of an answer but its date, the request's id, and what counts orders."""
+    status, headers, body = answer
+    same = [
+        (name, re.sub("oanda-[0-9]", "oanda-N", value)) for name, value in headers.items() if name not in {"x-request-id", "date", "content-length"}
+    ]
+    return status, same, re.sub(rb'"request_id":"[^"]+"|oanda-[0-9]|oanda@[^"]*', b"N", body)
+
+
+@asynccontextmanager
+async def connected(desk: Desk) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+    yield reader, writer
+    writer.close()
+
+
+async def arrived(desk: Desk, count: int = 1) -> None:
+    async with asyncio.timeout(30):
+        while desk.oanda.begun < count:
+            await asyncio.sleep(0.001)
+
+
+REFUSALS = [
+    OrderDenied("off tick", code="PRICE_OFF_TICK", details={"below": 1.16}),
+    NotAllowed("no grant", code="LIVE_NOT_GRANTED"),
+    Unavailable("busy", code="ADAPTER_BUSY", details={"retry_after_s": 7}),
+    OutcomeUnknown("no answer came in time"),
+    OutcomeUnknown("a bug", code="INTERNAL"),
+]
+
+
+@pytest.mark.parametrize("answer", [None, *REFUSALS], ids=str)
+async def test_both_ways_answer_the_same_bytes(desk: Desk, answer: Exception | None) -> None:
+    if answer is not None:
+        desk.oanda.answers["order.place"] = answer
+    body = json.dumps({**SEED_ORDER, "client_order_id": "mine"}).encode()
+    # Two users, so that neither repeats the other.
+    quick = comparable(await exchange(desk.port, await order(desk, body)))
+    long = comparable(await exchange(desk.port, await order(desk, body, "X-Request-ID: mine", role="admin")))
+    assert quick == long
+    assert desk.oanda.begun == 1
+    placed = [call for call in desk.oanda.calls if call.op == "order.place"]
+    assert list(placed[0].args.items()) == list(placed[1].args.items())
+
+
+async def test_a_repeat_is_the_first_answer_whichever_way_it_comes(desk: Desk) -> None:
+    body = json.dumps({**SEED_ORDER, "client_order_id": "mine"}).encode()
+    answers = [await exchange(desk.port, await order(desk, body, *more)) for more in ((), (), ("X-Request-ID: mine",))]
+    assert [status for status, _, _ in answers] == [201, 200, 200]
+    assert len({body for _, _, body in answers}) == 1
+    assert answers[1][1]["idempotent-replayed"] == "true"
+    assert desk.oanda.begun == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        (["X-Request-ID: mine"], 201),
+        (["Idempotency-Key: mine"], 201),
+        (["Connection: close"], 201),
+        (["Expect: 100-continue"], 100),
+        (["Sec-Fetch-Site: same-origin"], 201),
+        (["X-Forwarded-For: 10.0.0.1"], 201),
+        (["Content-Encoding: gzip"], 415),
+        (["Origin: http://evil.example"], 403),
+        (["Sec-Fetch-Site: cross-site"], 403),
+        (["Authorization: Bearer another"], 401),
+        (["Expect: tea"], 417),
+    ],
+)
+async def test_a_head_with_something_special_goes_the_long_way(desk: Desk, more: list[str], status: int) -> None:
+    assert (await exchange(desk.port, await order(desk, ORDER, *more)))[0] == status
+    assert desk.oanda.begun == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"scheme": "bearer"}, 201),
+        ({"scheme": "Basic"}, 401),
+        ({"scheme": "Bearer x"}, 401),
+        ({"version": "1.0"}, 201),
+        ({"path": PATH + "?x=1"}, 400),
+        ({"path": "/brokers/other/orders"}, 404),
+        ({"role": "viewer"}, 403),
+        ({"body": b'{"side":"BUY","side":"BUY"}'}, 400),
+    ],
+)
+async def test_what_must_be_refused_or_looked_at_goes_the_long_way(desk: Desk, change: dict[str, str], status: int) -> None:
+    assert (await exchange(desk.port, await order(desk, **change)))[0] == status  # type: ignore[arg-type]  # a test's table
+    assert desk.oanda.begun == 0
+
+
+async def test_a_foreign_host_is_refused_and_a_body_that_comes_later_is_waited_for(desk: Desk) -> None:
+    raw = await order(desk)
+    assert (await exchange(desk.port, raw.replace(b"Host: 127.0.0.1", b"Host: evil.example")))[0] == 421
+    async with connected(desk) as (reader, writer):
+        writer.write(raw[:-10])
+        await asyncio.sleep(0.01)
+        writer.write(raw[-10:])
+        assert (await read_answer(reader))[0] == 201
+    assert desk.oanda.begun == 0
+
+
+async def test_a_brake_and_a_stop_send_orders_the_long_way(desk: Desk) -> None:
+    desk.gateway.braking.want(("oanda",), "HALTED", "", "somebody")
+    await exchange(desk.port, await order(desk))
+    assert [call.op for call in desk.oanda.calls] == ["trading_state.set", "order.place"]
+    desk.gateway.dispatcher.draining = True
+    assert (await exchange(desk.port, await order(desk)))[0] == 503
+    assert desk.oanda.begun == 0
+
+
+async def test_the_rate_counts_both_ways_together(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, auth=AuthSettings(orders_per_s_max=1, orders_burst_max=2)) as desk:
+        statuses = [(await exchange(desk.port, await order(desk, ORDER, *more)))[0] for more in ((), ("X-Request-ID: x",), (), ())]
+        assert (statuses, desk.oanda.begun) == ([201, 201, 429, 429], 1)
+        assert [entry.outcome for entry in desk.accounts.collected.take() if entry.action == "order.place"] == ["ok", "RATE_LIMITED"]
+
+
+async def test_what_comes_meanwhile_is_answered_after_it_and_in_order(desk: Desk) -> None:
+    desk.oanda.release = asyncio.Event()
+    async with connected(desk) as (reader, writer):
+        writer.write(await order(desk))
+        await arrived(desk)
+        get = f"GET /brokers/nobody/orders HTTP/1.1\r\nHost: 127.0.0.1:{desk.port}\r\n\r\n".encode()
+        writer.write(get)
+        await asyncio.sleep(0.02)
+        writer.write(await order(desk, b"{") + get)
+        await asyncio.sleep(0.02)
+        desk.oanda.release.set()
+        assert [(await read_answer(reader))[0] for _ in range(4)] == [201, 404, 400, 404]
+        writer.write(await order(desk) + await order(desk))
+        assert [(await read_answer(reader))[0] for _ in range(2)] == [201, 201]
+        writer.write(await order(desk))
+        assert (await read_answer(reader))[0] == 201
+    assert desk.oanda.begun == 2  # of two in one packet neither
+
+
+async def test_a_bug_is_500_and_the_connection_goes_on(desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with connected(desk) as (reader, writer):
+        desk.oanda.answers["order.place"] = {"nothing": "of it"}
+        writer.write(await order(desk))
+        status, headers, body = await read_answer(reader)
+        assert (status, json.loads(body)["code"]) == (500, "INTERNAL")
+        assert any(getattr(record, "request_id", None) == headers["x-request-id"] and record.levelno == logging.ERROR for record in caplog.records)
+        with monkeypatch.context() as patch:
+            patch.setattr(desk.gateway.dispatcher, "is_braked", lambda _: 1 / 0)
+            writer.write(await order(desk))
+            assert (await read_answer(reader))[0] == 500
+        del desk.oanda.answers["order.place"]
+        writer.write(await order(desk))
+        assert (await read_answer(reader))[0] == 201
+
+
+async def test_an_order_on_its_way_is_answered_by_a_server_that_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "SHUTDOWN_S", 60)
+    async with asyncio.timeout(30), open_desk(tmp_path) as desk:
+        desk.oanda.release = asyncio.Event()
+        reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
+        writer.write(await order(desk))
+        await arrived(desk)
+        asyncio.get_running_loop().call_later(0.1, desk.oanda.release.set)
+    assert (await read_answer(reader))[0] == 201
+    assert await is_closed(reader, 5)
+    writer.close()
+
+
+async def test_a_client_that_goes_while_its_order_is_on_its_way_disturbs_nobody(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.oanda.release = asyncio.Event()
+    async with connected(desk) as (_, writer):
+        writer.write(await order(desk))
+        await arrived(desk)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        desk.oanda.release.set()
+        await asyncio.sleep(0.05)
+    assert (await exchange(desk.port, await order(desk)))[0] == 201
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_connection_waits_for_its_order_and_is_closed_when_it_is_silent_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the end of the keep-alive time nor half a head may cut an order short that is on its way."""
+    monkeypatch.setattr(http_server, "KEEPALIVE_S", 0.2)
+    monkeypatch.setattr(http_server, "HEAD_S_MAX", 0.1)
+    monkeypatch.setattr(http_server, "_SWEEP_S", 0.02)
+    async with open_desk(tmp_path) as desk:
+        desk.oanda.release = asyncio.Event()
+        async with connected(desk) as (reader, writer):
+            writer.write(await order(desk))
+            await arrived(desk)
+            writer.write(b"GET /hea")
+            await asyncio.sleep(0.5)
+            desk.oanda.release.set()
+            assert (await read_answer(reader))[0] == 201
+            writer.write(b"lth HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % desk.port)
+            assert (await read_answer(reader))[0] == 200
+            writer.write(await order(desk))
+            assert (await read_answer(reader))[0] == 201
+            assert await is_closed(reader, 30)
