@@ -1,5 +1,8 @@
 """The ring: the newest frames of all sources, each encoded once, that every reader of a stream shares.
 
+A frame that nobody waits for is laid in as the journal's bytes, and becomes a line of JSON when somebody comes to read it: of two servers that
+stream, one or both have no reader most of the time, and in a flood that line was a third of what an event cost them.
+
 Frames lie in order of arrival under a growing index. Each carries the id of its place: the position of every source after it. Per source the ring is
 without a hole (a ``gap`` or ``reset`` frame lies where something is missing), so a reader whose position is at or above a source's ``before`` finds
 all that follows here; one below it has to ask the owner first.
@@ -12,7 +15,7 @@ from enum import Enum
 import msgspec
 
 from bus.cursor import Cursor, Position
-from bus.envelope import Event
+from bus.envelope import Event, decode_event
 from bus.frames import event_data, gap_fields, id_line, named, reset_fields
 from bus.notices import Gap, Reset
 
@@ -29,7 +32,10 @@ class Kind(Enum):
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """One frame as all readers get it: ``wire`` is the bytes, whose first ``head`` are the id line. ``epoch`` and ``seq`` are the place behind it."""
+    """One frame as all readers get it: ``wire`` is the bytes, whose first ``head`` are the id line. ``epoch`` and ``seq`` are the place behind it.
+
+    Before it was written, ``wire`` is the event's body, ``head`` 0, and ``places`` the parts of the id.
+    """
 
     kind: Kind
     source: str
@@ -40,11 +46,18 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     wire: bytes
     head: int
     forked: bool = False
+    places: tuple[str, ...] = ()
 
     @property
     def cursor(self) -> Cursor:
         """The position of every source after this frame."""
-        return Cursor.parse(self.wire[4 : self.head - 1].decode("ascii"))
+        return Cursor.parse(self.wire[4 : self.head - 1].decode("ascii") if self.head else ",".join(self.places))
+
+    def written(self) -> "Frame":
+        """This frame with the bytes that readers get."""
+        head = id_line(",".join(self.places))
+        wire = head + event_data(decode_event(self.wire))
+        return Frame(self.kind, self.source, self.epoch, self.seq, self.type, self.instrument, wire, len(head), self.forked)
 
 
 class Track:
@@ -61,6 +74,10 @@ class Track:
     @property
     def last(self) -> int:
         return self.seqs[-1] if self.seqs else self.before
+
+    def add(self, seq: int, index: int) -> None:
+        self.seqs.append(seq)
+        self.indexes.append(index)
 
     def index_after(self, seq: int) -> int | None:
         """Where the first frame behind ``seq`` lies; None when it has not come yet."""
@@ -94,7 +111,11 @@ class Ring:
         self._joined: dict[str, Position] = {}
         self._cursor: Cursor | None = None
         self._parts: dict[str, str] = {}
-        self.id_text = ""
+
+    @property
+    def id_text(self) -> str:
+        """The position of every source now, as an id."""
+        return ",".join(self._parts.values())
 
     @property
     def head(self) -> int:
@@ -113,7 +134,6 @@ class Ring:
         self._joined[source] = position
         self._parts[source] = f"{source}@{position}"
         self._parts = dict(sorted(self._parts.items()))
-        self.id_text = ",".join(self._parts.values())
 
     def append(self, item: Event | Gap | Reset) -> Frame:
         """Encode what follows at its source, and keep it."""
@@ -133,18 +153,29 @@ class Ring:
         self, kind: Kind, source: str, place: Position, lines: bytes, *, name: str, instrument: str | None = None, forked: bool = False
     ) -> Frame:
         self._parts[source] = f"{source}@{place}"
-        self.id_text = ",".join(self._parts.values())
         head = id_line(self.id_text)
         frame = Frame(kind, source, place.epoch, place.seq, name, instrument, head + lines, len(head), forked)
         if kind is not Kind.RESET:
-            track = self.tracks[source]
-            track.seqs.append(place.seq)
-            track.indexes.append(self.head)
+            self.tracks[source].add(place.seq, self.head)
+        self._keep(frame)
+        return frame
+
+    def append_unread(self, event: Event) -> None:
+        """Keep what follows at its source, to be encoded when somebody reads it; the event has its body."""
+        source, epoch, seq = event.source, event.epoch, event.seq
+        assert epoch is not None
+        assert seq is not None
+        about = event.payload.get("instrument")
+        self._parts[source] = f"{source}@{epoch}:{seq}"
+        self.tracks[source].add(seq, self.head)
+        instrument = about if isinstance(about, str) else None
+        self._keep(Frame(Kind.EVENT, source, epoch, seq, event.type, instrument, event.body, 0, False, tuple(self._parts.values())))
+
+    def _keep(self, frame: Frame) -> None:
         self._frames.append(frame)
         self._bytes += len(frame.wire)
         if len(self._frames) > self._frames_max + self._frames_max // _SLACK or self._bytes > self._bytes_max + self._bytes_max // _SLACK:
             self._cut()
-        return frame
 
     def _cut(self) -> None:
         gone = max(0, len(self._frames) - self._frames_max)
@@ -161,9 +192,20 @@ class Ring:
             track.forget(self.base)
 
     def slice(self, index: int, count: int) -> list[Frame]:
-        """Up to ``count`` frames from ``index`` on, which must not be below ``base``."""
+        """Up to ``count`` frames from ``index`` on, which must not be below ``base``, as their readers get them."""
         start = index - self.base
-        return self._frames[start : start + count]
+        frames = self._frames[start : start + count]
+        if all(frame.head for frame in frames):
+            return frames
+        before = sum(len(frame.wire) for frame in frames)
+        frames = [frame if frame.head else frame.written() for frame in frames]
+        self._frames[start : start + count] = frames
+        self._bytes += sum(len(frame.wire) for frame in frames) - before  # what is too much goes with the next frame, not under a reader's feet
+        return frames
+
+    def peek(self, index: int) -> Frame:
+        """The frame at ``index``, which must be there; perhaps unwritten."""
+        return self._frames[index - self.base]
 
     def cursor_at(self, index: int) -> Cursor:
         """The position of every source before the frame at ``index``."""

@@ -151,6 +151,13 @@ class Feed:
 
     def _publish(self, items: list[Event | Gap | Reset]) -> None:
         ring = self.ring
+        if not self.clients:
+            for item in items:
+                if isinstance(item, Event) and item.body:
+                    ring.append_unread(item)
+                else:
+                    ring.append(item)
+            return
         before, start = ring.cursor, ring.head
         frames = [ring.append(item) for item in items]  # kept here: a batch may be more than the ring holds
         for group in self._groups.values():

@@ -77,7 +77,7 @@ class Reader:
         lowest = max(ring.base, ring.head - LOOK_BACK_MAX)
         while index > lowest and found < client.replay:
             index -= 1
-            found += client.filter.admits(ring.slice(index, 1)[0])
+            found += client.filter.admits(ring.peek(index))
         client.index, client.position = index, ring.cursor_at(index)
         self.is_aligned = True
 

@@ -88,3 +88,41 @@ def test_the_cursor_is_one_object_for_all_who_ask_at_the_same_place() -> None:
     ring.append(owner.append())
     assert ring.cursor is not first
     assert ring.cursor["oanda"].seq == 3
+
+
+@given(st.lists(st.tuples(st.sampled_from(["coinbase", "oanda"]), st.booleans(), st.text(max_size=5)), max_size=60), st.data())
+def test_what_was_laid_in_unread_is_read_as_if_it_had_been_written_at_once(events: list[tuple[str, bool, str]], data: st.DataObject) -> None:
+    """The same bytes, ids and places, whichever frames were kept unwritten and whenever they are read; and only what was read is written."""
+    owners = {"coinbase": FakeOwner("coinbase", "c" * 16), "oanda": FakeOwner("oanda", E)}
+    written, lazy = Ring(frames_max=40), Ring(frames_max=40)
+    for ring in (written, lazy):
+        for source in ("oanda", "coinbase"):
+            ring.join(source, Position(owners[source].epoch, 0))
+    for source, unread, text in events:
+        event = owners[source].append(instrument=text, price=1.5)
+        written.append(event)
+        if unread:
+            lazy.append_unread(event)
+        else:
+            lazy.append(event)
+        assert (lazy.base, lazy.head, lazy.id_text) == (written.base, written.head, written.id_text)
+        if data.draw(st.booleans()):
+            index = data.draw(st.integers(lazy.base, lazy.head))
+            assert lazy.cursor_at(index) == written.cursor_at(index)
+            assert lazy.slice(index, 3) == written.slice(index, 3)
+    for index in range(lazy.base, lazy.head):
+        kept, whole = lazy.peek(index), written.peek(index)
+        assert (kept.kind, kept.type, kept.instrument, kept.cursor) == (whole.kind, whole.type, whole.instrument, whole.cursor)
+    assert lazy.slice(lazy.base, 100) == written.slice(written.base, 100)
+    assert [lazy.peek(index) for index in range(lazy.base, lazy.head)] == written.slice(written.base, 100)
+
+
+def test_frames_that_grow_as_they_are_written_are_counted_again() -> None:
+    """What readers wrote counts as much as it is, and the frames that are too many go with the next one."""
+    ring, owner = filled(0, bytes_max=160_000)
+    for _ in range(15):
+        ring.append_unread(owner.append(text="\u00e9" * 4000))  # two bytes in the journal, six in a line of JSON
+    assert ring.head - ring.base == 15
+    assert sum(len(frame.wire) for frame in ring.slice(ring.base, 1000)) > 300_000
+    ring.append_unread(owner.append())
+    assert sum(len(frame.wire) for frame in ring.slice(ring.base, 1000)) <= 170_000
