@@ -6,9 +6,10 @@ Fills come before what ends, and what stands after what traded; each may be told
 from decimal import Decimal
 
 from brokers.coinbase.answers import VenueOrder, VenueStatus
-from brokers.coinbase.family import BRACKETS, EXITS, NO_EXITS, STOPS, Family, end_reason, is_cut_short, piece, standing_legs
+from brokers.coinbase.family import BRACKETS, STOPS, Family, end_reason, is_cut_short, piece, standing_legs
 from brokers.coinbase.ids import read_part
 from brokers.coinbase.refusals import family as refusal_family
+from brokers.live.facts import EXITS, NO_EXITS
 from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, Fact, LegGone, LegStands, Remembered, Unplaced
 from trading.brackets import Liquidity
 from trading.instruments import Side

@@ -18,8 +18,6 @@ from trading.money import ZERO, plain
 from trading.venue_refs import StandingLeg, VenueRefs
 
 BRACKETS = frozenset({"trigger_bracket_gtc", "trigger_bracket_gtd"})
-# What the memo says of exits that came with the entry: nothing until the entry was seen, then this where it carries none.
-EXITS, NO_EXITS = "exits", "none"
 
 # Ids of executions that the core made up for what no venue had a word for.
 RECONCILED = "reconciled."

@@ -17,12 +17,13 @@ from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.coins import held
 from brokers.coinbase.context import Ability, Context
 from brokers.coinbase.facts import entry_end, facts_of, facts_of_exit, fill_facts
-from brokers.coinbase.family import EXITS, NO_EXITS, Family, highest_part, refreshed, sort_out, standing_legs
+from brokers.coinbase.family import Family, highest_part, refreshed, sort_out, standing_legs
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
 from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back, nothing_sent
 from brokers.coinbase.refusals import family as refusal_family
 from brokers.coinbase.rest import Missing
+from brokers.live.facts import EXITS, NO_EXITS
 from brokers.live.venue import EntryEnded, Fact, LegStands, NotSent, Target, Unplaced, VenueRefused
 from runtime.outbound import InDoubt
 from trading.events import CancelReason

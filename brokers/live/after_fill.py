@@ -1,7 +1,7 @@
 """Which brackets have their exits made from here, after a fill: while nobody tells of fills, they are what must not go unseen."""
 
 from brokers.live.account import LiveAccount
-from brokers.live.venue import Exits
+from brokers.live.plan import comes_with_exits
 from trading.brackets import ARENA, Bracket
 
 
@@ -23,11 +23,7 @@ class AfterFill:
 
     def note(self, bracket: Bracket) -> None:
         """``bracket`` has changed."""
-        if not bracket.is_final and bracket.origin == ARENA and self._is_made_here(bracket):
+        if not bracket.is_final and bracket.origin == ARENA and not comes_with_exits(bracket, self._account.capability(bracket.instrument)):
             self._open.add(bracket.n)
         else:
             self._open.discard(bracket.n)
-
-    def _is_made_here(self, bracket: Bracket) -> bool:
-        capability = self._account.capability(bracket.instrument)
-        return capability.exits is not Exits.ATTACHED or bracket.order.entry_type not in capability.attached_types

@@ -177,7 +177,8 @@ class Answers:
             self._cannot_be_protected(bracket, answer, now_ns)
         elif bracket.protection is Protection.NONE:
             notes.failed(now_ns, BARE_RETRY_S)
-            notes.looked_for_stop = False
+            # After a definite no it is asked for again without a look: nothing has changed there, and the next try looks for itself.
+            notes.looked_for_stop = notes.looked_for_stop and isinstance(answer, VenueRefused | NotSent)
         else:
             notes.answered()
 

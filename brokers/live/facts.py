@@ -15,6 +15,9 @@ from trading.events import CancelReason
 from trading.money import nearest
 from trading.orders import BracketOrder, CloseReason, Leg
 
+# What an adapter may remember of an entry (``Remembered``).
+EXITS, NO_EXITS = "exits", "none"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
@@ -86,6 +89,13 @@ class EntryChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrailingChanged(Fact):
+    """A position's stop trails by ``distance`` at the venue, None if by none: a hand there changed it. Told by the core's own comparison."""
+
+    distance: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExitFilled(Fact):
     """Some of the position traded out. ``leg`` CLOSE is every market close, ours or not; the core knows whether it asked for one.
 
@@ -127,7 +137,10 @@ class LegGone(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered(Fact):
-    """The adapter wants ``memo`` kept with the bracket: merged into ``VenueRefs.memo`` and handed back with every Target. An empty text removes."""
+    """The adapter wants ``memo`` kept with the bracket: merged into ``VenueRefs.memo`` and handed back with every Target. An empty text removes.
+
+    The core reads one word of it: ``EXITS`` is ``NO_EXITS`` where the entry was seen to carry none, so that none are waited for once it fills.
+    """
 
     memo: Mapping[str, str]
 

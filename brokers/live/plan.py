@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from brokers.live.facts import EXITS, NO_EXITS
 from brokers.live.venue import Capability, Exits, VenuePolicy
 from runtime.clock import NS_PER_S
 from trading.brackets import ARENA, Bracket, Protection
@@ -152,9 +153,15 @@ def _guard(bracket: Bracket, notes: Notes, capability: Capability, policy: Venue
         stop = bracket.venue.stop
         return Next(Job.PROTECT, notes.not_before_ns) if policy.releases and stop is not None and stop.units > bracket.position_units else None
     since_ns = notes.bare_since_ns or now_ns
-    if capability.exits is Exits.ATTACHED and bracket.order.entry_type in capability.attached_types and not notes.looked_for_stop:
+    if comes_with_exits(bracket, capability) and not notes.looked_for_stop:
         return Next(Job.LOOK, max(notes.not_before_ns, since_ns + round(policy.attach_s_max * NS_PER_S)))
     return Next(Job.PROTECT, notes.not_before_ns)
+
+
+def comes_with_exits(bracket: Bracket, capability: Capability) -> bool:
+    """Whether the venue makes the exits when the entry fills, as far as is known."""
+    attaches = capability.exits is Exits.ATTACHED and bracket.order.entry_type in capability.attached_types
+    return attaches and bracket.venue.memo.get(EXITS) != NO_EXITS
 
 
 def _trail(bracket: Bracket, notes: Notes) -> Next | None:

@@ -176,7 +176,8 @@ class Seeing:
         notes = self._account.notes_of(bracket.n)
         if not bracket.closing_units or standing.position_units < bracket.position_units:
             return True
-        notes.not_before_ns = now_ns + NS_PER_S // 2  # not at once: it would be looked at as fast as the venue answers
+        if bracket.venue.doubt is Doubt.NONE or bracket.protection is not Protection.NONE:  # else it is guarded next, and that at once
+            notes.not_before_ns = now_ns + NS_PER_S // 2  # not at once: it would be looked at as fast as the venue answers
         if not self._has_landed(bracket, begun_ns):
             return False
         notes.empty_looks_ns.append(begun_ns)

@@ -1,14 +1,16 @@
 """Nothing is left without its stop: stops that are refused, taken off by hand, or taken off by a change that dies; in virtual time."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from brokers.live.venue import Exits
+from brokers.live.facts import EXITS, NO_EXITS
+from brokers.live.venue import Batch, Capability, Exits, Remembered
 from tests.brokers.live.scripted_venue import Script
-from tests.brokers.live.stories import Desk, virtually
-from trading.orders import EntryType, OrderStatus
+from tests.brokers.live.stories import POLICY, Desk, virtually
+from trading.orders import CloseReason, EntryType, OrderStatus
 
 R10_TIMES = 1000
 
@@ -61,3 +63,50 @@ async def test_a_change_that_takes_the_stop_off_and_dies_leaves_nothing_naked_wh
         known = await desk.becomes(OrderStatus.OPEN, protection="venue")
         assert known.stop_price == Decimal("1.16")
         desk.agrees()
+
+
+@virtually
+async def test_what_was_seen_to_carry_no_exits_waits_for_none() -> None:
+    """The venue attaches exits to some entries and not to others: one that carries none is guarded at once when it fills."""
+    desk = Desk(exits=Exits.AFTER_FILL)
+    async with desk.life(_promises_exits) as service:
+        order_id = await desk.resting()
+        seen = Remembered(client_id=desk.held(order_id).client_id, memo={EXITS: NO_EXITS})
+        await service.submit(lambda now_ns: service.broker.told(Batch(facts=[seen]), now_ns))
+        looks, filled_ns = desk.venue.calls.count("look_up"), desk.clock.boot_ns()
+        desk.exchange.fill(desk.held(order_id).client_id)
+        await desk.until(lambda: desk.held(order_id).stop is not None)
+        assert desk.clock.boot_ns() - filled_ns < 0.1e9
+        assert desk.venue.calls.count("look_up") == looks
+
+
+@virtually
+async def test_a_stop_that_was_definitely_not_placed_is_asked_for_again_without_another_look() -> None:
+    """A look a try doubled the time in a halted market."""
+    desk = Desk(exits=Exits.AFTER_FILL)
+    async with desk.life(_promises_exits):
+        desk.venue.next("protect", Script.REFUSE, Script.NOT_SENT, Script.REFUSE)
+        order_id = await desk.resting()
+        looks = desk.venue.calls.count("look_up")
+        desk.exchange.fill(desk.held(order_id).client_id)
+        await desk.until(lambda: desk.held(order_id).stop is not None)
+        assert desk.venue.calls.count("protect") == 4
+        assert desk.venue.calls.count("look_up") == looks + 1
+
+
+@virtually
+async def test_what_a_close_in_doubt_left_bare_is_guarded_right_after_the_look() -> None:
+    """The pause between two looks for the close held the stop up."""
+    desk = Desk(exits=Exits.AFTER_FILL, policy=replace(POLICY, releases=True, resends=True))
+    async with desk.life():
+        order_id = await desk.opened()
+        desk.venue.next("close", Script.LOSE)
+        desk.ask(lambda broker, now_ns: broker.close_bracket(order_id, reason=CloseReason.MANUAL, now_ns=now_ns))
+        await desk.becomes(OrderStatus.UNKNOWN)
+        lost_ns = desk.clock.boot_ns()
+        await desk.until(lambda: desk.held(order_id).stop is not None)
+        assert desk.clock.boot_ns() - lost_ns < 0.2e9
+
+
+def _promises_exits(desk: Desk) -> None:
+    desk.venue.capability = Capability(exits=Exits.ATTACHED)
