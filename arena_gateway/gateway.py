@@ -40,7 +40,7 @@ class Gateway:
         states = WantedStates(settings.data_dir / FILE_NAME)
         self.braking = Braking(self.dispatcher, states, beats, accounts.clock, _limits(settings))
         self.dispatcher.before_order = self.braking.before_order
-        self.dispatcher.is_braked = lambda broker: self.braking.wanted(broker).brakes
+        self.dispatcher.is_braked = states.brakes
         placing = Placing(self.dispatcher, accounts, self.resolver, self.metrics)
         self.routes: list[Route] = [
             *OrderRoutes(self.dispatcher, accounts, placing).table(),

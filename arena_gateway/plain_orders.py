@@ -5,20 +5,38 @@ exponent, nothing null and nothing twice. Such a body says here what ``parse_obj
 read it, or refuse it and say why.
 """
 
-import re
-from typing import get_type_hints
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from bus.codec import SIGNIFICANT_DIGITS_MAX
-from trading.orders import EntryType, OrderTicket, Side
+from trading.orders import EntryType, Side
 
-_ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,48}")
-_TEXT_CHARS_MAX = 64
 _NUMBER_BELOW = 10**SIGNIFICANT_DIGITS_MAX
-_CHOICES = {"side": frozenset(Side), "entry_type": frozenset(EntryType)}
-_TEXTS = frozenset({"instrument", "product_id", "client_order_id", *_CHOICES})
-_NUMBERS = frozenset(get_type_hints(OrderTicket)) - _TEXTS
+_Number = Annotated[int, Meta(gt=-_NUMBER_BELOW, lt=_NUMBER_BELOW)] | Annotated[float, Meta(gt=-_NUMBER_BELOW, lt=_NUMBER_BELOW)]
+_Name = Annotated[str, Meta(max_length=64)]
+
+
+class _PlainOrder(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The fields of a ticket as they stand in a plain body."""
+
+    side: Side
+    instrument: _Name | UnsetType = UNSET
+    product_id: _Name | UnsetType = UNSET
+    entry_type: EntryType | UnsetType = UNSET
+    client_order_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,48}\Z")] | UnsetType = UNSET
+    units: _Number | UnsetType = UNSET
+    size: _Number | UnsetType = UNSET
+    entry_price: _Number | UnsetType = UNSET
+    stop_loss_price: _Number | UnsetType = UNSET
+    take_profit_price: _Number | UnsetType = UNSET
+    trailing_stop_distance: _Number | UnsetType = UNSET
+    quality_score: _Number | UnsetType = UNSET
+    ttl_min: _Number | UnsetType = UNSET
+
+
+_TEXTS = frozenset({"side", "instrument", "product_id", "entry_type", "client_order_id"})
 
 
 def _number(text: str) -> int | float | None:
@@ -37,22 +55,10 @@ def read_plain_order(body: bytes) -> dict[str, object] | None:
     if not body.isascii() or b"\\" in body:
         return None
     try:
-        args = _DECODER.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+        args: dict[str, object] = _DECODER.decode(body)
+        msgspec.convert(args, _PlainOrder)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
         return None
-    if type(args) is not dict or "side" not in args:
-        return None
-    texts = 0
-    for name, value in args.items():
-        kind = type(value)
-        if kind is str and name in _TEXTS:
-            texts += 1
-            if len(value) > _TEXT_CHARS_MAX or (name in _CHOICES and value not in _CHOICES[name]):
-                return None
-        elif not ((kind is int or kind is float) and name in _NUMBERS and -_NUMBER_BELOW < value < _NUMBER_BELOW):
-            return None
     # Without escapes each text has two quotation marks, so a key that the decoder saw twice shows in their number.
-    if body.count(b'"') != 2 * (len(args) + texts):
-        return None
-    given = args.get("client_order_id")
-    return args if given is None or _ID_FORM.fullmatch(given) else None
+    texts = len(args) + len(_TEXTS & args.keys())
+    return args if body.count(b'"') == 2 * texts else None

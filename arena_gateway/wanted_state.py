@@ -54,6 +54,12 @@ class WantedStates:
         self._refresh()
         return self._states.get(broker, NOTHING)
 
+    def brakes(self, broker: str) -> bool:
+        """Whether less than everything is wanted of ``broker``."""
+        self._refresh()
+        wanted = self._states.get(broker)
+        return wanted is not None and wanted.state != "ACTIVE"
+
     def set(self, brokers: Iterable[str], wanted: Wanted, *, only_stricter: bool = False) -> None:
         """Want it of ``brokers``; it is on the disk when this returns.
 

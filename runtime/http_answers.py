@@ -31,7 +31,7 @@ GUARD_HEADERS: Mapping[str, str] = {
 REQUEST_ID = web.RequestKey("request_id", str)
 _ENCODER = msgspec.json.Encoder()
 _JSON = "application/json; charset=utf-8"
-_JSON_TYPE = ("Content-Type", _JSON)
+_JSON_LINE = f"Content-Type: {_JSON}\r\n"
 # What most answers carry besides their own headers, written once.
 _GUARD_LINES = "".join(f"{name}: {value}\r\n" for name, value in GUARD_HEADERS.items())
 _GUARD_NAMES = frozenset(name.lower() for name in GUARD_HEADERS)
@@ -148,6 +148,8 @@ def plain(value: object) -> object:
     if kind is Decimal:
         return wire_number(value)  # type: ignore[arg-type]  # an int, float or Decimal by now
     if kind is dict:
+        if _SCALARS.issuperset(map(type, value.values())):  # type: ignore[attr-defined]  # a dict: its type was looked at
+            return value
         return {key: item if type(item) in _SCALARS else plain(item) for key, item in value.items()}  # type: ignore[attr-defined]  # a dict
     if kind is list or kind is tuple:
         return [item if type(item) in _SCALARS else plain(item) for item in value]  # type: ignore[attr-defined]  # a list or tuple: likewise
@@ -167,7 +169,7 @@ def json_bytes(data: object) -> bytes:
 def plain_json_answer(status: int, headers: Mapping[str, str], data: object, request_id: str, *, tls: bool) -> bytes:
     """What :func:`json_answer` becomes on a connection of HTTP/1.1 that stays open, without the object round it: an eighth of an order's time."""
     body = json_bytes(data)
-    return answer_head(status, (*headers.items(), _JSON_TYPE), "", len(body), request_id, tls=tls).encode() + body
+    return answer_head(status, headers.items(), _JSON_LINE, len(body), request_id, tls=tls).encode() + body
 
 
 def json_answer(data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
