@@ -6,7 +6,8 @@ with real money takes a grant that only the command line on the host can give (R
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from trading.errors import InvalidRequest, NotAllowed
 
@@ -15,7 +16,7 @@ USER_CHARS_MAX = 256
 _FIELDS = frozenset({"user", "role", "live", "live_notional_max"})
 
 
-class Actor(NamedTuple):
+class Actor(msgspec.Struct, frozen=True, gc=False):
     """``live``: holds a grant for real money, up to ``live_notional_max`` a day in the account's currency, None without a limit.
 
     ``is_local``: no actor was named, so it is somebody on this host with access to the socket.

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple, Protocol, TypeVar
 
+import msgspec
+
 from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Protection
 from trading.changes import Changes
@@ -60,7 +62,7 @@ class Verdict:
         self.settled = True
 
 
-class Progress(NamedTuple):
+class Progress(msgspec.Struct, frozen=True):
     """What a command came to so far: the brackets it touched, as they stand, and what is left to do at the venue.
 
     A placement has one call at most. A change that the venue has to agree to has a verdict for each order.

@@ -5,7 +5,8 @@ in the transaction at hand, so that the book and the journal cannot disagree. No
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from brokers import curve, grant_ledger, ledger, performance, tenancy
 from brokers.base import Broker, Mark, Snapshot
@@ -26,7 +27,7 @@ FINISHED_MAX = 2000
 _PROTECTION = frozenset({EventType.PROTECTION_LOST, EventType.PROTECTION_RESTORED})
 
 
-class NewOrder(NamedTuple):
+class NewOrder(msgspec.Struct, frozen=True):
     """What is kept with a bracket that is new: the hash of its body, and how to answer who placed it once its event has a seq."""
 
     body_hash: str
@@ -200,7 +201,7 @@ class Desk:
             reply = new.reply(bracket, f"{self.source}@{txn.last_event['epoch']}:{placed_seq}")
         ledger.insert_order(txn, bracket, body_hash="" if new is None else new.body_hash, epoch_n=txn.epoch_n, placed_seq=placed_seq, reply=reply)
         ledger.claim_client_id(
-            txn, bracket.client_order_id or bracket.order_id, bracket.placed_by, self.broker.account_id, n=bracket.n, made_ns=bracket.placed_ns
+            txn, bracket.order.client_order_id or bracket.order_id, bracket.placed_by, self.broker.account_id, n=bracket.n, made_ns=bracket.placed_ns
         )
 
 

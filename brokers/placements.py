@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
+import msgspec
+
 from brokers.actors import actor_of, require_live_grant, require_trader
 from brokers.arguments import read_ticket
 from brokers.base import Mark
@@ -116,7 +118,7 @@ class Placements:
         except ArenaError as error:
             return error
         if is_repeat and placed.result is not None:
-            placed = placed._replace(result={**placed.result, "replayed": True})
+            placed = msgspec.structs.replace(placed, result={**placed.result, "replayed": True})
         return self._told(placed, context.last_event, is_new=not is_repeat)
 
     def _told(self, placed: Placed, last_event: Mapping[str, object], *, is_new: bool) -> Told:

@@ -7,7 +7,9 @@ asked. A refusal by our rules is journalled, so that it can be read and commente
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from brokers import grant_ledger, grants, ledger
 from brokers.actors import Actor
@@ -33,7 +35,7 @@ _LIST_ITEMS_MAX = 200
 _IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
 
-class PlaceRequest(NamedTuple):
+class PlaceRequest(msgspec.Struct, frozen=True):
     """A ticket and the id it goes by, who sent it, whether it is late or the store is short of room by now, and the newest quotes."""
 
     ticket: OrderTicket
@@ -45,7 +47,7 @@ class PlaceRequest(NamedTuple):
     deadline_ns: int | None = None  # from then on nothing may be sent
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True):
     """What came of it: exactly one of the first three is set, and ``call`` besides when the venue must still be asked.
 
     ``refusal`` is returned rather than raised: what was journalled about it must be committed.

@@ -9,7 +9,8 @@ Source: docs/protocol.md, section 6.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+import msgspec
 
 from runtime.clock import Clock
 from trading.errors import DeadlinePassed, InvalidRequest
@@ -26,7 +27,7 @@ DEADLINE_FIELDS = ("ttl_ms", "sent_wall_ns", "boot_id", "sent_boottime_ns")
 _INT_MAX = 2**63 - 1
 
 
-class Deadline(NamedTuple):
+class Deadline(msgspec.Struct, frozen=True, gc=False):
     """When a command was sent and how long it is good for; ``boot_id`` and ``sent_boottime_ns`` are both there or both None."""
 
     ttl_ms: int

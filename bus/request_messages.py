@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgpack
+import msgspec
 
 from bus.codec import REPLY_BYTES_MAX, REQUEST_LIMITS, Limits, MalformedMessage, pack, unpack_value
 from bus.deadline import DEADLINE_FIELDS, DEADLINE_OPS, DEADLINE_REQUIRED, Deadline, read_deadline
@@ -30,7 +31,7 @@ _OP = re.compile(r"[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}")
 _FIELDS = frozenset({"v", "id", "op", "args", "actor", *DEADLINE_FIELDS})
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True):
     """One operation that somebody asks for. ``actor`` is as it came, None for somebody on this host; ``deadline`` is set where ``op`` needs one."""
 
     id: str
@@ -67,15 +68,9 @@ def split_envelope(frames: Sequence[bytes]) -> tuple[list[bytes], bytes] | None:
     return None
 
 
-def read_requests(
-    body: bytes, *, received_boot_ns: int, batch_max: int = BATCH_MAX, limits: Limits = REQUEST_LIMITS
-) -> tuple[list[Request | Refused], bool]:
-    """The requests in ``body`` in order, and whether they came as an array. What is wrong with one of them is that one's alone.
-
-    Raises:
-        MalformedMessage: the whole of it cannot be read, or the array is empty or too long.
-    """
-    message = unpack_value(body, limits)
+def read_slowly(body: bytes, *, received_boot_ns: int, batch_max: int = BATCH_MAX) -> tuple[list[Request | Refused], bool]:
+    """What ``request_reading.read_requests`` returns and raises, value by value: for messages that are not as ours are, and to say what is wrong."""
+    message = unpack_value(body, REQUEST_LIMITS)
     if type(message) is dict:
         return [_read_request(message, received_boot_ns)], False
     if type(message) is not list:

@@ -20,7 +20,8 @@ import zmq
 from bus.codec import BODY_BYTES_MAX, REPLY_BYTES_MAX, MalformedMessage
 from bus.deadline import DEADLINE_OPS, refuse_if_late
 from bus.draining import Complaints, Context, Drain, Socket
-from bus.request_messages import BATCH_MAX, INTERNAL, Refused, Request, read_requests, split_envelope, write_answer, write_batch, write_error
+from bus.request_messages import BATCH_MAX, INTERNAL, Refused, Request, split_envelope, write_answer, write_batch, write_error
+from bus.request_reading import read_requests
 from runtime.clock import Clock, SystemClock, boot_id
 from runtime.program import CannotStart
 from runtime.settings import SOCKET_PATH_BYTES_MAX

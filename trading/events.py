@@ -76,8 +76,8 @@ def oco_placed(bracket: Bracket) -> EventDraft:
     """A bracket was accepted. ``entry`` is None for a market entry, ``quality`` None when none was given."""
     order = bracket.order
     return EventDraft(
-        type=EventType.OCO_PLACED,
-        payload={
+        EventType.OCO_PLACED,
+        {
             "order_id": bracket.order_id,
             "instrument": order.instrument,
             "side": str(order.side),
@@ -95,7 +95,7 @@ def oco_placed(bracket: Bracket) -> EventDraft:
             "ttl_expires_at": seconds(bracket.ttl_expires_ns),
             "status": str(bracket.status),
         },
-        ts_ns=bracket.placed_ns,
+        bracket.placed_ns,
     )
 
 

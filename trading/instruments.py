@@ -106,6 +106,10 @@ class Instruments(Mapping[str, Instrument]):
     def __getitem__(self, name: str) -> Instrument:
         return self._by_name[name]
 
+    def find(self, name: str) -> Instrument | None:
+        """The instrument called ``name``, None when there is none."""
+        return self._by_name.get(name)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._by_name)
 

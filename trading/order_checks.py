@@ -102,7 +102,7 @@ def check_exits_around_entry(order: BracketOrder) -> None:
 
 def find_instrument(name: str, instruments: Instruments, venue: str) -> Instrument:
     """The instrument called ``name`` at ``venue``; UNKNOWN_INSTRUMENT or WRONG_VENUE."""
-    instrument = instruments.get(name)
+    instrument = instruments.find(name)
     if instrument is not None and instrument.venue == venue:
         return instrument
     known = list(instruments.for_venue(venue))

@@ -13,6 +13,8 @@ from decimal import Decimal
 from operator import add, sub
 from typing import NamedTuple
 
+import msgspec
+
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.market import Market
 from trading.brackets import Bracket
@@ -80,7 +82,7 @@ def share_of(bracket: Bracket, instrument: Instrument) -> Share:
     )
 
 
-class Valuation(NamedTuple):
+class Valuation(msgspec.Struct, frozen=True, gc=False):
     """The account at the standing quotes. ``is_complete`` is False while a quote it needs is missing: what it would value is left out."""
 
     open_pnl: Decimal

@@ -56,7 +56,7 @@ def place(state: State, order: BracketOrder, *, placed_by: str, now_ns: int) -> 
 
 
 def find_instrument(state: State, name: str) -> Instrument:
-    instrument = state.instruments.get(name)
+    instrument = state.instruments.find(name)
     if instrument is None:
         raise OrderDenied(
             f"{state.venue} has no instrument {name}", code="UNKNOWN_INSTRUMENT", details={"instrument": name, "known": list(state.instruments)}

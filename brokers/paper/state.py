@@ -71,7 +71,7 @@ class State:
 
     def load(self, bracket: Bracket) -> None:
         """Make this the bracket of its n, as the store has it already."""
-        n, name = bracket.n, bracket.instrument
+        n, name = bracket.n, bracket.order.instrument
         self.books.change(self.brackets.get(n), bracket)
         if bracket.is_final:
             self._remove(bracket)
@@ -87,10 +87,11 @@ class State:
 
     def arm(self, bracket: Bracket) -> None:
         """Wait for what ``bracket`` waits for."""
-        triggers = self.triggers.get(bracket.instrument)
+        name = bracket.order.instrument
+        triggers = self.triggers.get(name)
         if triggers is None:
-            triggers = self.triggers[bracket.instrument] = Triggers()
-        triggers.put(bracket.n, wanted_by(bracket, self.instruments[bracket.instrument]), urgent=self._is_urgent(bracket))
+            triggers = self.triggers[name] = Triggers()
+        triggers.put(bracket.n, wanted_by(bracket, self.instruments[name]), urgent=self._is_urgent(bracket))
 
     def expect(self, bracket: Bracket) -> None:
         """Wake up when the time to live of ``bracket`` ends."""

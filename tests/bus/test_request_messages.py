@@ -1,5 +1,6 @@
 """bus/request_messages.py: whatever arrives becomes requests, refusals or MalformedMessage; nothing else."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgpack
@@ -16,12 +17,13 @@ from bus.request_messages import (
     Request,
     outcome_of,
     read_replies,
-    read_requests,
+    read_slowly,
     split_envelope,
     write_answer,
     write_batch,
     write_error,
 )
+from bus.request_reading import read_requests
 from trading.errors import KINDS, ArenaError, OrderDenied, OutcomeUnknown, Unavailable
 
 GOOD = {"v": 1, "id": "7", "op": "order.get", "args": {"order_id": "paper-oanda-1"}}
@@ -115,6 +117,64 @@ fields = st.fixed_dictionaries(
         for name, good in {**GOOD, "actor": {}, "ttl_ms": 3000, "sent_wall_ns": 1, "boot_id": "b", "sent_boottime_ns": 1, "x": 0}.items()
     },
 )
+
+
+COMMAND = {
+    "v": 1, "id": "7", "op": "order.place", "args": {"instrument": "EUR_USD", "units": 100, "entry_price": 1.1655, "note": None}, "actor":
+    {"user": "ann@test", "role": "trader", "live": False}, "ttl_ms": 3000, "sent_wall_ns": 1_760_637_327_021_043_000, "boot_id": "b",
+    "sent_boottime_ns": 5,
+}  # fmt: skip
+ODD: tuple[object, ...] = (None, True, 0, -1, 1.0, "", "x" * 65, 2**63, {}, {"a": {}}, [1], b"1")
+
+
+def told(read: Callable[..., tuple[list[Request | Refused], bool]], body: bytes) -> object:
+    """What ``read`` makes of ``body``, in a form that can be compared."""
+    try:
+        requests, is_array = read(body, received_boot_ns=5, batch_max=3)
+    except MalformedMessage as error:
+        return str(error)
+    return [request if isinstance(request, Request) else write_error(request.id, request.error) for request in requests], is_array
+
+
+def without_its_first(body: bytes, sign: bytes, instead: bytes) -> bytes:
+    assert sign in body
+    return body.replace(sign, instead, 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pack(COMMAND),
+        pack([COMMAND, COMMAND]),
+        pack([COMMAND] * 4),  # more than there may be
+        pack([]),
+        pack([COMMAND, 5]),
+        pack(dict(reversed(COMMAND.items()))),
+        *(pack({key: value for key, value in COMMAND.items() if key != left_out}) for left_out in COMMAND),
+        *(pack({**COMMAND, key: odd}) for key in COMMAND for odd in ODD),
+        *(pack({**COMMAND, "args": {"units": odd}}) for odd in (float("nan"), float("inf"), 2**64 - 1, -0.0, b"1", [1], {"a": 1}, "x" * 8193)),
+        pack({**COMMAND, "args": {f"k{number}": number for number in range(65)}}),
+        pack({**COMMAND, "x": 1}),
+        without_its_first(pack(COMMAND), b"\xa4live", b"\xa4user"),  # a key twice
+        without_its_first(pack(COMMAND), b"\xa4note", b"\xa5units"[:1] + b"nots"),
+        without_its_first(pack(COMMAND), b"\xa1v\x01", b"\xa1v\xcc\x01"),  # a number written longer than it must be
+        without_its_first(pack(COMMAND), b"\xcb?\xf2\xa5\xe3S\xf7\xce\xd9", b"\xca?\x95/\x1b"),  # a float of 32 bits
+        without_its_first(pack(COMMAND), b"ann", b"a\xffn"),  # no UTF-8
+        pack(COMMAND) + b"\xc0",
+        pack(COMMAND)[:-1],
+    ],
+    ids=lambda body: str(body[:40]),
+)
+def test_the_quick_reading_of_commands_says_what_the_slow_one_says(body: bytes) -> None:
+    assert told(read_requests, body) == told(read_slowly, body)
+
+
+@given(st.data())
+def test_a_command_with_a_byte_changed_is_read_alike_by_both(data: st.DataObject) -> None:
+    body = bytearray(pack([COMMAND, COMMAND]))
+    for _ in range(data.draw(st.integers(1, 2))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    assert told(read_requests, bytes(body)) == told(read_slowly, bytes(body))
 
 
 @given(st.lists(fields, min_size=1, max_size=4))

@@ -10,7 +10,8 @@ import pytest
 
 from bus.codec import REPLAY_LIMITS, REPLY_LIMITS, MalformedMessage, from_wire, pack, to_wire, unpack
 from bus.envelope import GENESIS, chain_hash, decode_event, encode_event
-from bus.request_messages import Refused, Request, outcome_of, read_replies, read_requests
+from bus.request_messages import Refused, Request, outcome_of, read_replies
+from bus.request_reading import read_requests
 from bus.topics import event_topic, quote_topic
 from runtime.timestamps import from_text
 
