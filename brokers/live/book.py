@@ -20,6 +20,7 @@ from brokers.live.facts import (
     LegGone,
     LegStands,
     Remembered,
+    TrailingChanged,
     travelling,
 )
 from brokers.live.fills import Execution, enter, is_entry_known, leave
@@ -77,6 +78,8 @@ class Book(Shelf):
                 self._entry_refused(bracket, fact, now_ns)
             case EntryChanged():
                 self._entry_changed(bracket, fact, now_ns)
+            case TrailingChanged():
+                self._trailing_changed(bracket, fact, now_ns)
             case ExitFilled():
                 self._exit_filled(bracket, fact, now_ns)
             case LegStands():
@@ -146,6 +149,12 @@ class Book(Shelf):
             self.state.tell(events.order_modified(after, changes, now_ns))
         if after.venue.stop_removed and not was_removed:
             self.state.tell(events.order_cancelled(after, Leg.STOP_LOSS, CancelReason.VENUE, now_ns))
+
+    def _trailing_changed(self, bracket: Bracket, fact: TrailingChanged, now_ns: int) -> None:
+        before = bracket.order.trailing_stop_distance
+        if not bracket.is_final and fact.distance != before:
+            after = self.put(replace(bracket, order=replace(bracket.order, trailing_stop_distance=fact.distance), updated_ns=now_ns))
+            self.state.tell(events.order_modified(after, {"trailing_stop_distance": {"from": before, "to": fact.distance}}, now_ns))
 
     def _entry_filled(self, bracket: Bracket, fact: EntryFilled, now_ns: int) -> None:
         if fact.fill_id in bracket.venue.fill_ids:

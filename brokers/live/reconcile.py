@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.live.facts import EntryChanged, EntryEnded, EntryFilled, ExitFilled, Fact, LegGone, LegStands
+from brokers.live.facts import EntryChanged, EntryEnded, EntryFilled, ExitFilled, Fact, LegGone, LegStands, TrailingChanged
 from brokers.live.venue import Standing
 from trading.brackets import Bracket
 from trading.errors import ArenaError
@@ -68,10 +68,12 @@ def with_prices_of(standing: Standing, bracket: Bracket) -> tuple[Bracket, dict[
     """``bracket`` with the prices and the date that the venue has, and what that changed, as ``order_modified`` tells it."""
     order = bracket.order
     now = {"entry_price": order.entry_price, "stop_loss_price": bracket.stop_price, "take_profit_price": order.take_profit_price}
+    now["trailing_stop_distance"] = order.trailing_stop_distance
     there = {
         "entry_price": standing.entry_price if order.entry_price is not None and bracket.remaining_units else None,
         "stop_loss_price": None if standing.stop is None else standing.stop.price,
         "take_profit_price": None if standing.target is None else standing.target.price,
+        "trailing_stop_distance": None if standing.exits is None else standing.exits.trailing_stop_distance,
     }
     wanted = {name: price for name, price in there.items() if price is not None and price != now[name]}
     try:
@@ -86,13 +88,13 @@ def with_prices_of(standing: Standing, bracket: Bracket) -> tuple[Bracket, dict[
 
 def _entry(bracket: Bracket, standing: Standing) -> list[Difference]:
     """In what an entry rests otherwise than it was given. Its exits count while nothing has filled: afterwards they are told one by one."""
-    changed, on_fill = (bracket, None) if bracket.filled_units else (with_prices_of(standing, bracket)[0], standing.on_fill)
+    changed, shown = (bracket, None) if bracket.filled_units else (with_prices_of(standing, bracket)[0], standing.exits)
     there = replace(changed.order, units=plain(bracket.filled_units + standing.remaining_units))
     had_stop = has_stop = bool(there.stop_loss_price) and not bracket.venue.stop_removed
-    if on_fill is not None:
-        target = there.take_profit_price if on_fill.has_target else ZERO
-        there = replace(there, take_profit_price=target, trailing_stop_distance=on_fill.trailing_stop_distance)
-        has_stop = on_fill.has_stop and bool(there.stop_loss_price)
+    if shown is not None:
+        target = there.take_profit_price if shown.has_target else ZERO
+        there = replace(there, take_profit_price=target, trailing_stop_distance=shown.trailing_stop_distance)
+        has_stop = shown.has_stop and bool(there.stop_loss_price)
     other = [name for name in RESTS_WITH if getattr(there, name) != getattr(bracket.order, name)]
     changes = [f"{name} {value}, not {getattr(bracket.order, name)}" for name in other if (value := getattr(there, name))]
     missing = [f"its {_EXITS.get(name, name)}" for name in other if not getattr(there, name)]
@@ -120,7 +122,17 @@ def _legs(bracket: Bracket, standing: Standing) -> list[Difference]:
         elif ours is not None and not is_same and (theirs is None or not theirs.units):
             off = LegGone(client_id=client_id, order_ref=ours.ref, leg=leg)
             found.append(Difference(text=f"{what} does not stand at the venue any more", fact=off, is_sure=True))
-    return found
+    return found + _trailing(bracket, standing)
+
+
+def _trailing(bracket: Bracket, standing: Standing) -> list[Difference]:
+    """Whether the stop of a position trails otherwise than it was given; what is being changed from here is no difference."""
+    ours, refs = bracket.order.trailing_stop_distance, bracket.venue
+    if standing.exits is None or standing.exits.trailing_stop_distance == ours or refs.asked is not Doubt.NONE or refs.doubt is not Doubt.NONE:
+        return []
+    theirs = standing.exits.trailing_stop_distance
+    text = f"{bracket.order_id}: its trailing stop is {'off at the venue' if theirs is None else f'{theirs} away at the venue, not {ours}'}"
+    return [Difference(text=text, fact=TrailingChanged(client_id=refs.client_id, distance=theirs), is_sure=False)]
 
 
 def _fill_id(bracket: Bracket) -> str:

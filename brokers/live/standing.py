@@ -10,8 +10,11 @@ NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnFill:
-    """Which exits a waiting entry will get when it fills, as the venue has it: a hand there can take any of them off."""
+class ShownExits:
+    """Which exits the venue shows: of an entry of which nothing has filled those that it will get, of a position those that stand.
+
+    A hand there can take any of them off.
+    """
 
     has_stop: bool
     has_target: bool
@@ -23,8 +26,8 @@ class Standing:
     """How one bracket stands at the venue now. ``remaining_units`` 0: the entry is done, one way or another.
 
     ``stop`` and ``target``: the exits that work now; attached ones that wait for the entry have ``units`` 0. ``average_price`` of the entry where
-    something has filled. ``ended`` is why the entry ended without filling whole, where the venue says. ``on_fill`` of an entry of which nothing has
-    filled, None where the venue does not say. ``note``: what a person should know of it besides, in words that follow its name; it is told when it
+    something has filled. ``ended`` is why the entry ended without filling whole, where the venue says. ``exits`` is None where the venue does
+    not say. ``note``: what a person should know of it besides, in words that follow its name; it is told when it
     begins to hold, and handed back in ``VenueRefs.memo`` under ``NOTE`` while it does.
     """
 
@@ -36,5 +39,5 @@ class Standing:
     stop: StandingLeg | None = None
     target: StandingLeg | None = None
     ended: CancelReason | None = None
-    on_fill: OnFill | None = None
+    exits: ShownExits | None = None
     note: str = ""

@@ -41,7 +41,7 @@ from brokers.live.facts import (
     Remembered,
     Unplaced,
 )
-from brokers.live.standing import OnFill, Standing
+from brokers.live.standing import ShownExits, Standing
 from trading.brackets import Protection
 from trading.instruments import Instrument, Side
 from trading.orders import BracketOrder, EntryType
@@ -62,8 +62,8 @@ __all__ = [
     "LegGone",
     "LegStands",
     "NotSent",
-    "OnFill",
     "Remembered",
+    "ShownExits",
     "Sighting",
     "Standing",
     "Stranger",

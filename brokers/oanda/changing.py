@@ -119,7 +119,7 @@ class Changer:
         return facts
 
     async def protect(self, target: Target) -> Sequence[Fact]:
-        """See ``Venue.protect``. The stop goes out first and alone, so that nothing about the target can keep it from standing."""
+        """See ``Venue.protect``. The stop goes out first and alone, so that nothing about the others can keep it from standing."""
         facts: list[Fact] = []
         for spec in _trade_specs(target):
             try:
@@ -135,14 +135,15 @@ class Changer:
             facts += legs_of(trade.known(as_of), 0)
             if trade.closes_later:
                 continue
-            stop, goal = self._missing(target, trade)
-            if stop:
-                facts += await self._set_exits(trade.trade_id, stop)
-            if goal:
+            has_stop = Role.STOP_LOSS in trade.exits
+            for body in self._missing(target, trade):
                 try:
-                    facts += await self._set_exits(trade.trade_id, goal)
+                    facts += await self._set_exits(trade.trade_id, body)
+                    has_stop = True
                 except VenueRefused as refusal:
-                    _log.warning("the venue refused a target; the stop stands", extra={"trade": trade.trade_id, "code": refusal.code})
+                    if not has_stop or "stopLoss" in body:
+                        raise
+                    _log.warning("the venue refused an exit; the stop stands", extra={"trade": trade.trade_id, "exit": [*body], "code": refusal.code})
         return facts
 
     async def close(self, target: Target, units: Decimal) -> Sequence[Fact]:
@@ -241,8 +242,8 @@ class Changer:
             raise Undone(wire.text(next(iter(undone.values())), "reason"), list(undone))
         return await self._told(answer)
 
-    def _missing(self, target: Target, trade: VenueTrade) -> tuple[Body, Body]:
-        """The requests that bring the stop, and the target, to where they should stand; empty where they do."""
+    def _missing(self, target: Target, trade: VenueTrade) -> Sequence[Body]:
+        """The requests that bring stop, trailing stop and target, in this order, to where they should stand; none for what does."""
         decimals, order = self._decimals_of(trade.instrument), target.order
         fixed, goal = trade.exits.get(Role.STOP_LOSS), trade.exits.get(Role.TAKE_PROFIT)
         wants_trailing = order.trailing_stop_distance is not None and Role.TRAILING_STOP not in trade.exits
@@ -250,14 +251,12 @@ class Changer:
         stands_at = {target.stop_price, order.stop_loss_price} if order.trailing_stop_distance is not None else {target.stop_price}
         wants_stop = target.stop_price > ZERO and (fixed is None or fixed.price not in stands_at)
         wants_goal = order.take_profit_price > ZERO and (goal is None or goal.price != order.take_profit_price)
-        return (
-            orders.exits(
-                decimals=decimals,
-                stop_loss_price=target.stop_price if wants_stop else None,
-                trailing_stop_distance=order.trailing_stop_distance if wants_trailing else None,
-            ),
+        bodies = (
+            orders.exits(decimals=decimals, stop_loss_price=target.stop_price if wants_stop else None),
+            orders.exits(decimals=decimals, trailing_stop_distance=order.trailing_stop_distance if wants_trailing else None),
             orders.exits(decimals=decimals, take_profit_price=order.take_profit_price if wants_goal else None),
         )
+        return [body for body in bodies if body]
 
     async def _step(self, has_changed: bool, step: Coroutine[None, None, Sequence[Fact]]) -> Sequence[Fact]:
         """One of several requests; its refusal is a doubt about the whole once another has changed something."""

@@ -82,7 +82,11 @@ class Looker:
             for target in nameless:
                 sightings[target.client_id] = await self._persistently(lambda target=target: self._search(target, newest))  # type: ignore[misc]  # mypy sees no type in a default
         return VenueSnapshot(
-            sightings=sightings, strangers=strangers_of(targets, state, self._account_id), account=state.account, cursor=str(state.last_id)
+            sightings=sightings,
+            strangers=strangers_of(targets, state, self._account_id),
+            account=state.account,
+            cursor=str(state.last_id),
+            unreadable=state.unreadable,
         )
 
     async def _persistently(self, look: Callable[[], Awaitable[Sighting]]) -> Sighting:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from brokers.live.venue import OnFill, VenueAccount
+from brokers.live.venue import ShownExits, VenueAccount
 from brokers.oanda import wire
 from brokers.oanda.memory import KnownOrder, KnownTrade, Role
 from brokers.oanda.transactions import EXIT_ROLES, client_id_of
@@ -35,8 +35,8 @@ _GUARANTEED_KEY = "guaranteedStopLossOrder"
 class VenueOrder:
     """An order. ``price`` is its trigger, of a trailing stop where it stands now, 0 where the venue does not say; an absent id is empty.
 
-    ``stop_on_fill`` and ``target_on_fill`` are the prices at which a waiting entry will get its exits, 0 where none is known; ``on_fill`` is which
-    exits it will get.
+    ``stop_on_fill`` and ``target_on_fill`` are the prices at which a waiting entry will get its exits, 0 where none is known; ``brings`` is which
+    exits it will get. ``distance`` is what a trailing stop keeps from the market.
     """
 
     order_id: str
@@ -50,7 +50,8 @@ class VenueOrder:
     expires_ns: int | None = None
     stop_on_fill: Decimal = ZERO
     target_on_fill: Decimal = ZERO
-    on_fill: OnFill | None = None
+    brings: ShownExits | None = None
+    distance: Decimal | None = None
     trade_id: str = ""
     filling_id: str = ""
     cancelling_id: str = ""
@@ -109,6 +110,16 @@ class VenueTrade:
     def target(self) -> VenueOrder | None:
         return self.exits.get(Role.TAKE_PROFIT)
 
+    @property
+    def shown(self) -> ShownExits | None:
+        """None while it is on its way out: what asked for that works no more, and was not taken off."""
+        if self.closes_later:
+            return None
+        trailing = self.exits.get(Role.TRAILING_STOP)
+        return ShownExits(
+            has_stop=self.stop is not None, has_target=self.target is not None, trailing_stop_distance=trailing.distance if trailing else None
+        )
+
     def known(self, as_of: int) -> KnownTrade:
         """For ``Memory``: as it was after transaction ``as_of``, which the answer it came in names as the last."""
         exits = {role: order.known for role, order in self.exits.items()}
@@ -135,7 +146,8 @@ def read_order(data: Json) -> VenueOrder:
         expires_ns=wire.time_ns(data, "gtdTime") if data.get("gtdTime") is not None else None,
         stop_on_fill=_price_on_fill(data, "stopLossOnFill") or _price_on_fill(data, "guaranteedStopLossOnFill"),
         target_on_fill=_price_on_fill(data, "takeProfitOnFill"),
-        on_fill=_on_fill(data) if is_entry else None,
+        brings=_brings(data) if is_entry else None,
+        distance=wire.number(data, "distance") if trailing and data.get("distance") is not None else None,
         trade_id="" if is_entry else wire.identity(data, "tradeID"),
         filling_id=wire.identity_or_none(data, "fillingTransactionID") or "",
         cancelling_id=wire.identity_or_none(data, "cancellingTransactionID") or "",
@@ -172,13 +184,13 @@ def _price_on_fill(data: Json, key: str) -> Decimal:
     return ZERO if details is None else wire.number_or(details, "price", ZERO)
 
 
-def _on_fill(data: Json) -> OnFill:
+def _brings(data: Json) -> ShownExits:
     """A trailing stop alone is no stop here: where it will stand is not what was agreed to be lost."""
     trailing = wire.part_or_none(data, "trailingStopLossOnFill")
     distance = None if trailing is None else wire.number_or(trailing, "distance", ZERO) or None
     stops = [wire.part_or_none(data, key) for key in ("stopLossOnFill", "guaranteedStopLossOnFill")]
     has_target = wire.part_or_none(data, "takeProfitOnFill") is not None
-    return OnFill(has_stop=any(stop is not None for stop in stops), has_target=has_target, trailing_stop_distance=distance)
+    return ShownExits(has_stop=any(stop is not None for stop in stops), has_target=has_target, trailing_stop_distance=distance)
 
 
 def _embedded_exits(data: Json) -> dict[Role, VenueOrder]:
@@ -199,12 +211,16 @@ def _named_exits(trade_id: str, orders: Mapping[str, VenueOrder]) -> dict[Role, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
-    """The whole account at one moment: ``last_id`` is its newest transaction, ``orders`` are by id and all work, ``trades`` are all open."""
+    """The whole account at one moment: ``last_id`` is its newest transaction, ``orders`` are by id and all work, ``trades`` are all open.
+
+    ``unreadable`` has a sentence for each exit of a kind that was not known when this was written.
+    """
 
     account: VenueAccount
     last_id: int
     orders: Mapping[str, VenueOrder]
     trades: Mapping[str, VenueTrade]
+    unreadable: Sequence[str] = ()
 
 
 def read_account(data: Json) -> VenueAccount:
@@ -222,14 +238,23 @@ def read_account(data: Json) -> VenueAccount:
 def read_state(answer: Json) -> AccountState:
     """The answer of ``GET /v3/accounts/{account}``; its three lists must be there, or what is missing would pass for gone."""
     data = wire.part(answer, "account")
-    orders = {order.order_id: order for order in map(read_order, wire.parts(data, "orders"))}
+    listed = wire.parts(data, "orders")
+    unknown = [each for each in listed if _is_of_tomorrow(each)]
+    orders = {order.order_id: order for order in (read_order(each) for each in listed if each not in unknown)}
     trades = [read_trade(each, orders) for each in wire.parts(data, "trades")]
     return AccountState(
         account=read_account(data),
         last_id=wire.counter(answer, "lastTransactionID"),
         orders=orders,
         trades={trade.trade_id: trade for trade in trades if trade.is_open},
+        unreadable=[f"order {wire.identity(each, 'id')} is a {wire.text(each, 'type')[:64]}, which cannot be read" for each in unknown],
     )
+
+
+def _is_of_tomorrow(data: Json) -> bool:
+    """Whether an order is neither of a known kind nor, having no units of its own, an entry of a new one. None of ours is such."""
+    kind = wire.text(data, "type")
+    return kind not in EXIT_ROLES and kind not in _ENTRIES and (data.get("units") is None or data.get("instrument") is None)
 
 
 def read_instruments(answer: Json, ours: Mapping[str, Instrument]) -> Sequence[Instrument]:

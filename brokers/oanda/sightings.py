@@ -7,7 +7,7 @@ left over is a stranger's: one for each trade and each waiting entry.
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from brokers.live.venue import EntryAccepted, Fact, Sighting, Standing, Stranger, Target, derived_id
+from brokers.live.venue import EntryAccepted, Fact, ShownExits, Sighting, Standing, Stranger, Target, derived_id
 from brokers.oanda.memory import Role
 from brokers.oanda.objects import CLOSES_LATER, AccountState, VenueOrder, VenueTrade
 from brokers.oanda.orders import TRADE_SUFFIX, trade_client_id
@@ -55,9 +55,14 @@ def standing_of(
         stop=_leg((trade, _stop_of(trade, target)) for trade in trades) or _waiting_leg(waiting.stop_on_fill if waiting else ZERO),
         target=_leg((trade, trade.target) for trade in trades) or _waiting_leg(waiting.target_on_fill if waiting else ZERO),
         ended=ended,
-        on_fill=waiting.on_fill if waiting else None,
+        exits=waiting.brings if waiting else _shown(trades),
         note=CLOSES_LATER if any(trade.closes_later for trade in trades) else "",
     )
+
+
+def _shown(trades: Sequence[VenueTrade]) -> ShownExits | None:
+    """The exits of the oldest position."""
+    return next((trade.shown for trade in trades if trade.is_open), None)
 
 
 def _stop_of(trade: VenueTrade, target: Target | None) -> VenueOrder | None:

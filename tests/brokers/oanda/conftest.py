@@ -29,6 +29,13 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second look that a change by hand is believed after comes at once."""
+    monkeypatch.setattr("brokers.live.seeing.MISSED_S", 0.1)
+    monkeypatch.setattr("brokers.live.listening.COMPARE_S_MIN", 0.1)
+
+
+@pytest.fixture
 async def sim() -> AsyncIterator[SimulatedVenue]:
     """EUR_USD stands at 1.16700 to 1.16710, so that the seed's bracket (buy at 1.1655) rests."""
     async with SimulatedVenue(config=AccountConfig(hedging=True), heartbeat_s=0.5, requests_per_s=None) as venue:

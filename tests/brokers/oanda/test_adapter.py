@@ -195,6 +195,22 @@ async def test_a_changed_stop_of_a_waiting_entry_is_known_although_the_answer_wa
         assert (order["stop_loss_price"], order["take_profit_price"]) == (1.159, 1.18)
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_a_changed_trailing_stop_is_known_although_the_answer_was_lost(
+    live: Live, sim: SimulatedVenue, settings: Settings, is_open: bool
+) -> None:
+    """Told once, as the change that was asked for, and not as somebody else's."""
+    async with live() as (_, ask):
+        order_id = await held(ask, sim) if is_open else (await ask("order.place", ticket("a1"), GRANTED))["order_id"]
+        sim.faults.add(Fault(kind=Kind.DROP_AFTER, method="PUT"))
+        with suppress(OutcomeUnknown):
+            await ask("order.modify", {"order_id": order_id, "trailing_stop_distance": 0.004}, GRANTED)
+        order = await until(ask, order_id, lambda found: found["trailing_stop_distance"] == 0.004 and found["status"] in {"OPEN", "PENDING"})
+        assert len([each for each in order["events"] if each["type"] == "order_modified"]) == 1
+        told = [each.payload["details"] for each in await events_of(settings) if each.type == "reconciled"]
+        assert not [details for details in told if details.get("differences")]
+
+
 async def test_what_was_placed_by_hand_is_adopted_and_followed_to_its_end(live: Live, sim: SimulatedVenue, settings: Settings) -> None:
     async with live() as (_, ask):
         by_hand: dict[str, Any] = {"type": "LIMIT", "instrument": "EUR_USD", "units": "-5", "price": "1.18000"}

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,9 +12,11 @@ from runtime.settings import Settings
 from tests.brokers.desk_kit import GRANTED, Caller, event, events_of
 from tests.brokers.oanda.conftest import Live
 from tests.brokers.oanda.kit import WAIT_S, quote
-from tests.venues.oanda import closing, placing
+from tests.venues.oanda import closing, exits, placing
 from tests.venues.oanda.venue import OandaVenue as SimulatedVenue
 from trading.errors import OutcomeUnknown
+
+pytestmark = pytest.mark.usefixtures("soon")
 
 TICKET: dict[str, object] = {
     "instrument": "EUR_USD",
@@ -24,13 +27,6 @@ TICKET: dict[str, object] = {
     "take_profit_price": 1.17,
     "client_order_id": "a1",
 }
-
-
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second look that a change by hand is believed after comes at once."""
-    monkeypatch.setattr("brokers.live.seeing.MISSED_S", 0.1)
-    monkeypatch.setattr("brokers.live.listening.COMPARE_S_MIN", 0.1)
 
 
 async def place(ask: Caller) -> str:
@@ -134,6 +130,38 @@ async def test_a_target_and_a_trailing_stop_taken_off_a_waiting_entry_are_gone_h
         quote(sim, "1.16500", "1.16510")
         await until(ask, placed["order_id"], status="OPEN", protection="venue")
         assert exits_at(sim) == {"STOP_LOSS": Decimal("1.16")}
+
+
+async def test_a_trailing_stop_that_a_hand_changes_or_takes_off_a_position_is_what_is_shown(
+    live: Live, sim: SimulatedVenue, settings: Settings
+) -> None:
+    """The fixed stop beside it guards all the while, so nothing rings; and nothing is put back unasked."""
+    async with live() as (_, ask):
+        placed = await ask("order.place", {**TICKET, "trailing_stop_distance": 0.004}, GRANTED)
+        order_id = str(placed["order_id"])
+        quote(sim, "1.16500", "1.16510")
+        await until(ask, order_id, status="OPEN", protection="venue")
+        (trade,) = sim.account.open
+        exits.set_exits(sim.account, str(trade), {"trailingStopLoss": {"distance": "0.00300"}})
+        await until(ask, order_id, trailing_stop_distance=0.003)
+        exits.set_exits(sim.account, str(trade), {"trailingStopLoss": None})
+        order = await until(ask, order_id, trailing_stop_distance=None)
+        assert [each["payload"]["changes"]["trailing_stop_distance"] for each in order["events"] if each["type"] == "order_modified"] == [
+            {"from": 0.004, "to": 0.003},
+            {"from": 0.003, "to": None},
+        ]
+        assert await differences(settings, f"{order_id}: its trailing stop is off at the venue")
+        assert exits_at(sim) == {"STOP_LOSS": Decimal("1.16"), "TAKE_PROFIT": Decimal("1.17")}
+
+
+async def test_an_exit_of_a_kind_that_nobody_knows_is_told_and_stops_nothing(live: Live, sim: SimulatedVenue, settings: Settings) -> None:
+    """On somebody's trade: without units or an instrument of its own, it is no entry that could be taken up."""
+    placing.place(sim.account, {"order": {"type": "MARKET", "instrument": "EUR_USD", "units": "5", "stopLossOnFill": {"price": "1.1"}}})
+    (stop,) = sim.account.pending.values()
+    stop.request = replace(stop.request, type="BREAK_EVEN_STOP")
+    async with live() as (_, ask):
+        assert await differences(settings, f"order {stop.id} is a BREAK_EVEN_STOP, which cannot be read: it is none of ours; look at it there")
+        await until(ask, await place(ask), status="PENDING")
 
 
 async def away(live: Live) -> str:

@@ -155,6 +155,15 @@ async def test_a_target_that_the_venue_will_not_have_keeps_no_stop_from_standing
     assert {order.type for order in at.sim.account.pending.values()} == {"STOP_LOSS"}
 
 
+async def test_a_trailing_stop_that_the_venue_will_not_have_keeps_no_fixed_one_from_standing(at: Pair) -> None:
+    known = await at.place(bracket(trailing_stop_distance="0.01"))
+    exits.set_exits(at.sim.account, "5", {"stopLoss": None, "trailingStopLoss": None})
+    at.sim.set_state({"stops_exclude_each_other": True})
+    facts = await at.venue.protect(known.target())
+    assert [fact.price for fact in facts if isinstance(fact, LegStands) and fact.leg is Leg.STOP_LOSS] == [Decimal("1.09")]
+    assert set(at.sim.account.trades[5].exits) == {"STOP_LOSS", "TAKE_PROFIT"}
+
+
 async def test_a_stop_behind_the_market_closes_at_once_and_says_so(at: Pair) -> None:
     known = await at.place(bracket())
     known.take(await at.venue.protect(known.target(stop_price=Decimal("1.105"))))

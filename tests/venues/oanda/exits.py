@@ -1,6 +1,6 @@
 """The exits of an open trade: set, replaced or cancelled together by ``PUT /trades/{spec}/orders``, and what clients write on a trade."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 from tests.venues.oanda import placing, rules, triggers
@@ -88,8 +88,9 @@ def _inherited(account: Account, trade: Trade, wish: Wish) -> Wish:
 def _refuse_all(account: Account, batch: Batch, trade: Trade, wishes: list[Wish]) -> None:
     rejected: Doc = {}
     first = None
+    kinds = trade.exits.keys() | {wish.type for wish in wishes if wish.details is not None}
     for wish in wishes:
-        reason = _refusal(account, trade, wish)
+        reason = _refusal(account, trade, wish, kinds)
         if reason is None:
             continue
         first = first or reason
@@ -103,12 +104,13 @@ def _refuse_all(account: Account, batch: Batch, trade: Trade, wishes: list[Wish]
         raise Rejected(first, rejected, batch.related())
 
 
-def _refusal(account: Account, trade: Trade, wish: Wish) -> str | None:
+def _refusal(account: Account, trade: Trade, wish: Wish, kinds: Set[str]) -> str | None:
+    """Why ``wish`` cannot be had beside the exits of these ``kinds``."""
     if wish.details is None:
         return None if wish.type in trade.exits else "ORDER_DOESNT_EXIST"
     if account.config.stops_exclude_each_other and wish.type != "TAKE_PROFIT":
         other = "TRAILING_STOP_LOSS" if wish.type == "STOP_LOSS" else "STOP_LOSS"
-        if other in trade.exits:
+        if other in kinds:
             return f"{wish.type}_ORDER_RMO_MUTUAL_EXCLUSIVITY_MUTUALLY_EXCLUSIVE_VIOLATION"
     reason = rules.details_refusal(account, wish.details, account.specs[trade.instrument])
     if reason is None and wish.details.client is not None and wish.details.client.id:
