@@ -20,6 +20,7 @@ ResultT = TypeVar("ResultT")
 
 # How long a change waits for the venue when its request sets no shorter time.
 VENUE_S_MAX = 10.0
+_VENUE_NS_MAX = round(VENUE_S_MAX * NS_PER_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +64,18 @@ class Context:
 
     def seconds_left(self, deadline: Deadline | None) -> float:
         """How long its caller still waits, as far as that is known."""
-        if deadline is None:
-            return VENUE_S_MAX
+        return VENUE_S_MAX if deadline is None else self._left_ns(deadline) / NS_PER_S
+
+    def deadline_ns(self, deadline: Deadline | None) -> int | None:
+        """From when on nothing may be sent any more that a request wants, in the time that works are handed."""
+        return None if deadline is None else self.steady.now_ns() + self._left_ns(deadline)
+
+    def _left_ns(self, deadline: Deadline) -> int:
         if deadline.boot_id == self.kernel_boot_id and deadline.sent_boottime_ns is not None:
             left_ns = deadline.sent_boottime_ns + deadline.ttl_ms * NS_PER_MS - self.clock.boot_ns()
         else:
             left_ns = deadline.sent_wall_ns + deadline.ttl_ms * NS_PER_MS - self.clock.wall_ns()
-        return min(max(left_ns / NS_PER_S, 0.0), VENUE_S_MAX)
-
-    def deadline_ns(self, deadline: Deadline | None) -> int | None:
-        """From when on nothing may be sent any more that a request wants, in the time that works are handed."""
-        return None if deadline is None else self.steady.now_ns() + round(self.seconds_left(deadline) * NS_PER_S)
+        return min(max(left_ns, 0), _VENUE_NS_MAX)
 
     def answer(self, result: object) -> Answer:
         return {"result": result, "last_event": self.last_event}
