@@ -26,7 +26,7 @@ GATHERED_MAX = 10_000
 # After a batch: what comes meanwhile leaves as one chunk. The first event after a silence does not wait.
 GATHER_S = 0.002
 # The same while nobody reads, and until somebody comes: a flood of orders then costs a server half.
-UNWATCHED_S = 0.05
+UNWATCHED_S = 0.2
 REST_BATCHES_MAX = 16  # so many of them are taken for whoever comes first; more than gather in a rest
 TURN_CLIENTS = 500  # then the loop gets its turn
 
