@@ -13,7 +13,7 @@ from brokers.base import Verdict
 from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
 from brokers.live.legs import unsure
-from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, Notes
+from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, Notes, has_too_large_a_stop
 from brokers.live.seeing import Seeing, has_moved
 from brokers.live.venue import ExitFilled, Fact, NotSent, Sighting, VenueMismatch, VenuePolicy, VenueRefused
 from brokers.live.waiting import Waiting
@@ -79,6 +79,7 @@ class Answers:
         elif isinstance(answer, Exception) or not isinstance(answer, Sighting):
             is_bare = bracket.position_units and bracket.protection is Protection.NONE
             notes.failed(now_ns, BARE_RETRY_S if is_bare else RETRY_S_MAX)
+            notes.unguarded(now_ns)
         else:
             self._wait_on(notes, now_ns)
             if has_moved(before, bracket):
@@ -176,11 +177,13 @@ class Answers:
         if isinstance(answer, VenueRefused) and answer.code not in _NOT_NOW:
             self._cannot_be_protected(bracket, answer, now_ns)
         elif bracket.protection is Protection.NONE:
-            notes.failed(now_ns, BARE_RETRY_S)
+            notes.unguarded(now_ns)
             # After a definite no it is asked for again without a look: nothing has changed there, and the next try looks for itself.
             notes.looked_for_stop = notes.looked_for_stop and isinstance(answer, VenueRefused | NotSent)
+        elif has_too_large_a_stop(bracket, self._policy):
+            notes.unguarded(now_ns)
         else:
-            notes.answered()
+            notes.guard_from_ns = 0
 
     def trailed(self, n: int, price: Decimal | None, answer: object, now_ns: int) -> None:
         notes = self._account.notes_of(n)
@@ -233,7 +236,7 @@ class Answers:
         notes = self._account.notes_of(bracket.n)
         if not bracket.position_units:
             return bracket
-        notes.not_before_ns, notes.looked_for_stop = now_ns, False
+        notes.not_before_ns, notes.guard_from_ns, notes.looked_for_stop = now_ns, now_ns, False
         return unsure(bracket) if self._policy.releases else bracket
 
     def _cannot_be_protected(self, bracket: Bracket, refusal: VenueRefused, now_ns: int) -> None:
@@ -241,6 +244,7 @@ class Answers:
         notes, units = self._account.notes_of(bracket.n), bracket.position_units - bracket.closing_units
         if not units:  # it was rung for, and is on its way out already
             notes.failed(now_ns, BARE_RETRY_S)
+            notes.unguarded(now_ns)
             notes.looked_for_stop, notes.is_refused_its_stop = False, True
             return
         _log.error("the venue refuses the stop; the position is closed", extra={"order_id": bracket.order_id, "reason": str(refusal)})
@@ -249,8 +253,7 @@ class Answers:
 
     def _alarm(self, bracket: Bracket, mismatch: VenueMismatch, now_ns: int) -> None:
         """The venue has something else under our id: a person must look; the bracket stays UNKNOWN."""
-        notes = self._account.notes_of(bracket.n)
-        notes.not_before_ns = now_ns + round(_MISMATCH_S * NS_PER_S)
+        self._account.notes_of(bracket.n).put_off(now_ns, _MISMATCH_S)
         _log.error("the venue has another order under our id", extra={"order_id": bracket.order_id, "reason": str(mismatch)})
         if not bracket.venue.memo.get("mismatch"):
             memo = {**bracket.venue.memo, "mismatch": str(mismatch)[:200]}

@@ -48,18 +48,19 @@ class Next:
 class Notes:
     """What was tried lately about one bracket; not kept over a restart, which tries anew.
 
-    ``not_before_ns`` after a failure. ``empty_looks_ns`` are the looks that found nothing (an order in doubt), or no change (a close in doubt), by
-    when they began: a look shows how things were then. ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal``
-    why it would not. ``bare_since_ns``: since when something is held without a stop of its size, ``looked_for_stop`` that it was looked for since.
-    ``gone_since_ns``: since when the venue has known nothing of it, or less than the book; ``looked_ns`` when the last look that saw it began.
-    ``lands_ns``: until then what was sent before the clock was stepped may be on its way; ``stepped_ns`` by how much it was.
-    ``trail_to``: where a trailing stop that is moved from here has to be moved at the venue. ``is_refused_its_stop``: no stop can stand, and the
-    close that is to take it out is in doubt. ``filled_bare``: a look has found that the entry filled without its stop, and ``is_bare_told``
-    that it was rung for.
+    ``not_before_ns`` after a failure; ``guard_from_ns`` after one to guard what is held bare, which waits for no other pause. ``empty_looks_ns`` are
+    the looks that found nothing (an order in doubt), or no change (a close in doubt), by when they began: a look shows how things were then.
+    ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal`` why it would not. ``bare_since_ns``: since when
+    something is held without a stop of its size, ``looked_for_stop`` that it was looked for since. ``gone_since_ns``: since when the venue has known
+    nothing of it, or less than the book; ``looked_ns`` when the last look that saw it began. ``lands_ns``: until then what was sent before the clock
+    was stepped may be on its way; ``stepped_ns`` by how much it was. ``trail_to``: where a trailing stop that is moved from here has to be moved at
+    the venue. ``is_refused_its_stop``: no stop can stand, and the close that is to take it out is in doubt. ``filled_bare``: a look has found that
+    the entry filled without its stop, and ``is_bare_told`` that it was rung for.
     """
 
     tries: int = 0
     not_before_ns: int = 0
+    guard_from_ns: int = 0
     empty_looks_ns: list[int] = field(default_factory=list)
     cancel_taken: bool = False
     cancel_refusal: str = ""
@@ -79,6 +80,14 @@ class Notes:
         self.tries += 1
         self.not_before_ns = now_ns + round(min(float(self.tries), wait_s_max) * NS_PER_S)
 
+    def unguarded(self, now_ns: int) -> None:
+        """What is held is bare still, or its stop too large."""
+        self.guard_from_ns = now_ns + round(BARE_RETRY_S * NS_PER_S)
+
+    def put_off(self, now_ns: int, seconds: float) -> None:
+        """A person has to see to it: nothing is tried before then."""
+        self.not_before_ns = self.guard_from_ns = now_ns + round(seconds * NS_PER_S)
+
     def answered(self) -> None:
         self.tries = 0
         self.not_before_ns = 0
@@ -86,7 +95,7 @@ class Notes:
     def shift(self, step_ns: int) -> None:
         """The clock that these times are told in was stepped."""
         self.stepped_ns += step_ns
-        for name in ("not_before_ns", "bare_since_ns", "gone_since_ns", "looked_ns", "lands_ns"):
+        for name in ("not_before_ns", "guard_from_ns", "bare_since_ns", "gone_since_ns", "looked_ns", "lands_ns"):
             at_ns = getattr(self, name)
             setattr(self, name, at_ns + step_ns if at_ns else 0)
         self.empty_looks_ns = [at_ns + step_ns for at_ns in self.empty_looks_ns]
@@ -102,7 +111,7 @@ def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: Ven
         # Where a known name is answered with the first order, a close in doubt is asked for again rather than waited for.
         if bracket.closing_units and (refs.doubt is not Doubt.CLOSE or (policy.resends and notes.is_refused_its_stop)):
             return Next(Job.CLOSE, notes.not_before_ns)
-        return Next(Job.PROTECT if notes.looked_for_stop else Job.LOOK, notes.not_before_ns)
+        return Next(Job.PROTECT if notes.looked_for_stop else Job.LOOK, notes.guard_from_ns)
     if refs.doubt is not Doubt.NONE or refs.asked is Doubt.CLOSE:
         return Next(Job.LOOK, max(notes.not_before_ns, first_look_ns(bracket, notes, policy)))
     wanted = [each for each in (_end_entry(bracket, notes), _close(bracket, notes), _guard(bracket, notes, capability, policy, now_ns)) if each]
@@ -149,13 +158,17 @@ def _guard(bracket: Bracket, notes: Notes, capability: Capability, policy: Venue
     if bracket.origin != ARENA or not bracket.position_units or bracket.closing_units or bracket.venue.stop_removed:
         return None
     if bracket.protection is not Protection.NONE:
-        # An exit for more than is held, as after a close that came late, would sell what is not the bracket's.
-        stop = bracket.venue.stop
-        return Next(Job.PROTECT, notes.not_before_ns) if policy.releases and stop is not None and stop.units > bracket.position_units else None
+        return Next(Job.PROTECT, notes.guard_from_ns) if has_too_large_a_stop(bracket, policy) else None
     since_ns = notes.bare_since_ns or now_ns
     if comes_with_exits(bracket, capability) and not notes.looked_for_stop:
-        return Next(Job.LOOK, max(notes.not_before_ns, since_ns + round(policy.attach_s_max * NS_PER_S)))
-    return Next(Job.PROTECT, notes.not_before_ns)
+        return Next(Job.LOOK, max(notes.guard_from_ns, since_ns + round(policy.attach_s_max * NS_PER_S)))
+    return Next(Job.PROTECT, notes.guard_from_ns)
+
+
+def has_too_large_a_stop(bracket: Bracket, policy: VenuePolicy) -> bool:
+    """Whether an exit for more than is held stands, as after a close that came late: it would sell what is not the bracket's."""
+    stop = bracket.venue.stop
+    return policy.releases and stop is not None and stop.units > bracket.position_units
 
 
 def comes_with_exits(bracket: Bracket, capability: Capability) -> bool:

@@ -124,7 +124,7 @@ class Seeing:
     def _is_lost(self, bracket: Bracket, why: str, now_ns: int, begun_ns: int) -> None:
         """The venue cannot say any more what became of it: a person has to, and says so by asking for its end, which nothing stands against there."""
         book = self._account.book
-        self._account.notes_of(bracket.n).not_before_ns = now_ns + round(LOST_S * NS_PER_S)
+        self._account.notes_of(bracket.n).put_off(now_ns, LOST_S)
         if bracket.venue.cancel_reason or bracket.closing_units:
             known = bracket if bracket.venue.doubt is Doubt.NONE else book.resolve(bracket, now_ns)
             found = gone(known, self._account.mark_price(known))
