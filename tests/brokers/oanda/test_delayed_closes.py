@@ -17,6 +17,7 @@ from tests.brokers.oanda.kit import Known, Listener, Pair, bracket, pair, quote
 from tests.brokers.oanda.test_adapter import held, until
 from tests.brokers.oanda.test_hands import differences
 from tests.venues.common.faults import Fault, Kind
+from tests.venues.oanda import views
 from tests.venues.oanda.venue import OandaVenue as SimulatedVenue
 from trading.errors import OutcomeUnknown, StateConflict
 from trading.orders import Leg
@@ -63,6 +64,15 @@ async def test_it_is_held_and_its_stop_stands_until_the_market_opens(at: Pair) -
         await heard.until(lambda: heard.of(ExitFilled))
         (out,) = heard.of(ExitFilled)
         assert (out.leg, out.price, out.units) == (Leg.STOP_LOSS, Decimal("1.095"), Decimal(1000))
+
+
+async def test_an_account_that_lists_it_no_more_does_not_pass_for_one_without_it(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the account's open trades hold it is not known: asked for by its number, it says how it stands."""
+    known, whole = await delayed(at), views.whole_account
+    monkeypatch.setattr(views, "whole_account", lambda account: {**whole(account), "trades": []})
+    standing = (await at.venue.snapshot([known.target()])).sightings[known.refs.client_id].standing
+    assert standing is not None
+    assert (standing.position_units, standing.stop, standing.note) == (Decimal(1000), known.refs.stop, CLOSES_LATER)
 
 
 async def test_its_stop_stands_for_a_book_that_had_lost_sight_of_it(at: Pair) -> None:

@@ -2,7 +2,21 @@
 
 from decimal import Decimal
 
-from tests.venues.judges.oanda_sdk.desk import LONG_EXITS, SHORT_EXITS, Desk, check, exits, holds, last_id, market, number, opened, quote, same
+from tests.venues.judges.oanda_sdk.desk import (
+    LONG_EXITS,
+    SHORT_EXITS,
+    Desk,
+    check,
+    control,
+    exits,
+    holds,
+    last_id,
+    market,
+    number,
+    opened,
+    quote,
+    same,
+)
 
 
 @check("the target closes the trade and the stop is cancelled with it")
@@ -27,6 +41,24 @@ async def _(desk: Desk) -> None:
         "the trade",
     )
     same((await desk.order(trade["takeProfitOrder"]["id"]))["state"], "CANCELLED", "the target")
+
+
+@check("a stop reached in a halted market leaves its trade to be closed when that opens, and it is")
+async def _(desk: Desk) -> None:
+    _, trade = await opened(desk, market(**LONG_EXITS))
+    await control(desk, "faults", {"faults": [{"kind": "market_halted", "instrument": "EUR_USD", "times": None}]})
+    await quote(desk, "1.05000", "1.05010")
+    waiting = await desk.trade(trade["id"])
+    same((waiting["state"], number(waiting["currentUnits"])), ("CLOSE_WHEN_TRADEABLE", Decimal(1000)), "the trade")
+    same((await desk.order(trade["stopLossOrder"]["id"]))["state"], "TRIGGERED", "the stop")
+    seen = await last_id(desk)
+    same([each["type"] for each in await desk.since(str(int(seen) - 1))], ["DELAYED_TRADE_CLOSURE"], "the log")
+    await control(desk, "faults", {"clear": True, "faults": []})
+    order, fill, cancel = await desk.since(seen)
+    same((order["reason"], order["delayedTradeClose"]["tradeID"]), ("DELAYED_TRADE_CLOSE", trade["id"]), "the order")
+    same((fill["reason"], number(fill["price"])), ("MARKET_ORDER_DELAYED_TRADE_CLOSE", Decimal("1.05")), "the fill")
+    same((cancel["reason"], cancel["orderID"]), ("LINKED_TRADE_CLOSED", trade["takeProfitOrder"]["id"]), "the cancel")
+    same((await desk.trade(trade["id"]))["state"], "CLOSED", "the state")
 
 
 @check("a trailing stop follows the market")
