@@ -167,6 +167,13 @@ class Booked(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noted(Fact):
+    """Something about the account as a whole that a person should know: ``text`` is told as it is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unplaced(Fact):
     """Something happened that concerns no bracket the adapter can name: the core compares the account with the venue soon. ``text`` for the log."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.live.account import LiveAccount
-from brokers.live.facts import Booked, BookingKind, Fact
+from brokers.live.facts import Booked, BookingKind, Fact, Noted
 from brokers.live.waiting import Waiting
 from trading import events
 from trading.brackets import Bracket
@@ -38,6 +38,9 @@ class Hearing:
         for fact in facts:
             if isinstance(fact, Booked):
                 self._book(fact, now_ns)
+                continue
+            if isinstance(fact, Noted):
+                self.told.append(fact.text)
                 continue
             known = fact if about is None or book.find(fact) is not None else replace(fact, client_id=about.venue.client_id)
             try:

@@ -7,6 +7,7 @@
     ORDER_CANCEL                               EntryEnded or LegGone; nothing for one that was replaced or went with its trade
     DAILY_FINANCING, DIVIDEND_ADJUSTMENT,      Booked
     TRANSFER_FUNDS
+    MARGIN_CALL_ENTER, _EXTEND, _EXIT          Noted
     others about the account alone             nothing
     DELAYED_TRADE_CLOSURE, anything else       Unplaced: the core compares the account with the venue soon
 
@@ -18,7 +19,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from brokers.live.facts import Booked, BookingKind
+from brokers.live.facts import Booked, BookingKind, Noted
 from brokers.live.venue import (
     EntryAccepted,
     EntryEnded,
@@ -61,12 +62,15 @@ _ACCOUNT_TYPES = frozenset(
         "ORDER_CANCEL_REJECT",
         "ORDER_CLIENT_EXTENSIONS_MODIFY_REJECT",
         "TRADE_CLIENT_EXTENSIONS_MODIFY_REJECT",
-        "MARGIN_CALL_ENTER",
-        "MARGIN_CALL_EXTEND",
-        "MARGIN_CALL_EXIT",
         "RESET_RESETTABLE_PL",
     }
 )
+
+_MARGIN_CALLS = {
+    "MARGIN_CALL_ENTER": "OANDA has put the account into a margin call: there is too little money for what is open, and OANDA may close it",
+    "MARGIN_CALL_EXTEND": "the account's margin call goes on: there is still too little money for what is open, and OANDA may close it",
+    "MARGIN_CALL_EXIT": "the account's margin call is over",
+}
 
 # Money that no fill moved: which key holds the amount.
 _BOOKINGS: Mapping[str, tuple[BookingKind, str]] = {
@@ -97,6 +101,8 @@ def facts_of(transaction: Json, memory: Memory) -> Sequence[Fact]:
         return _rejected(transaction, kind)
     if kind in _BOOKINGS:
         return _booked(transaction, kind)
+    if kind in _MARGIN_CALLS:
+        return [Noted(text=_MARGIN_CALLS[kind], time_ns=_time(transaction))]
     if kind in _ACCOUNT_TYPES:
         return ()
     if kind != "DELAYED_TRADE_CLOSURE":  # whose trades say so themselves

@@ -1,4 +1,4 @@
-"""Money that OANDA books beside fills (financing, dividends, transfers) is in the account's figures and told, once, by whichever door it came."""
+"""What OANDA books beside fills (financing, dividends, transfers) and says of the account itself is told, once, by whichever door it came."""
 
 import asyncio
 from decimal import Decimal
@@ -8,6 +8,7 @@ from runtime.settings import Settings
 from tests.brokers.desk_kit import GRANTED, Caller, events_of
 from tests.brokers.oanda.conftest import Live
 from tests.brokers.oanda.kit import WAIT_S
+from tests.brokers.oanda.test_hands import differences
 from tests.venues.common.faults import Fault, Kind
 from tests.venues.oanda.venue import OandaVenue as SimulatedVenue
 
@@ -57,6 +58,13 @@ async def test_a_stream_that_repeats_itself_books_once(live: Live, sim: Simulate
         sim.account.charge_financing(Decimal("-1.25"))
         await becomes(ask, balance=Decimal("99997.5"), financing=Decimal("-2.5"))
         assert len(await booked(settings)) == 2
+
+
+async def test_a_margin_call_is_told_in_words(live: Live, sim: SimulatedVenue, settings: Settings) -> None:
+    async with live():
+        sim.account.log.batch().write("MARGIN_CALL_ENTER")
+        (told,) = await differences(settings, "margin call")
+        assert told == "OANDA has put the account into a margin call: there is too little money for what is open, and OANDA may close it"
 
 
 async def test_money_paid_in_is_told_and_is_no_result_of_trading(live: Live, sim: SimulatedVenue, settings: Settings) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brokers.live.facts import Booked, BookingKind
+from brokers.live.facts import Booked, BookingKind, Noted
 from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, LegGone, LegStands, Unplaced
 from brokers.oanda.memory import KnownOrder, KnownTrade, Memory, Missing, Role
 from brokers.oanda.transactions import facts_of, unreadable
@@ -238,9 +238,16 @@ def test_a_refused_entry_is_refused_and_a_refused_change_ends_nothing() -> None:
         assert facts_of(harmless, Memory()) == ()
 
 
-@pytest.mark.parametrize("kind", ["MARGIN_CALL_ENTER", "ORDER_CANCEL_REJECT", "CREATE"])
+@pytest.mark.parametrize("kind", ["ORDER_CANCEL_REJECT", "CREATE"])
 def test_the_accounts_own_affairs_concern_no_bracket(kind: str) -> None:
     assert facts_of(transaction(kind), Memory()) == ()
+
+
+@pytest.mark.parametrize("kind", ["MARGIN_CALL_ENTER", "MARGIN_CALL_EXTEND", "MARGIN_CALL_EXIT"])
+def test_a_margin_call_is_for_a_person(kind: str) -> None:
+    (fact,) = facts_of(transaction(kind), Memory())
+    assert isinstance(fact, Noted)
+    assert "margin call" in fact.text
 
 
 def test_financing_dividends_and_transfers_are_told_with_their_amounts() -> None:
