@@ -14,7 +14,7 @@ from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
 from brokers.live.legs import unsure
 from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, Notes, has_too_large_a_stop
-from brokers.live.seeing import Seeing, has_moved
+from brokers.live.seeing import MISMATCH, Seeing, has_moved
 from brokers.live.venue import ExitFilled, Fact, NotSent, Sighting, VenueMismatch, VenuePolicy, VenueRefused
 from brokers.live.waiting import Waiting
 from runtime.clock import NS_PER_S
@@ -255,8 +255,8 @@ class Answers:
         """The venue has something else under our id: a person must look; the bracket stays UNKNOWN."""
         self._account.notes_of(bracket.n).put_off(now_ns, _MISMATCH_S)
         _log.error("the venue has another order under our id", extra={"order_id": bracket.order_id, "reason": str(mismatch)})
-        if not bracket.venue.memo.get("mismatch"):
-            memo = {**bracket.venue.memo, "mismatch": str(mismatch)[:200]}
+        if not bracket.venue.memo.get(MISMATCH):
+            memo = {**bracket.venue.memo, MISMATCH: str(mismatch)[:200]}
             current = self._account.book.get(bracket.n) or bracket
             self._account.book.put(replace(current, venue=replace(current.venue, memo=memo)))
             self._hearing.told.append(f"{bracket.order_id}: the venue has something else under its id: {mismatch}"[:200])

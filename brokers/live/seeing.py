@@ -25,6 +25,8 @@ from trading.venue_refs import Doubt
 # Between two looks at what the venue's records no longer say.
 LOST_S = 30.0
 LOST_CHARS_MAX = 300
+# What a bracket's memo keeps of what a person was told to see to, so that it is told once; until a look shows the bracket again.
+LOST, MISMATCH = "lost", "mismatch"
 
 
 class Seeing:
@@ -46,6 +48,7 @@ class Seeing:
         if sighting.lost:
             self._is_lost(current, sighting.lost, now_ns, begun_ns)
             return
+        current = self._made_out(current)
         doubt, standing = current.venue.doubt, sighting.standing
         if current.venue.asked is Doubt.CLOSE:
             doubt = Doubt.CLOSE
@@ -121,6 +124,13 @@ class Seeing:
         is_wanted = bracket.origin == ARENA and bracket.stop_price and not bracket.venue.leg_refs and not bracket.venue.stop_removed
         self._account.notes_of(bracket.n).filled_bare = bool(is_bare and brings and is_wanted)
 
+    def _made_out(self, bracket: Bracket) -> Bracket:
+        """The venue shows it: what a person was told of it is over, and is told anew when it comes back."""
+        memo = {name: text for name, text in bracket.venue.memo.items() if name not in {LOST, MISMATCH}}
+        if len(memo) == len(bracket.venue.memo):
+            return bracket
+        return self._account.book.put(replace(bracket, venue=replace(bracket.venue, memo=memo)))
+
     def _is_lost(self, bracket: Bracket, why: str, now_ns: int, begun_ns: int) -> None:
         """The venue cannot say any more what became of it: a person has to, and says so by asking for its end, which nothing stands against there."""
         book = self._account.book
@@ -130,8 +140,8 @@ class Seeing:
             found = gone(known, self._account.mark_price(known))
             self._hearing.told += [each.text for each in found]
             self._hearing.take([each.fact for each in found], now_ns)
-        elif bracket.venue.memo.get("lost") != why[:LOST_CHARS_MAX]:
-            memo = {**bracket.venue.memo, "lost": why[:LOST_CHARS_MAX]}
+        elif bracket.venue.memo.get(LOST) != why[:LOST_CHARS_MAX]:
+            memo = {**bracket.venue.memo, LOST: why[:LOST_CHARS_MAX]}
             book.lose(replace(bracket, venue=replace(bracket.venue, memo=memo)), bracket.venue.doubt or Doubt.AMEND, now_ns, begun_ns)
             todo = "close" if bracket.position_units else "cancel"
             self._hearing.told.append(f"{bracket.order_id}: {why}. Find it in the venue's own history, then {todo} it here to settle it")
