@@ -25,6 +25,9 @@ LATE_EVENTS = REPLAY_DEFAULT
 GATHERED_MAX = 10_000
 # After a batch: what comes meanwhile leaves as one chunk. The first event after a silence does not wait.
 GATHER_S = 0.002
+# In a flood a little longer, and chunks get fewer: a page paints every 16 ms.
+BUSY_EVENTS = 10
+BUSY_GATHER_S = 0.01
 # The same while nobody reads, and until somebody comes: a flood of orders then costs a server half.
 UNWATCHED_S = 0.2
 REST_BATCHES_MAX = 16  # so many of them are taken for whoever comes first; more than gather in a rest
@@ -60,9 +63,10 @@ class Feed:
     async def run(self) -> None:
         """Take batch after batch; each is with every live reader before the next is looked at."""
         while True:
-            self._take(await self.consumer.batch())
+            batch = await self.consumer.batch()
+            self._take(batch)
             if self.clients or not self.is_warm.is_set():
-                await asyncio.sleep(GATHER_S)
+                await asyncio.sleep(GATHER_S if len(batch) < BUSY_EVENTS else BUSY_GATHER_S)
             elif not self.consumer.has_more:  # resting in a flood, it would fall ever further behind, and heartbeats with it
                 self._resting = asyncio.get_running_loop().create_future()
                 await asyncio.wait([self._resting], timeout=UNWATCHED_S)
