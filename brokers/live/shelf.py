@@ -1,7 +1,7 @@
 """Brackets by every id that they go by, here and at the venue, and what is to be written of them. Pure; whoever calls is on the writer thread."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from brokers.live.facts import ExitFilled, Fact
@@ -42,7 +42,8 @@ class Shelf:
             self._finished[bracket.n] = bracket
         else:
             self.state.load(bracket)
-        self._index(bracket)
+        # Exits that have ended or been replaced besides: one may stand there still, and is no stranger's order.
+        self._index(bracket.n, (*bracket.venue.ids(), *bracket.venue.leg_refs))
 
     def put(self, bracket: Bracket) -> Bracket:
         """Make this the bracket of its n and a row to write, its protection as things stand; returns it."""
@@ -54,7 +55,7 @@ class Shelf:
             bracket = replace(bracket, protection=self._guard_of(bracket))
             self._finished.pop(bracket.n, None)
         self.state.put(bracket)
-        self._index(bracket)
+        self._index(bracket.n, bracket.venue.ids())
         while len(self._finished) > FINISHED_MAX:
             self._forget(self._finished.popitem(last=False)[0])
         return bracket
@@ -84,12 +85,12 @@ class Shelf:
             return Protection.VENUE
         return Protection.ADAPTER if self._held_here(bracket) else Protection.NONE
 
-    def _index(self, bracket: Bracket) -> None:
-        known = self._refs_of.setdefault(bracket.n, set())
-        for ref in bracket.venue.ids():
+    def _index(self, n: int, refs: Iterable[str]) -> None:
+        known = self._refs_of.setdefault(n, set())
+        for ref in refs:
             if ref and ref not in known:
                 known.add(ref)
-                self._n_by_ref[ref] = bracket.n
+                self._n_by_ref[ref] = n
 
     def _forget(self, n: int) -> None:
         for ref in self._refs_of.pop(n, ()):

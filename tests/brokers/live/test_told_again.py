@@ -8,7 +8,6 @@ from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import POLICY, Desk, virtually
 from trading.orders import OrderStatus
 
-
 # Compared with the venue without a pause.
 OFTEN = replace(POLICY, reconcile_s=1.0)
 
@@ -19,7 +18,7 @@ def _told(desk: Desk, text: str) -> int:
 
 
 def _shows(desk: Desk, sighting: Callable[[Target], Sighting]) -> None:
-    desk.venue._sighting = sighting  # type: ignore[method-assign]  # every look, of one bracket or of all
+    desk.venue._sighting = sighting  # type: ignore[method-assign, assignment]  # every look, of one bracket or of all
 
 
 @virtually
