@@ -138,44 +138,45 @@ class Ring:
     def append(self, item: Event | Gap | Reset) -> Frame:
         """Encode what follows at its source, and keep it."""
         if isinstance(item, Event):
-            assert item.epoch is not None
-            assert item.seq is not None
-            about = item.payload.get("instrument")
-            instrument = about if isinstance(about, str) else None
-            return self._put(Kind.EVENT, item.source, Position(item.epoch, item.seq), event_data(item), name=item.type, instrument=instrument)
+            return self._event(item, is_read=True)
         if isinstance(item, Gap):
-            return self._put(Kind.GAP, item.source, Position(item.epoch, item.last), named("gap", gap_fields(item)), name="gap")
+            return self._notice(Kind.GAP, item.source, Position(item.epoch, item.last), named("gap", gap_fields(item)))
         assert item.new is not None
         self.tracks[item.source] = Track(item.new)
-        return self._put(Kind.RESET, item.source, item.new, named("reset", reset_fields(item)), name="reset", forked=item.reason == "fork")
-
-    def _put(
-        self, kind: Kind, source: str, place: Position, lines: bytes, *, name: str, instrument: str | None = None, forked: bool = False
-    ) -> Frame:
-        self._parts[source] = f"{source}@{place}"
-        head = id_line(self.id_text)
-        frame = Frame(kind, source, place.epoch, place.seq, name, instrument, head + lines, len(head), forked)
-        if kind is not Kind.RESET:
-            self.tracks[source].add(place.seq, self.head)
-        self._keep(frame)
-        return frame
+        return self._notice(Kind.RESET, item.source, item.new, named("reset", reset_fields(item)), forked=item.reason == "fork")
 
     def append_unread(self, event: Event) -> None:
         """Keep what follows at its source, to be encoded when somebody reads it; the event has its body."""
+        self._event(event, is_read=False)
+
+    def _event(self, event: Event, *, is_read: bool) -> Frame:
         source, epoch, seq = event.source, event.epoch, event.seq
         assert epoch is not None
         assert seq is not None
         about = event.payload.get("instrument")
-        self._parts[source] = f"{source}@{epoch}:{seq}"
-        self.tracks[source].add(seq, self.head)
         instrument = about if isinstance(about, str) else None
-        self._keep(Frame(Kind.EVENT, source, epoch, seq, event.type, instrument, event.body, 0, False, tuple(self._parts.values())))
+        self._parts[source] = f"{source}@{epoch}:{seq}"
+        if is_read:
+            head = id_line(self.id_text)
+            frame = Frame(Kind.EVENT, source, epoch, seq, event.type, instrument, head + event_data(event), len(head))
+        else:
+            frame = Frame(Kind.EVENT, source, epoch, seq, event.type, instrument, event.body, 0, False, tuple(self._parts.values()))
+        self.tracks[source].add(seq, self.head)
+        return self._keep(frame)
 
-    def _keep(self, frame: Frame) -> None:
+    def _notice(self, kind: Kind, source: str, place: Position, lines: bytes, *, forked: bool = False) -> Frame:
+        self._parts[source] = f"{source}@{place}"
+        head = id_line(self.id_text)
+        if kind is Kind.GAP:
+            self.tracks[source].add(place.seq, self.head)
+        return self._keep(Frame(kind, source, place.epoch, place.seq, kind.name.lower(), None, head + lines, len(head), forked))
+
+    def _keep(self, frame: Frame) -> Frame:
         self._frames.append(frame)
         self._bytes += len(frame.wire)
         if len(self._frames) > self._frames_max + self._frames_max // _SLACK or self._bytes > self._bytes_max + self._bytes_max // _SLACK:
             self._cut()
+        return frame
 
     def _cut(self) -> None:
         gone = max(0, len(self._frames) - self._frames_max)
