@@ -14,6 +14,7 @@ from enum import StrEnum
 from trading.instruments import Side
 from trading.money import ZERO, plain
 from trading.orders import FINAL_STATUSES, BracketOrder, CloseReason, EntryType, Leg, OrderStatus
+from trading.values import quickly_made
 from trading.venue_refs import VenueRefs
 
 # An average price is shown with this many decimals more than the instrument's own prices.
@@ -41,6 +42,7 @@ class Liquidity(StrEnum):
     TAKER = "taker"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bracket:
     """One bracket order as it stands.

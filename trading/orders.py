@@ -14,6 +14,7 @@ from operator import attrgetter
 
 from trading.errors import InvalidRequest, OrderDenied
 from trading.instruments import Side
+from trading.values import quickly_made
 
 __all__ = [
     "FINAL_STATUSES",
@@ -144,6 +145,7 @@ def refuse_odd_numbers(given: Mapping[str, object], read: object) -> None:
             raise InvalidRequest(f"{name} is not a plain number; write it like 1.1655", code="INVALID_FIELD", details={"path": name})
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BracketOrder:
     """An entry with two exits on the instrument's grids, the stop loss on the losing side of the take profit.
