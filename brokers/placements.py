@@ -47,7 +47,7 @@ class Placements:
         marks = self._context.quotes.marks()
         read = [self._read(request, marks) for request in requests]
         works = [partial(self._write, placing) for placing in read if isinstance(placing, PlaceRequest)]
-        return self._answers(read, self._context.journal.submit_each(works) if works else None)
+        return self._answers(read, self._context.journal.submit_each(works, short=self._desk.broker.mode == "paper") if works else None)
 
     async def _answers(self, read: Sequence[PlaceRequest | ArenaError], writing: "asyncio.Future[list[Written | Exception]] | None") -> list[Told]:
         context = self._context

@@ -107,8 +107,9 @@ def _run(group: Group, works: list[Work], more: Callable[[int], Work | None]) ->
                 return done
             works.append(another)
         work = works[index]
-        if work.future.cancelled():  # its caller is gone: as if it had never come
-            del works[index]
+        index += 1
+        if work.future.cancelled():  # its caller is gone: nothing is done, and whoever counts what is under way hears that it is over
+            done.append((work.future, None, None))
             continue
         before = group.mark()
         try:
@@ -122,7 +123,6 @@ def _run(group: Group, works: list[Work], more: Callable[[int], Work | None]) ->
         if not group.is_open:
             raise _LostTransaction
         done.append(outcome)
-        index += 1
 
 
 def _refusal(trouble: Trouble) -> Unavailable:

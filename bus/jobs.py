@@ -66,13 +66,14 @@ class Share:
 
 
 class Work:
-    """Runs inside a group's transaction; its result is told after commit and sync."""
+    """Runs inside a group's transaction; its result is told after commit and sync. One that ``is_short`` may run on the loop's own thread."""
 
-    __slots__ = ("do", "future")
+    __slots__ = ("do", "future", "is_short")
 
-    def __init__(self, do: Callable[[Txn], Any], future: Told) -> None:
+    def __init__(self, do: Callable[[Txn], Any], future: Told, *, is_short: bool = False) -> None:
         self.do = do
         self.future = future
+        self.is_short = is_short
 
 
 class Read:
@@ -99,7 +100,16 @@ class Stop:
     """The last job: what was queued before it is done, then the thread closes the store and ends."""
 
 
-Job = Work | Read | Backup | Stop
+class Failed:
+    """A group that ran on the loop's thread met what ends the journal: the writer thread ends as if it had met that itself."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+Job = Work | Read | Backup | Stop | Failed
 
 
 class StoreFailed(Exception):

@@ -117,7 +117,7 @@ class Journal:
             on_rollback=on_rollback,
             tail_events_max=tail_events_max,
         )
-        journal._in_flight = InFlight(journal._loop, journal._writer.put)
+        journal._in_flight = InFlight(journal._loop, journal._writer.put, journal._writer.run_here)
         journal._writer.start()
         try:
             async with asyncio.timeout(OPEN_S_MAX):
@@ -176,6 +176,7 @@ class Journal:
         writer = self._writer
         return {
             "journal_groups": writer.groups,
+            "journal_groups_here": writer.groups_here,
             "journal_works": writer.works,
             "journal_group_works_max": writer.works_in_group_max,
             "journal_waiting": writer.waiting,
@@ -203,18 +204,21 @@ class Journal:
         result: T = await self._put(Work, work)
         return result
 
-    def submit_each(self, works: Sequence[Callable[[Txn], T]]) -> "asyncio.Future[list[T | Exception]]":
+    def submit_each(self, works: Sequence[Callable[[Txn], T]], *, short: bool = False) -> "asyncio.Future[list[T | Exception]]":
         """Queue ``works`` in order and return at once; the future holds what each came to: its result, or the error that :meth:`run` would raise.
 
         One future and one wake-up for all of them: for who has many at once.
 
+        Args:
+            short: each takes well under a millisecond, so a few of them may run on the loop's own thread while that costs nobody anything
+                (bus/turns.py).
         Raises:
             Unavailable: as for :meth:`submit`; none of them was queued.
         """
         self._refuse_unless_room(len(works))
         together = Together(self._loop.create_future(), len(works))
         for place, work in enumerate(works):
-            self._in_flight.send(Work(work, Share(together, place)))
+            self._in_flight.send(Work(work, Share(together, place), is_short=short))
         return together.future
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:

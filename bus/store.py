@@ -104,7 +104,8 @@ def open_connection(path: Path) -> sqlite3.Connection:
     refuse_network_filesystem(path.parent)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, cached_statements=256)
+        # The writer thread and, for a few short works, the loop's use it in turns, under the writer's lock.
+        connection = sqlite3.connect(path, isolation_level=None, timeout=5.0, cached_statements=256, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise CannotStart(f"cannot open {path}: {error}") from error
     try:

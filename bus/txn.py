@@ -6,6 +6,7 @@ its count. Everything here runs on the writer thread.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from bus.envelope import Event, chain_hash, make_event
@@ -101,6 +102,8 @@ class Txn:
 class Group(Txn):
     """A Txn as the writer holds it: it begins, marks, commits and takes back."""
 
+    commit_s = 0.0  # how long the last commit took, its sync included
+
     def begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
 
@@ -118,7 +121,9 @@ class Group(Txn):
         for name, value in self._counters.items():
             if state.counters.get(name) != value:
                 self._connection.execute("INSERT OR REPLACE INTO counters VALUES (?, ?)", (name, value))
+        began = time.monotonic()
         self._connection.execute("COMMIT")
+        self.commit_s = time.monotonic() - began
         state.last_seq, state.last_hash = self._seq, self._hash
         state.counters = dict(self._counters)
         events, self._events = self._events, []

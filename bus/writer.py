@@ -4,6 +4,8 @@ Works come first, in groups (bus/group.py). Between two groups it reads one old 
 never waits long behind any of them. When nothing has come for a second it checkpoints, and tries a write where the last one had failed. Every second,
 busy or not, it writes the high-water file, looks at the size of the log and prunes a little.
 
+An order by itself need not wait for a thread to wake up: where bus/turns.py lets it, the loop runs a few short works itself (``run_here``).
+
 The thread tells its listener everything through the loop, and never waits for it. A broken disk is left as it is: closing the connection would
 checkpoint, and that is not for a process that has just been told that its writes are lost.
 """
@@ -22,11 +24,12 @@ from pathlib import Path
 from bus.backup import back_up
 from bus.checkpoint import Checkpointer
 from bus.epoch import SCHEMA, JournalState, load_state, read_high_water, write_high_water
-from bus.group import SECONDS_MAX, WORKS_MAX, run_group
-from bus.jobs import Backup, Job, Listener, Outcome, Read, Stop, StoreFailed, Work
+from bus.group import SECONDS_MAX, WORKS_MAX, GroupResult, run_group
+from bus.jobs import Backup, Failed, Job, Listener, Outcome, Read, Stop, StoreFailed, Work
 from bus.retention import Retention
 from bus.store import StoreLock, Trouble, classify, migrate, open_connection
 from bus.tail import TAIL_EVENTS_MAX
+from bus.turns import Turns
 from bus.txn import Group
 from runtime.clock import Clock
 from runtime.program import CannotStart
@@ -69,7 +72,7 @@ class Writer(threading.Thread):
         self._loop = loop
         self._on_rollback = on_rollback
         self._tail_events_max = tail_events_max
-        self._inbox: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._turns = Turns()
         self._reads: deque[Read | Backup] = deque()
         self._stopping = False
         self._pruning = False
@@ -77,18 +80,35 @@ class Writer(threading.Thread):
         self.busy_since: float | None = None  # monotonic seconds
         self.degraded: Trouble | None = None
         self.groups = 0
+        self.groups_here = 0  # of these run by the loop
         self.works = 0
         self.works_in_group_max = 0
         self.checkpoints = 0
         self.wal_bytes = 0
 
     def put(self, job: Job) -> None:
-        self._inbox.put(job)
+        self._turns.put(job)
+
+    def run_here(self, works: Sequence[Work]) -> bool:
+        """Run ``works`` as a group on the loop's thread, which calls this, and tell their outcomes in its next turn; False where they must be put."""
+        with self._turns.of_loop() as is_ours:
+            if not is_ours or self.degraded is not None:
+                return False
+            waiting = deque(works)
+            try:
+                while waiting:  # a group that had to run again takes in nobody else
+                    result = self._run_group(waiting.popleft(), lambda _: waiting.popleft() if waiting else None)
+                    self.groups_here += 1
+                    # After what the thread has posted: events are told in the order of seq.
+                    self._loop.call_soon(self._listener.on_outcomes, result.outcomes, result.events)
+            except BaseException as error:  # noqa: BLE001 (told to the thread, which ends as it does when it meets one)
+                self.put(Failed(error))
+        return True
 
     @property
     def waiting(self) -> int:
         """How many jobs have not been looked at."""
-        return self._inbox.qsize()
+        return self._turns.waiting
 
     def run(self) -> None:
         lock = StoreLock(self._database)
@@ -107,7 +127,7 @@ class Writer(threading.Thread):
             self._post(self._listener.on_opened, self._state, tail)
             try:
                 while not self._stopping:
-                    self._turn()
+                    self._do_next()
                 self._tidy()
             except BaseException as error:  # noqa: BLE001 (told to the loop, which ends the process)
                 failure = _failure(error)
@@ -129,33 +149,42 @@ class Writer(threading.Thread):
         query = "SELECT body FROM events WHERE epoch_n = ? AND seq > ? ORDER BY seq"
         return [body for (body,) in connection.execute(query, (self._state.epoch_n, self._state.last_seq - self._tail_events_max))]
 
-    def _turn(self) -> None:
+    def _do_next(self) -> None:
         """Wait for a job and do it, then one of the reads; or, when no job comes, what is done at leisure."""
-        try:
-            job = self._inbox.get(block=not self._reads, timeout=PRUNE_PAUSE_S if self._pruning else IDLE_S)
-        except queue.Empty:
-            if not self._reads:
+        job: Job | None = None
+        with contextlib.suppress(queue.Empty):
+            job = self._turns.take(wait_s=0 if self._reads else PRUNE_PAUSE_S if self._pruning else IDLE_S)
+        with self._turns.of_thread():
+            if job is not None:
+                self._dispatch(job)
+            elif not self._reads and not self._turns.loop_was_here(IDLE_S):
                 self._at_leisure()
-        else:
-            self._dispatch(job)
-        if self._reads:
-            self._look(self._reads.popleft())
-        if time.monotonic() - self._looked_at >= IDLE_S:
-            self._each_second()
+            if self._reads:
+                self._look(self._reads.popleft())
+            if time.monotonic() - self._looked_at >= IDLE_S:
+                self._each_second()
+            if not self._reads and not self._stopping:
+                self._turns.done()
 
     def _dispatch(self, job: Job) -> None:
         if isinstance(job, Work):
-            self._run_group(job)
+            started = time.monotonic()
+            result = self._run_group(job, lambda count: self._next_work(count, started))
+            self._post(self._listener.on_outcomes, result.outcomes, result.events)
+            if self._checkpointer.is_due:
+                self._tolerating(self._checkpoint)
         elif isinstance(job, Stop):
             self._stopping = True
+        elif isinstance(job, Failed):
+            raise job.error
         else:
             self._reads.append(job)
 
-    def _run_group(self, first: Work) -> None:
-        started = self.busy_since = time.monotonic()
+    def _run_group(self, first: Work, more: Callable[[int], Work | None]) -> GroupResult:
+        self.busy_since = time.monotonic()
         changes = self._connection.total_changes
         try:
-            result = run_group(self._group, first, lambda count: self._next_work(count, started), self._reload)
+            result = run_group(self._group, first, more, self._reload)
         finally:
             self.busy_since = None
         self.groups += 1
@@ -163,14 +192,13 @@ class Writer(threading.Thread):
         self.works_in_group_max = max(self.works_in_group_max, len(result.outcomes))
         if result.trouble is not None or self._connection.total_changes != changes:
             self._set_degraded(result.trouble)
-        self._post(self._listener.on_outcomes, result.outcomes, result.events)
-        if self._checkpointer.is_due:
-            self._tolerating(self._checkpoint)
+            self._turns.note_commit(self._group.commit_s if result.trouble is None else None)
+        return result
 
     def _next_work(self, count: int, started: float) -> Work | None:
         while count < WORKS_MAX and time.monotonic() - started < SECONDS_MAX:
             try:
-                job = self._inbox.get_nowait()
+                job = self._turns.take()
             except queue.Empty:
                 return None
             if isinstance(job, Work):
@@ -186,13 +214,12 @@ class Writer(threading.Thread):
 
     def _look(self, job: Read | Backup) -> None:
         """Do a read or a backup. What goes wrong in it is its caller's, unless the disk is broken."""
-        if job.future.cancelled():
-            return
-        outcome: Outcome
+        outcome: Outcome = (job.future, None, None)
         try:
-            if isinstance(job, Backup):
+            if job.future.cancelled():
+                pass  # its caller is gone, and hears no more
+            elif isinstance(job, Backup):
                 back_up(self._connection, job.target, self._between_pages)
-                outcome = (job.future, None, None)
             else:
                 self.busy_since = time.monotonic()
                 outcome = (job.future, None, job.do(self._connection))
@@ -213,7 +240,7 @@ class Writer(threading.Thread):
                 # Looked at first: the stop may have come in before the backup began.
                 if self._stopping:
                     raise Unavailable("the backup was given up because the program stops", code="STOPPING")
-                self._dispatch(self._inbox.get_nowait())
+                self._dispatch(self._turns.take())
         except queue.Empty:
             return
         except ArenaError:
@@ -238,6 +265,8 @@ class Writer(threading.Thread):
                 self._high_water = mark
             except OSError as error:  # a full disk: the file is then older than it might be, and proves less
                 _log.warning("the high-water file cannot be written", extra={"reason": str(error)})
+        if self._checkpointer.is_due:  # also while all orders are run by the loop
+            self._tolerating(self._checkpoint)
         self._checkpointer.measure()
         self.wal_bytes = self._checkpointer.wal_bytes
         self._pruning = self._tolerating(self._prune)

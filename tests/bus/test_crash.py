@@ -43,11 +43,17 @@ async def check_journal(directory: Path, told_ok: set[str]) -> int:
         return len(stored)
 
 
-async def test_a_process_killed_again_and_again_loses_nothing_it_acknowledged(run_dir: Path) -> None:
+ENDLESS = "1000000000"
+# By the writer thread, and by the loop's.
+BY = pytest.mark.parametrize("by", [[ENDLESS], [ENDLESS, "short"]], ids=["thread", "loop"])
+
+
+@BY
+async def test_a_process_killed_again_and_again_loses_nothing_it_acknowledged(run_dir: Path, by: list[str]) -> None:
     told_ok: set[str] = set()
     epochs = set()
     for round_number in range(4):
-        with start(run_dir) as child:
+        with start(run_dir, *by) as child:
             assert child.stdout is not None
             epochs.add(child.stdout.readline().split()[1])
             lines = [child.stdout.readline() for _ in range(100 + 37 * round_number)]
@@ -83,10 +89,22 @@ async def test_no_order_is_acknowledged_without_a_sync(run_dir: Path, shim: Path
     assert len(count_file.read_bytes()) >= 400 / 8
 
 
+async def test_no_order_that_the_loop_ran_is_acknowledged_without_a_sync(run_dir: Path, shim: Path) -> None:
+    """Two callers share a group at most, and nearly all groups are the loop's."""
+    count_file = run_dir / "syncs"
+    with start(run_dir, "200", "short", LD_PRELOAD=str(shim), SYNC_COUNT_FILE=str(count_file)) as child:
+        out, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert len(acknowledged(out.splitlines())) == 200
+    assert int(out.split()[-1]) >= 50
+    assert len(count_file.read_bytes()) >= 200 / 2
+
+
+@BY
 @pytest.mark.parametrize("at", [12, 20, 45])
-async def test_a_sync_that_fails_ends_the_process_and_nothing_is_believed(run_dir: Path, shim: Path, at: int) -> None:
+async def test_a_sync_that_fails_ends_the_process_and_nothing_is_believed(run_dir: Path, shim: Path, at: int, by: list[str]) -> None:
     """EIO: nobody is told "ok" after it, the exit code says so, and the next start recovers from the log."""
-    with start(run_dir, LD_PRELOAD=str(shim), SYNC_FAULT="eio", SYNC_FAULT_AT=str(at)) as child:
+    with start(run_dir, *by, LD_PRELOAD=str(shim), SYNC_FAULT="eio", SYNC_FAULT_AT=str(at)) as child:
         out, err = child.communicate(timeout=60)
     assert child.returncode == EXIT_STORE_FAILED, err
     told_ok = acknowledged(out.splitlines())
@@ -94,9 +112,10 @@ async def test_a_sync_that_fails_ends_the_process_and_nothing_is_believed(run_di
     await check_journal(run_dir, told_ok)
 
 
+@BY
 @pytest.mark.parametrize("at", [6, 7, 8, 33])
-async def test_a_process_killed_inside_a_sync_loses_nothing_it_acknowledged(run_dir: Path, shim: Path, at: int) -> None:
-    with start(run_dir, LD_PRELOAD=str(shim), SYNC_FAULT="kill", SYNC_FAULT_AT=str(at)) as child:
+async def test_a_process_killed_inside_a_sync_loses_nothing_it_acknowledged(run_dir: Path, shim: Path, at: int, by: list[str]) -> None:
+    with start(run_dir, *by, LD_PRELOAD=str(shim), SYNC_FAULT="kill", SYNC_FAULT_AT=str(at)) as child:
         out, _ = child.communicate(timeout=60)
     assert child.returncode == -signal.SIGKILL
     await check_journal(run_dir, acknowledged(out.splitlines()))
