@@ -88,9 +88,9 @@ class Exchange:
     # ── what is asked of it ──
 
     def create(self, client_id: str, order: BracketOrder, expires_ns: int) -> list[Fact]:
-        self.creates[client_id] = self.creates.get(client_id, 0) + 1
         if client_id in self.held and not self.doubles_creates:
             return list(self.held[client_id].facts)
+        self.creates[client_id] = self.creates.get(client_id, 0) + 1
         ref = self.next_id()
         self.held[client_id] = held = Held(client_id, ref, order, expires_ns, stop_price=order.stop_loss_price, target_price=order.take_profit_price)
         self._tell(held, EntryAccepted(client_id=client_id, order_ref=ref, price=order.entry_price, expires_ns=expires_ns or None))
