@@ -45,3 +45,9 @@ def missing(
             lacking[target.client_id] = min(gone, families[target.client_id].position_units)
             gone -= lacking[target.client_id]
     return lacking
+
+
+def is_dust(target: Target, products: Mapping[str, Product], units: Decimal) -> bool:
+    """Whether the venue takes no order of so little, at the lower of the prices that an exit of the bracket could have."""
+    product = products[target.order.instrument]
+    return units < product.base_min_size or units * min(target.stop_price, target.order.take_profit_price) < product.quote_min_size

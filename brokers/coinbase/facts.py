@@ -12,6 +12,7 @@ from brokers.coinbase.refusals import family as refusal_family
 from brokers.live.facts import EXITS, NO_EXITS
 from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, EntryRefused, ExitFilled, Fact, LegGone, LegStands, Remembered, Unplaced
 from trading.brackets import Liquidity
+from trading.events import CancelReason
 from trading.instruments import Side
 from trading.orders import Leg
 from trading.venue_refs import VenueRefs
@@ -99,6 +100,22 @@ def entry_end(found: Family) -> list[Fact]:
         code = refusal_family(entry.reason)
         return [EntryRefused(client_id=found.client_id, order_ref=entry.order_id, code=code, text=entry.reason)]
     return [EntryEnded(client_id=found.client_id, order_ref=entry.order_id, reason=end_reason(entry), text=entry.reason)]
+
+
+def ended_for_its_exits(found: Family) -> list[Fact]:
+    """The entry's end as what it was: ours, for want of exits. Its fills first."""
+    return [
+        *fill_facts(found),
+        *(
+            EntryEnded(
+                client_id=found.client_id,
+                order_ref=end.order_ref,
+                reason=CancelReason.STOP_LOSS_ON_FILL,
+                text="its exits did not follow a partial fill, so the rest of the entry was cancelled",
+            )
+            for end in entry_end(found)
+        ),
+    ]
 
 
 def leg_facts(found: Family, refs: VenueRefs) -> list[Fact]:

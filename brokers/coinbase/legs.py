@@ -14,9 +14,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.coinbase.answers import VenueOrder, VenueStatus
-from brokers.coinbase.coins import held
+from brokers.coinbase.coins import held, is_dust
 from brokers.coinbase.context import Ability, Context
-from brokers.coinbase.facts import entry_end, facts_of, facts_of_exit, fill_facts
+from brokers.coinbase.facts import ended_for_its_exits, facts_of, facts_of_exit
 from brokers.coinbase.family import Family, highest_part, refreshed, sort_out, standing_legs
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
@@ -24,11 +24,10 @@ from brokers.coinbase.placing import LOOK_PAUSES_S, Placing, no_way_back, nothin
 from brokers.coinbase.refusals import family as refusal_family
 from brokers.coinbase.rest import Missing
 from brokers.live.facts import EXITS, NO_EXITS
-from brokers.live.venue import EntryEnded, Fact, LegStands, NotSent, Target, Unplaced, VenueRefused
+from brokers.live.venue import Fact, LegStands, NotSent, Target, Unplaced, VenueRefused
 from runtime.outbound import InDoubt
-from trading.events import CancelReason
 from trading.instruments import Side
-from trading.money import ZERO
+from trading.money import ZERO, plain
 from trading.orders import Leg
 
 # A close does not wait longer than this to hear whether the market is halted.
@@ -59,7 +58,7 @@ class Legs:
             if found.remaining_units and _waits_for_its_entry(found):
                 # They come when the entry is over: end it, and they open for what it filled. Another exit beside them could sell twice.
                 found = await self._end_entry(target, found)
-                told = _ended_for_its_exits(found)
+                told = ended_for_its_exits(found)
                 found = await self._await_attached(target, found)
         if not held(found, target):
             found = await self._release(target, found)
@@ -95,8 +94,10 @@ class Legs:
     async def close(self, target: Target, units: Decimal) -> list[Fact]:
         """Close ``units`` at the market; exits are released first and stand again for what is left.
 
+        What would be left and is too little for any order of the venue's is closed with them: nothing could guard it, and nothing get it out.
+
         Raises:
-            VenueRefused: the venue would not close, and the exits stand again, under other ids.
+            VenueRefused: the venue would not close, and the exits stand again, under other ids; or it takes no order of so little, and they stand.
         """
         was_guarded = False
         if self._has_no_exit(target):
@@ -107,8 +108,11 @@ class Legs:
             was_guarded = bool(found.working_exits)
             if halted and was_guarded:
                 raise VenueRefused("MARKET_HALTED", f"{halted}; its exits are left standing, for they would not be taken again")
+            if was_guarded and units < held(found, target) and is_dust(target, self._context.products, units):
+                raise VenueRefused("UNITS_TOO_SMALL", f"the venue takes no order of {plain(units)}; its exits are left standing")
             found = await self._release(target, found)
-        size = min(units, held(found, target))
+        there = held(found, target)
+        size = there if is_dust(target, self._context.products, there - units) else min(units, there)
         if not size:
             return facts_of(found, target.refs)
         product_id, side = target.order.instrument, target.order.side.opposite
@@ -332,19 +336,3 @@ def _waits_for_its_entry(found: Family) -> bool:
     """Whether attached exits are there that do not stand yet."""
     parents = {one.order_id for one in found.entries}
     return any(one.originating_order_id in parents and one.status in {VenueStatus.PENDING, VenueStatus.QUEUED} for one in found.exits)
-
-
-def _ended_for_its_exits(found: Family) -> list[Fact]:
-    """The entry's end as what it was: ours, for want of exits. Its fills first."""
-    return [
-        *fill_facts(found),
-        *(
-            EntryEnded(
-                client_id=found.client_id,
-                order_ref=end.order_ref,
-                reason=CancelReason.STOP_LOSS_ON_FILL,
-                text="its exits did not follow a partial fill, so the rest of the entry was cancelled",
-            )
-            for end in entry_end(found)
-        ),
-    ]

@@ -46,7 +46,8 @@ async def test_a_part_that_was_sold_is_told_though_the_rest_is_too_small_for_an_
     """Who is told that nothing was closed asks again, and sells again."""
     known = await after.place(bracket())
     known.take(await after.venue.protect(known.target()))
-    known.take(await after.venue.close(known.target(), D("0.00999")))
+    after.quote("60000", "60010", size="0.00999")
+    known.take(await after.venue.close(known.target(), known.position))
     assert known.closed == sold(after) == D("0.00999")
     assert known.stop is None
 

@@ -32,7 +32,7 @@ def world(settings: Settings, live: Live, sim: SimulatedVenue, bus: Bus) -> Coin
 
 
 async def test_a_rest_too_small_for_a_stop_and_a_sale_is_rung_for_once(
-    world: CoinbaseWorld, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    world: CoinbaseWorld, settings: Settings, sim: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often it is tried to sell: a storm of refusals once rang for each."""
     tries = 0
@@ -46,7 +46,9 @@ async def test_a_rest_too_small_for_a_stop_and_a_sale_is_rung_for_once(
     monkeypatch.setattr(CoinbaseVenue, "close", counted)
     async with world._opened() as ask:
         await LiveContract().filled(world, ask)
-        await ask("position.close", {"instrument": BTC, "units": 0.00999}, GRANTED, ttl_ms=30_000)
+        sim.quote(BTC, "60000", "60000.10", bid_size="0.00999", ask_size="0.00999")  # the close finds no more than that
+        with contextlib.suppress(StateConflict):
+            await ask("position.close", {"instrument": BTC, "percent": 100}, GRANTED, ttl_ms=30_000)
         await event(settings, "protection_lost", "coinbase")
         until = tries + 4
         async with asyncio.timeout(WAIT_S):
