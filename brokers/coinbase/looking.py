@@ -69,7 +69,7 @@ class Look:
 
 
 @dataclass(slots=True)
-class _Sent:
+class Sent:
     """The highest part that was sent for a bracket, and when (wall clock)."""
 
     number: int
@@ -83,7 +83,7 @@ class Looking:
         self._client = client
         self._clock = clock
         self._wall_ns = clock.wall_ns
-        self._sent: OrderedDict[str, _Sent] = OrderedDict()
+        self._sent: OrderedDict[str, Sent] = OrderedDict()
         self._turned_up: OrderedDict[str, str] = OrderedDict()  # order id, and of which bracket
         self._working = Together(lambda _: client.working())
         self._made = Together(lambda since_ns: client.orders(since_ns=since_ns))
@@ -108,20 +108,30 @@ class Looking:
         """How far ahead of where it was our wall clock has been: called whenever a moment of it is kept."""
         self._ahead_ns = max(self._ahead_ns, self._clock.wall_ns() - self._clock.boot_ns() - self._epoch_ns)
 
-    def sending(self, client_id: str, number: int) -> None:
-        """Part ``number`` of the bracket is about to be sent: until the book knows of it, looks are made with the lists."""
+    def sending(self, client_id: str, number: int) -> Sent | None:
+        """Part ``number`` of the bracket is about to be sent: until the book knows of it, looks are made with the lists.
+
+        Returns:
+            What was sent before, for ``not_made``.
+        """
         self._note_clock()
         before = self._sent.get(client_id)
         since_ns = self._wall_ns() if before is None or before.number < number else before.since_ns
-        self._sent[client_id] = _Sent(number, since_ns)
+        self._sent[client_id] = Sent(number, since_ns)
         self._sent.move_to_end(client_id)
         while len(self._sent) > SENT_MAX:
             self._sent.popitem(last=False)
+        return before
+
+    def not_made(self, client_id: str, before: Sent | None) -> None:
+        """What was sent last was sent once and refused: it is there as little as before, and there is nothing to look for."""
+        if before is not None:
+            self._sent[client_id] = before
 
     def created(self, client_id: str) -> None:
         """The bracket began in this process: there is nothing of it from before."""
         self._note_clock()
-        self._sent.setdefault(client_id, _Sent(0, self._wall_ns()))
+        self._sent.setdefault(client_id, Sent(0, self._wall_ns()))
 
     def turned_up(self, client_id: str, order_id: str) -> None:
         """The venue answered a name of the bracket with an order that the book does not have, and that may be too old for any list."""

@@ -37,6 +37,9 @@ AGAIN_PAUSES_S = (0.1, 0.3, 0.6)
 # behind.
 NUMBERS_TRIED = 5
 
+# Refusals after which the next try looks first: another order of the bracket may hold what this one wants.
+_MAY_BE_MINE = frozenset({"INSUFFICIENT_FUNDS"})
+
 _ON_ITS_WAY = frozenset({VenueStatus.PENDING, VenueStatus.QUEUED})
 
 
@@ -58,6 +61,14 @@ def nothing_sent() -> Iterator[None]:
         raise NotSent(message=f"what stands at the venue could not be seen: {error}") from error
 
 
+class _RefusedAtOnce(Exception):
+    """The venue refused the only create that it was sent: nothing of it can be on its way."""
+
+    def __init__(self, refusal: VenueRefused) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
 class Placing:
     """One order at a time."""
 
@@ -73,9 +84,15 @@ class Placing:
         """
         for number in range(found.number + 1, found.number + 1 + NUMBERS_TRIED):
             create = build(part_id(client_id, kind, number))
-            self._context.looking.sending(client_id, number)
+            before = self._context.looking.sending(client_id, number)
             sent_ns = self._context.clock.wall_ns()
-            placed = await self.seen((await self._insist(create)).order_id)
+            try:
+                created = await self._insist(create)
+            except _RefusedAtOnce as refused:
+                if refused.refusal.code not in _MAY_BE_MINE:
+                    self._context.looking.not_made(client_id, before)
+                raise refused.refusal from None
+            placed = await self.seen(created.order_id)
             wrong = differences(create, placed, sent_ns=sent_ns)
             if not wrong:
                 return placed
@@ -100,9 +117,9 @@ class Placing:
             await asyncio.sleep(pause_s)
             try:
                 return await self._client.create(create, priority=Priority.CANCEL, timeout_s=seconds)
-            except VenueRefused:
+            except VenueRefused as refusal:
                 if trouble is None or isinstance(trouble, NotSent):
-                    raise
+                    raise _RefusedAtOnce(refusal) from refusal
                 # Had the first try arrived, the venue would have answered with its order. It may still be on its way: then the next try,
                 # which goes by the same name, finds it.
                 there = await self._by_name(create.client_order_id, began_ns)

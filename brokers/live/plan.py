@@ -111,7 +111,7 @@ def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: Ven
         # Where a known name is answered with the first order, a close in doubt is asked for again rather than waited for.
         if bracket.closing_units and (refs.doubt is not Doubt.CLOSE or (policy.resends and notes.is_refused_its_stop)):
             return Next(Job.CLOSE, notes.not_before_ns)
-        return Next(Job.PROTECT if notes.looked_for_stop else Job.LOOK, notes.guard_from_ns)
+        return Next(_first_for_its_stop(notes, policy), notes.guard_from_ns)
     if refs.doubt is not Doubt.NONE or refs.asked is Doubt.CLOSE:
         return Next(Job.LOOK, max(notes.not_before_ns, first_look_ns(bracket, notes, policy)))
     wanted = [each for each in (_end_entry(bracket, notes), _close(bracket, notes), _guard(bracket, notes, capability, policy, now_ns)) if each]
@@ -161,8 +161,13 @@ def _guard(bracket: Bracket, notes: Notes, capability: Capability, policy: Venue
         return Next(Job.PROTECT, notes.guard_from_ns) if has_too_large_a_stop(bracket, policy) else None
     since_ns = notes.bare_since_ns or now_ns
     if comes_with_exits(bracket, capability) and not notes.looked_for_stop:
-        return Next(Job.LOOK, max(notes.guard_from_ns, since_ns + round(policy.attach_s_max * NS_PER_S)))
+        return Next(_first_for_its_stop(notes, policy), max(notes.guard_from_ns, since_ns + round(policy.attach_s_max * NS_PER_S)))
     return Next(Job.PROTECT, notes.guard_from_ns)
+
+
+def _first_for_its_stop(notes: Notes, policy: VenuePolicy) -> Job:
+    """What is bare is looked at before it is guarded; where exits are single orders, guarding it looks first by itself."""
+    return Job.PROTECT if notes.looked_for_stop or policy.releases else Job.LOOK
 
 
 def has_too_large_a_stop(bracket: Bracket, policy: VenuePolicy) -> bool:

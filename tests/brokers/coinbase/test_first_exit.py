@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
+from brokers.live.venue import VenueRefused
 from tests.brokers.coinbase.conftest import Live
-from tests.brokers.coinbase.kit import WAIT_S
+from tests.brokers.coinbase.kit import WAIT_S, bracket, pair
 from tests.brokers.desk_kit import GRANTED
 from tests.venues.coinbase.venue import CoinbaseVenue as SimulatedVenue
 from trading.money import ZERO
@@ -29,3 +32,17 @@ async def test_the_exit_of_a_stop_entry_is_the_first_thing_asked_after_its_fill(
             while sim.account.unprotected("BTC") != ZERO:
                 await asyncio.sleep(0.005)
         assert not [asked for asked in sim.hits.counts if asked.endswith("/batch")], sim.hits.counts
+
+
+async def test_an_exit_that_was_refused_at_once_is_asked_for_again_without_searching_for_it() -> None:
+    """It was sent once, and the venue said no: there is nothing of it to find, and lists of everything made lately took two seconds of five."""
+    async with pair(attached_supported=False, balances={"BTC": "1"}) as made:
+        known = await made.place(bracket())
+        made.strike("leg_refused", reason="TRADING_DISABLED", times=2)
+        for _ in range(2):
+            with pytest.raises(VenueRefused, match="MARKET_HALTED"):
+                await made.venue.protect(known.target())
+        made.sim.hits.counts.clear()
+        known.take(await made.venue.protect(known.target()))
+        assert known.stop is not None
+        assert not [asked for asked in made.sim.hits.counts if asked.endswith("/batch")], made.sim.hits.counts

@@ -95,7 +95,7 @@ async def test_a_stop_that_was_definitely_not_placed_is_asked_for_again_without_
 
 
 @virtually
-async def test_what_a_close_in_doubt_left_bare_is_guarded_right_after_the_look() -> None:
+async def test_what_a_close_in_doubt_left_bare_is_guarded_at_once() -> None:
     """The pause between two looks for the close held the stop up."""
     desk = Desk(exits=Exits.AFTER_FILL, policy=replace(POLICY, releases=True, resends=True))
     async with desk.life():
@@ -106,6 +106,20 @@ async def test_what_a_close_in_doubt_left_bare_is_guarded_right_after_the_look()
         lost_ns = desk.clock.boot_ns()
         await desk.until(lambda: desk.held(order_id).stop is not None)
         assert desk.clock.boot_ns() - lost_ns < 0.2e9
+
+
+@virtually
+async def test_where_guarding_looks_by_itself_no_look_comes_before_it() -> None:
+    """The look took up to two seconds of five, in lists of everything made lately."""
+    desk = Desk(exits=Exits.AFTER_FILL, policy=replace(POLICY, releases=True, resends=True))
+    async with desk.life():
+        order_id = await desk.opened()
+        desk.venue.next("close", Script.LOSE)
+        looks = desk.venue.calls.count("look_up")
+        desk.ask(lambda broker, now_ns: broker.close_bracket(order_id, reason=CloseReason.MANUAL, now_ns=now_ns))
+        await desk.becomes(OrderStatus.UNKNOWN)
+        await desk.until(lambda: desk.held(order_id).stop is not None)
+        assert desk.venue.calls.count("look_up") == looks
 
 
 def _promises_exits(desk: Desk) -> None:
