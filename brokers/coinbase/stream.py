@@ -112,13 +112,13 @@ class Stream:
                 while self._context.aside:
                     facts.append(self._context.aside.popleft())
                 now_ns = self._clock.boot_ns()
-                since_ns = max(since_ns, telling.told_until_ns)
                 if telling.oldest_ns is not None and self._clock.wall_ns() - telling.oldest_ns >= UNTOLD_S_MAX * NS_PER_S:
                     raise StreamBroken("the venue tells that something has happened, and not what")
                 is_live = bool(line.up_ns) and (was_live or (telling.polled_ns >= line.up_ns and telling.is_done))
                 is_alive = now_ns - line.heard_ns < LIFE_S * NS_PER_S and now_ns - told_ns >= LIFE_S * NS_PER_S
                 if facts or is_alive or is_live != was_live:
                     told_ns, was_live = now_ns, is_live
+                    since_ns = max(since_ns, telling.told_until_ns)
                     yield Batch(facts=facts, cursor=str(since_ns), is_live=is_live)
         finally:
             telling.cancel()

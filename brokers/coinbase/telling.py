@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import TypeVar
 
 from brokers.coinbase.answers import VenueFill, VenueOrder, VenueStatus
@@ -92,7 +93,8 @@ class Telling:
 
     def begin(self, wake: Callable[[], None]) -> None:
         """Begin to read what is due, as much side by side as may be; ``wake`` is called when one of them has been read."""
-        for order_id in [order_id for order_id in self._due if order_id not in self._reading][: max(AT_ONCE - len(self._reading), 0)]:
+        waiting = (order_id for order_id in self._due if order_id not in self._reading)
+        for order_id in list(islice(waiting, max(AT_ONCE - len(self._reading), 0))):  # the queue may be thousands long
             task = asyncio.create_task(self._read(order_id))
             task.add_done_callback(lambda _: wake())
             self._reading[order_id] = task

@@ -63,7 +63,11 @@ _NEVER_THERE = frozenset({"REJECTED", "VOID"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How large and how bad. ``faults`` is the share of requests that go wrong, ``stops`` how often the adapter is stopped and started again."""
+    """How large and how bad. ``faults`` is the share of requests that go wrong, ``stops`` how often the adapter is stopped and started again.
+
+    ``pause_s`` is the longest that a bot thinks before its next order. Where computing takes no time, bots that do not think place a hundred orders a
+    second, and what was made "lately" is everything.
+    """
 
     orders: int = 200
     faults: float = 0.3
@@ -71,6 +75,7 @@ class Plan:
     bots: int = 20
     stops: int = 1
     slow_s: float = 10.0
+    pause_s: float = 0.0
 
 
 async def run(side: Side, plan: Plan) -> Report:
@@ -196,6 +201,8 @@ class _Campaign:
             await self._place(ask, f"c{self.plan.seed}-{number}", dice, mine)
             if mine and dice.random() < 0.5:
                 await self._change(ask, dice.choice(mine), dice)
+            if self.plan.pause_s:
+                await asyncio.sleep(dice.uniform(0, self.plan.pause_s))
 
     async def _place(self, ask: Caller, client_order_id: str, dice: Random, mine: list[str]) -> None:
         ticket = {**self.side.ticket(dice), "client_order_id": client_order_id}
@@ -340,9 +347,10 @@ def main(argv: Sequence[str]) -> int:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--bots", type=int, default=60)
     options.add_argument("--stops", type=int, default=4)
+    options.add_argument("--pause", type=float, default=0.0, help="the longest that a bot thinks before its next order, in seconds")
     wanted = options.parse_args(argv)
     logging.disable(logging.ERROR)  # a venue in trouble is the point, and told of in figures
-    plan = Plan(orders=wanted.orders, faults=wanted.faults, seed=wanted.seed, bots=wanted.bots, stops=wanted.stops)
+    plan = Plan(orders=wanted.orders, faults=wanted.faults, seed=wanted.seed, bots=wanted.bots, stops=wanted.stops, pause_s=wanted.pause)
     side = side_of(wanted.source)
 
     async def campaign() -> Report:

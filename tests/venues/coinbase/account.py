@@ -3,9 +3,11 @@
 Holds are never stored: they are the sum over the live orders, so they cannot drift from them.
 """
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import itemgetter
 from random import Random
 from uuid import UUID
 
@@ -40,6 +42,7 @@ class Account:
         self.live: dict[str, Order] = {}
         self.by_client_id: dict[str, Order] = {}
         self.fills: list[Fill] = []
+        self._fills_of: defaultdict[str, list[tuple[int, Fill]]] = defaultdict(list)  # by order id, with its place in ``fills``
         self._listeners: list[Callable[[Order], None]] = []
 
     def new_id(self) -> str:
@@ -84,7 +87,12 @@ class Account:
         order.fees += fill.fee
         order.fill_count += 1
         order.last_fill_ns = fill.time_ns
+        self._fills_of[fill.order_id].append((len(self.fills), fill))
         self.fills.append(fill)
+
+    def fills_of(self, order_ids: Iterable[str]) -> list[Fill]:
+        """Those of some orders, oldest first."""
+        return [fill for _, fill in sorted((placed for order_id in set(order_ids) for placed in self._fills_of.get(order_id, ())), key=itemgetter(0))]
 
     def child_of(self, order: Order) -> Order | None:
         """The exit that is attached to ``order``."""

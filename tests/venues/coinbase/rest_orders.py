@@ -194,7 +194,9 @@ class OrderRoutes:
 
     async def list_fills(self, request: web.Request) -> web.Response:
         until_ns = self._clock.now_ns() - round(self._account.options.fills_lag_s * NS_PER_S)
-        rows = find_fills(self._account.fills, request.query, listed_until_ns=until_ns)
+        ids = request.query.getall("order_ids", [])
+        fills = self._account.fills_of(ids) if ids else self._account.fills
+        rows = find_fills(fills, request.query, listed_until_ns=until_ns)
         page_max = self._account.options.page_max
         shown, cursor = page(rows, request.query, page_max=page_max, default=FILLS_DEFAULT, id_of=lambda fill: fill.entry_id)
         return reply({"fills": [rest_fill(fill, self._account) for fill in shown], "cursor": cursor})
