@@ -1,13 +1,15 @@
 """A look shows how things were when it began, however late its answer comes: what has happened since is not undone by it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 
 from brokers.live.venue import Sighting, Target, VenueSnapshot
 from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import POLICY, Desk, virtually
+from trading.brackets import Bracket
 from trading.orders import OrderStatus
 
 # Compared with the venue without a pause.
@@ -18,66 +20,70 @@ SLOW_S = 7.0
 ARRIVES_S = 10.0
 
 
-def slow_snapshots(desk: Desk) -> None:
-    """The venue shows its account as it was ``SLOW_S`` ago, and answers no look at a single bracket."""
-    snapshot = desk.venue.snapshot
+@asynccontextmanager
+async def slow_pictures(*, opened: bool = False) -> AsyncIterator[Desk]:
+    """A life at a venue that shows its account as it was ``SLOW_S`` ago, answers no look at a single bracket, and tells nothing.
 
-    async def late(targets: Sequence[Target]) -> VenueSnapshot:
-        picture = await snapshot(targets)
-        await asyncio.sleep(SLOW_S)
-        return picture
+    Args:
+        opened: something has filled before.
+    """
+    desk = Desk(policy=OFTEN)
+    async with desk.life():
+        if opened:
+            await desk.opened()
+        snapshot, shown = desk.venue.snapshot, asyncio.Event()
 
-    async def unanswered(_: Target) -> Sighting:
-        raise ConnectionError("no answer")
+        async def late(targets: Sequence[Target]) -> VenueSnapshot:
+            picture = await snapshot(targets)
+            await asyncio.sleep(SLOW_S)
+            shown.set()
+            return picture
 
-    desk.venue.snapshot = late  # type: ignore[method-assign]  # a venue that is slow in one thing alone
-    desk.venue.look_up = unanswered  # type: ignore[method-assign, assignment]  # names of arguments
+        async def unanswered(_: Target) -> Sighting:
+            raise ConnectionError("no answer")
+
+        desk.venue.snapshot = late  # type: ignore[method-assign]  # a venue that is slow in one thing alone
+        desk.venue.look_up = unanswered  # type: ignore[method-assign, assignment]  # names of arguments
+        await shown.wait()  # the broker has learnt by now how long it takes, and the next picture is taken in a moment
+        desk.venue.is_mute = True
+        yield desk
+
+
+async def what_becomes_of(desk: Desk) -> Bracket:
+    """The one bracket once it has been in doubt and is not any more."""
+    await desk.becomes(OrderStatus.UNKNOWN)
+    await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
+    return desk.bracket()
 
 
 @virtually
 async def test_an_order_that_arrives_behind_an_empty_look_is_not_called_void_by_it() -> None:
-    desk = Desk(policy=OFTEN)
-    async with desk.life():
-        slow_snapshots(desk)
-        desk.venue.is_mute = True
+    async with slow_pictures() as desk:
         desk.venue.late_s = ARRIVES_S
         desk.venue.next("create", Script.LATE)
         desk.place()
-        await desk.becomes(OrderStatus.UNKNOWN)
-        await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
-        assert desk.bracket().status is OrderStatus.PENDING
+        assert (await what_becomes_of(desk)).status is OrderStatus.PENDING
         assert not desk.told("order_rejected")
 
 
 @virtually
 async def test_a_close_that_arrives_behind_a_look_is_not_given_up_by_it() -> None:
-    desk = Desk(policy=OFTEN)
-    async with desk.life():
-        order_id = await desk.opened()
-        slow_snapshots(desk)
-        desk.venue.is_mute = True
+    async with slow_pictures(opened=True) as desk:
         desk.venue.late_s = ARRIVES_S
         desk.venue.next("close", Script.LATE)
-        progress = desk.ask(lambda broker, now_ns: broker.close_bracket(order_id, reason="MANUAL", now_ns=now_ns))
-        await desk.becomes(OrderStatus.UNKNOWN)
-        await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
-        assert desk.bracket().status is OrderStatus.CLOSED
+        progress = desk.ask(lambda broker, now_ns: broker.close_bracket("live-oanda-1", reason="MANUAL", now_ns=now_ns))
+        assert (await what_becomes_of(desk)).status is OrderStatus.CLOSED
         assert progress.verdicts[0].refusal is None
 
 
 @virtually
 async def test_a_change_that_arrives_behind_a_look_is_not_settled_by_it() -> None:
-    desk = Desk(policy=OFTEN)
-    async with desk.life():
-        order_id = await desk.opened()
-        slow_snapshots(desk)
-        desk.venue.is_mute = True
+    async with slow_pictures(opened=True) as desk:
         desk.venue.late_s = 0.95 * POLICY.call_s_max
         desk.venue.next("amend", Script.LATE)
-        desk.ask(lambda broker, now_ns: broker.modify(order_id, {"stop_loss_price": Decimal("1.161")}, now_ns=now_ns))
-        await desk.becomes(OrderStatus.UNKNOWN)
-        await desk.until(lambda: desk.bracket().status is not OrderStatus.UNKNOWN)
-        assert (desk.bracket().status, desk.bracket().stop_price) == (OrderStatus.OPEN, Decimal("1.161"))
+        desk.ask(lambda broker, now_ns: broker.modify("live-oanda-1", {"stop_loss_price": Decimal("1.161")}, now_ns=now_ns))
+        known = await what_becomes_of(desk)
+        assert (known.status, known.stop_price) == (OrderStatus.OPEN, Decimal("1.161"))
 
 
 @virtually
