@@ -7,6 +7,7 @@ does not take, goes the long way (runtime/http.py), where each refusal has its o
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,7 +26,9 @@ _SPECIAL = frozenset(
         b"upgrade", b"x-forwarded-for", b"x-request-id",
     }
 )  # fmt: skip
-_QUICK_BODY_BYTES_MAX = 4 * 1024
+_LENGTH = re.compile(rb"\r\ncontent-length: ?([1-9][0-9]{0,3})\r\n", re.IGNORECASE)
+_LENGTH_DIGITS_MAX = 4
+_ZERO = ord("0")
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +72,20 @@ class QuickRoutes:
         self.next_id = next_id
 
 
+class _Known(NamedTuple):
+    """A head that was found plain, cut in two where its Content-Length stands, and what it said."""
+
+    before: bytes
+    after: bytes
+    handler: QuickHandler
+    token: str
+
+
 class QuickLane:
     """The quick way of one connection.
+
+    A client sends the same head again and again. A packet that begins with the bytes of the last plain head, but for the number of its length, and
+    goes on with exactly so many bytes, says what it says without being parsed: a quarter of what was left of an order's time.
 
     Args:
         address: the peer's.
@@ -81,29 +96,48 @@ class QuickLane:
         self._routes = routes
         self._address = address
         self._write = write
-        # A client sends the same head again and again: what was looked at last is not looked at twice.
-        self._headers: tuple[tuple[bytes, bytes], ...] = ()
-        self._token: str | None = None
+        self._known: _Known | None = None
 
-    def begin(self, head: object, content: StreamReader) -> bool:
-        """Begin to answer. False when the request must go the long way."""
+    def begin_again(self, packet: bytes) -> bool:
+        """Begin to answer a packet that needs no parser; it must stand where a request may begin. False when it does need it."""
+        known = self._known
+        if known is None or not packet.startswith(known.before):
+            return False
+        start = len(known.before)
+        end = packet.find(b"\r", start, start + _LENGTH_DIGITS_MAX + 1)
+        digits = packet[start:end]
+        if end < 0 or not digits.isdigit() or digits[0] == _ZERO or not packet.startswith(known.after, end):
+            return False
+        body = packet[end + len(known.after) :]
+        return len(body) == int(digits) and self._hand_over(known, body)
+
+    def forget(self) -> None:
+        """A packet goes to the parser: what comes after it need not be the begin of a request."""
+        self._known = None
+
+    def begin(self, packet: bytes, head: object, content: StreamReader) -> bool:
+        """Begin to answer the request that aiohttp has read from ``packet``. False when it must go the long way."""
         if not isinstance(head, RawRequestMessage):  # what could not be parsed
             return False
         handler = self._routes.handlers.get(head.path)
         if handler is None or head.method != "POST" or head.version != HttpVersion11 or head.should_close or head.upgrade or head.chunked:
             return False
-        if not 0 < content.total_bytes <= _QUICK_BODY_BYTES_MAX or not content.is_eof() or content.exception() is not None:
+        if not content.total_bytes or not content.is_eof() or content.exception() is not None:
             return False
         body = content._buffer[0]  # noqa: SLF001 - aiohttp has no public way to take a body as it is
-        if len(body) != content.total_bytes:
+        token = self._token_of(head.raw_headers)
+        if token is None or len(body) != content.total_bytes:
             return False
-        if head.raw_headers != self._headers:
-            self._headers, self._token = head.raw_headers, self._token_of(head.raw_headers)
-        if self._token is None:
+        known = _Known(b"", b"", handler, token)
+        if not self._hand_over(known, body):
             return False
-        asked = Asked(self._token, body, self._address, self._routes.next_id())
+        self._known = _cut(packet[: -len(body)], head, known)
+        return True
+
+    def _hand_over(self, known: _Known, body: bytes) -> bool:
+        asked = Asked(known.token, body, self._address, self._routes.next_id())
         try:
-            begun = handler(asked)
+            begun = known.handler(asked)
         except Exception as error:  # noqa: BLE001 (a bug in one request is that request's: it is logged where the answer is made)
             begun = _failed(error)
         if begun is None:
@@ -129,6 +163,15 @@ class QuickLane:
             log.exception("a request failed", extra={"request_id": request_id})
             answer = plain_json_answer(500, {}, internal_body(request_id), request_id, tls=tls)
         self._write(answer)
+
+
+def _cut(raw: bytes, head: RawRequestMessage, known: _Known) -> _Known | None:
+    """``known`` with the bytes of ``head``; None when ``raw`` is not all of its bytes, or not in the usual form."""
+    length = _LENGTH.search(raw)
+    is_whole = raw.startswith(b"POST %b HTTP/1.1\r\n" % head.path.encode()) and raw.count(b"\r\n") == len(head.raw_headers) + 2
+    if length is None or not is_whole or not raw.endswith(b"\r\n\r\n"):
+        return None
+    return known._replace(before=raw[: length.start(1)], after=raw[length.end(1) :])
 
 
 def _failed(error: Exception) -> Begun:

@@ -75,32 +75,42 @@ class Connection(web.RequestHandler):
         if not data:  # aiohttp looks again at what it has
             super().data_received(data)
             return
+        lane = self._free_lane()
+        if lane is not None and lane.begin_again(data):
+            self._hold()
+            return
+        if self._lane is not None:
+            self._lane.forget()
         requests = self._request_count
         waiter, self._waiter = self._waiter, None  # so that it is not woken before it is clear which way the request goes
         try:
             super().data_received(data)
         finally:
             self._waiter = waiter
-        if waiter is not None and self._messages and not waiter.done() and not self._goes_quickly(waiter):
-            waiter.set_result(None)  # aiohttp takes it from here
+        if self._messages and waiter is not None and not waiter.done():
+            if lane is not None and len(self._messages) == 1 and lane.begin(data, *self._messages[0]):
+                self._messages.popleft()
+                if self._parser is not None:
+                    self._parser.message_consumed()
+                self._hold()
+            else:
+                waiter.set_result(None)  # aiohttp takes it from here
         if self._request_count != requests:
             self.head_since = None
         elif not self._is_busy and self.head_since is None:
             self.head_since = self._loop.time()
 
-    def _goes_quickly(self, waiter: "asyncio.Future[None]") -> bool:
-        """Whether the request that has just come is being answered the quick way (runtime/http_quick.py)."""
-        transport = self.transport
-        if self._lane is None or len(self._messages) != 1 or transport is None or transport.get_write_buffer_size():
-            return False
-        if not self._lane.begin(*self._messages[0]):
-            return False
-        self._messages.popleft()
-        if self._parser is not None:
-            self._parser.message_consumed()
-        self._held, self._waiter = waiter, None
+    def _free_lane(self) -> QuickLane | None:
+        """The quick way (runtime/http_quick.py), while nothing of this connection is being read, worked on or sent."""
+        waiter, transport = self._waiter, self.transport
+        if waiter is None or waiter.done() or self._messages or self._close or transport is None or transport.get_write_buffer_size():
+            return None
+        return self._lane
+
+    def _hold(self) -> None:
+        """From now on a request is answered the quick way: aiohttp's loop over requests is not to be woken."""
+        self._held, self._waiter = self._waiter, None
         self._request_in_progress = True
-        return True
 
     def _answer_quickly(self, answer: bytes) -> None:
         if self.transport is not None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from runtime import http_server
 from tests.arena_gateway.fakes import SEED_ORDER, AuthSettings, Desk, open_desk
@@ -39,8 +40,31 @@ def comparable(answer: Parsed) -> tuple[int, list[tuple[str, str]], bytes]:
 @asynccontextmanager
 async def connected(desk: Desk) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection("127.0.0.1", desk.port)
-    yield reader, writer
-    writer.close()
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The packets that the parser was given."""
+    packets: list[bytes] = []
+    feed = web.RequestHandler.data_received
+
+    def note(self: web.RequestHandler, data: bytes) -> None:
+        packets.extend([data] if data else [])
+        feed(self, data)
+
+    monkeypatch.setattr(web.RequestHandler, "data_received", note)
+    return packets
+
+
+async def seen(parsed: list[bytes], packet: bytes) -> None:
+    """Return when ``packet`` was parsed last."""
+    async with asyncio.timeout(30):
+        while parsed[-1:] != [packet]:
+            await asyncio.sleep(0.001)
 
 
 async def arrived(desk: Desk, count: int = 1) -> None:
@@ -120,12 +144,12 @@ async def test_what_must_be_refused_or_looked_at_goes_the_long_way(desk: Desk, c
     assert desk.oanda.begun == 0
 
 
-async def test_a_foreign_host_is_refused_and_a_body_that_comes_later_is_waited_for(desk: Desk) -> None:
+async def test_a_foreign_host_is_refused_and_a_body_that_comes_later_is_waited_for(desk: Desk, parsed: list[bytes]) -> None:
     raw = await order(desk)
     assert (await exchange(desk.port, raw.replace(b"Host: 127.0.0.1", b"Host: evil.example")))[0] == 421
     async with connected(desk) as (reader, writer):
         writer.write(raw[:-10])
-        await asyncio.sleep(0.01)
+        await seen(parsed, raw[:-10])
         writer.write(raw[-10:])
         assert (await read_answer(reader))[0] == 201
     assert desk.oanda.begun == 0
@@ -147,16 +171,15 @@ async def test_the_rate_counts_both_ways_together(tmp_path: Path) -> None:
         assert [entry.outcome for entry in desk.accounts.collected.take() if entry.action == "order.place"] == ["ok", "RATE_LIMITED"]
 
 
-async def test_what_comes_meanwhile_is_answered_after_it_and_in_order(desk: Desk) -> None:
+async def test_what_comes_meanwhile_is_answered_after_it_and_in_order(desk: Desk, parsed: list[bytes]) -> None:
     desk.oanda.release = asyncio.Event()
     async with connected(desk) as (reader, writer):
         writer.write(await order(desk))
         await arrived(desk)
         get = f"GET /brokers/nobody/orders HTTP/1.1\r\nHost: 127.0.0.1:{desk.port}\r\n\r\n".encode()
-        writer.write(get)
-        await asyncio.sleep(0.02)
-        writer.write(await order(desk, b"{") + get)
-        await asyncio.sleep(0.02)
+        for packet in (get, await order(desk, b"{") + get):
+            writer.write(packet)
+            await seen(parsed, packet)
         desk.oanda.release.set()
         assert [(await read_answer(reader))[0] for _ in range(4)] == [201, 404, 400, 404]
         writer.write(await order(desk) + await order(desk))
@@ -219,7 +242,7 @@ async def test_a_connection_waits_for_its_order_and_is_closed_when_it_is_silent_
             writer.write(await order(desk))
             await arrived(desk)
             writer.write(b"GET /hea")
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # longer than both times
             desk.oanda.release.set()
             assert (await read_answer(reader))[0] == 201
             writer.write(b"lth HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % desk.port)
@@ -227,3 +250,103 @@ async def test_a_connection_waits_for_its_order_and_is_closed_when_it_is_silent_
             writer.write(await order(desk))
             assert (await read_answer(reader))[0] == 201
             assert await is_closed(reader, 30)
+
+
+def of_length(raw: bytes, body: bytes, length: bytes) -> bytes:
+    """``raw``'s head over another body."""
+    return re.sub(rb"(Content-Length: )[0-9]+", rb"\g<1>" + length, raw.partition(b"\r\n\r\n")[0]) + b"\r\n\r\n" + body
+
+
+async def test_the_same_head_again_needs_no_parser_whatever_its_length(desk: Desk, parsed: list[bytes]) -> None:
+    first = await order(desk)
+    async with connected(desk) as (reader, writer):
+        for change in ({}, {}, {"units": 1}, {"client_order_id": "x" * 48}, {"ttl_min": 5}):
+            body = json.dumps({**SEED_ORDER, **change}).encode()
+            writer.write(of_length(first, body, str(len(body)).encode()))
+            assert (await read_answer(reader))[0] == 201
+            sent = dict(desk.oanda.calls[-1].args)
+            assert {**sent, "client_order_id": 0} == {**SEED_ORDER, **change, "client_order_id": 0}
+    assert [packet for packet in parsed if packet.startswith(b"POST /brokers")] == [first]
+    assert desk.oanda.begun == 5
+
+
+NEXT = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("length", "more", "statuses"),
+    [
+        (b"%d", NEXT, [201, 421]),  # two in one packet
+        (b"+%d", b"", [400]),
+        (b"%dx", b"", [400]),
+        (b"", b"", [400]),
+        (b"-%d", b"", [400]),
+        (b"0", NEXT, [400]),  # the body is then no request
+        (b"9%d", b"", []),
+        (b"99999%d", b"", [413]),
+        (b"%d\r\nOrigin: http://evil.example", b"", [403]),
+        (b"%d\r\nHost: evil.example", b"", [400]),
+        (b"%d\r\nContent-Length: %d", b"", [400]),
+        (b"%d\r\nTransfer-Encoding: chunked", b"", [400]),
+        (b"%d\r\nX-Request-ID: mine", b"", [201]),
+    ],
+)
+async def test_a_head_that_is_not_the_same_again_is_parsed(desk: Desk, parsed: list[bytes], length: bytes, more: bytes, statuses: list[int]) -> None:
+    first = await order(desk)
+    async with connected(desk) as (reader, writer):
+        writer.write(first)
+        assert (await read_answer(reader))[0] == 201
+        packet = of_length(first, ORDER + more, length.replace(b"%d", b"%d" % len(ORDER)))
+        writer.write(packet)
+        assert [(await read_answer(reader))[0] for _ in statuses] == statuses
+        await seen(parsed, packet)
+    assert desk.oanda.begun == 1
+    assert len(desk.oanda.calls) == 1 + statuses.count(201)
+
+
+async def test_a_packet_in_the_middle_of_a_head_is_no_request(desk: Desk, parsed: list[bytes]) -> None:
+    """What was sent while an order was on its way is part of what comes next, whatever that looks like by itself."""
+    raw = await order(desk)
+    async with connected(desk) as (reader, writer):
+        writer.write(raw)
+        assert (await read_answer(reader))[0] == 201
+        desk.oanda.release = asyncio.Event()
+        writer.write(raw)
+        await arrived(desk, 2)
+        writer.write(b"POST /nowhere HTTP/1.1\r\nX-Odd: ")
+        await seen(parsed, b"POST /nowhere HTTP/1.1\r\nX-Odd: ")
+        desk.oanda.release.set()
+        assert (await read_answer(reader))[0] == 201
+        writer.write(raw)
+        assert (await read_answer(reader))[0] == 404
+        for start in (b"GET /nowhere HTTP/1.1\r\nX-Odd: ", b"\r\n"):
+            writer.write(start)
+            await seen(parsed, start)
+            writer.write(raw)
+            assert (await read_answer(reader))[0] == (404 if start[0] == ord("G") else 201)
+    assert len(desk.oanda.calls) == 3
+
+
+async def test_half_a_head_and_the_other_half_is_not_remembered(desk: Desk, parsed: list[bytes]) -> None:
+    raw = await order(desk)
+    prefix = b"POST /brokers/oanda/orders HTTP/1.1\r\nX-Odd: "
+    async with connected(desk) as (reader, writer):
+        for _ in range(2):
+            writer.write(prefix)
+            await seen(parsed, prefix)
+            writer.write(raw)
+            assert (await read_answer(reader))[0] == 201
+        writer.write(raw)
+        assert (await read_answer(reader))[0] == 201
+    assert parsed.count(raw) == 3
+
+
+async def test_the_same_head_again_is_refused_once_its_token_is_ended(desk: Desk) -> None:
+    raw = await order(desk)
+    async with connected(desk) as (reader, writer):
+        for status in (201, 201):
+            writer.write(raw)
+            assert (await read_answer(reader))[0] == status
+        assert (await desk.call("POST", "/auth/logout", token=await desk.token(), json={})).status == 200
+        writer.write(raw)
+        assert (await read_answer(reader))[0] == 401
