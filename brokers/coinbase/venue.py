@@ -128,6 +128,10 @@ class CoinbaseVenue:
         self._info, self._found_ns = opened.info, now_ns
         return opened.info
 
+    def recognise(self, client_ids: Sequence[str]) -> None:
+        for client_id in client_ids:
+            self._context.names.add(client_id)
+
     async def aclose(self) -> None:
         self._is_open = False
         with contextlib.suppress(Exception):  # the process ends, and a connection that does not close cleanly is closed by it

@@ -195,6 +195,10 @@ class LiveBroker:
 
     # ── what the account's own task brings in; each on the writer thread ──
 
+    def ended(self) -> Sequence[str]:
+        """What brackets that have ended are called at the venue."""
+        return self._account.book.ended()
+
     def refusal_of(self, info: VenueInfo) -> str:
         """Why the account that was opened must not be traded here, empty where it may."""
         return self._account.refusal_of(info)

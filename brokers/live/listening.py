@@ -49,6 +49,8 @@ class Listener(Protocol):
     makes_exits: bool  # of something that is open, once it fills
     next_due_ns: int | None
 
+    def ended(self) -> Sequence[str]: ...
+
     def refusal_of(self, info: VenueInfo) -> str: ...
 
     def opened(self, info: VenueInfo, now_ns: int) -> Sequence[VenueCall]: ...
@@ -112,6 +114,7 @@ class Listening:
     async def run(self, port: VenuePort) -> None:
         """Until cancelled; a bug comes out."""
         try:
+            self._venue.recognise(await port.read(self._listener.ended))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._listen(port))
                 tasks.create_task(self._compare(port))

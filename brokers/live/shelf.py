@@ -64,6 +64,10 @@ class Shelf:
         """The bracket as it stands, ended or not."""
         return self.state.brackets.get(n) or self._finished.get(n)
 
+    def ended(self) -> list[str]:
+        """What the brackets that have ended, and are still recognised, are called at the venue."""
+        return [bracket.venue.client_id for bracket in self._finished.values()]
+
     def find(self, fact: Fact) -> Bracket | None:
         for ref in (fact.client_id, fact.trade_ref, fact.order_ref):
             n = self._n_by_ref.get(ref) if ref else None

@@ -272,6 +272,9 @@ class Venue(Protocol):
             VenueRefused: what no repetition mends: a bad token, the wrong account, no right to trade. The core says so and tries again seldom.
         """
 
+    def recognise(self, client_ids: Sequence[str]) -> None:
+        """Brackets of ours that have ended: what still stands under their names is ours, and no order of a stranger. Called first of all."""
+
     async def aclose(self) -> None:
         """Close connections. Never raises."""
 

@@ -122,6 +122,9 @@ class OandaVenue:
             warnings=self._warnings(summary, instruments),
         )
 
+    def recognise(self, client_ids: Sequence[str]) -> None:
+        """Nothing to do: exits belong to their trade, and go with it."""
+
     async def aclose(self) -> None:
         """See ``Venue.aclose``."""
         if self._is_open:

@@ -57,3 +57,33 @@ async def test_the_exit_beside_a_late_close_is_made_to_fit_or_taken_off(live: Li
         async with asyncio.timeout(WAIT_S):
             while exits() != D("0.01") - D(units):
                 await asyncio.sleep(0.01)
+
+
+async def test_an_exit_that_arrives_while_nobody_runs_for_a_bracket_that_has_ended_is_taken_off_after_the_restart(
+    live: Live, sim: SimulatedVenue
+) -> None:
+    """It was not known any more by whose name it goes: a sale of one's own is left alone, and this one would have sold the account's coins."""
+    sim.set_state({"options": {"attached_supported": False}, "balances": {"BTC": "1"}})
+    async with live() as (adapter, ask):
+        await _guarded(ask)
+        client_id = client_id_of(adapter.context.journal.instance_id, str(GRANTED["user"]), "late")
+        await ask("position.close", {"instrument": "BTC-USD", "percent": 100}, GRANTED, ttl_ms=30_000)
+    late = {
+        "client_order_id": part_id(client_id, Part.STOP, 7),
+        "product_id": "BTC-USD",
+        "side": "SELL",
+        "order_configuration": {
+            "stop_limit_stop_limit_gtc": {
+                "base_size": "0.01",
+                "stop_price": "58000",
+                "limit_price": "57000",
+                "stop_direction": "STOP_DIRECTION_STOP_DOWN",
+            }
+        },
+    }
+    sim.exchange.create(read_request(late, with_client_id=True))
+    assert [order.side for order in sim.account.live.values()] == ["SELL"]
+    async with live():
+        async with asyncio.timeout(WAIT_S):
+            while sim.account.live:
+                await asyncio.sleep(0.01)

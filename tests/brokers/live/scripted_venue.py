@@ -86,6 +86,9 @@ class ScriptedVenue:
         names = self.instruments.for_venue(self.name)
         return VenueInfo(account=self._account(), instruments=list(names.values()), capabilities=dict.fromkeys(names, capability))
 
+    def recognise(self, client_ids: Sequence[str]) -> None:
+        """Every order here says whose it is."""
+
     async def aclose(self) -> None:
         for late in self._late:
             late.cancel()
