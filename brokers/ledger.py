@@ -34,7 +34,9 @@ _FILL = "INSERT INTO fills (fill_id, n, instrument, fill) VALUES (?, ?, ?, ?)"
 _TRADE = "INSERT INTO trades (n, instrument, trade) VALUES (?, ?, ?)"
 _EQUITY = "INSERT INTO equity (at_ns, balance, equity, open_pnl) VALUES (?, ?, ?, ?)"
 _SET = "INSERT INTO adapter_state (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-_OPEN = "SELECT bracket FROM orders WHERE status NOT IN ('CLOSED', 'CANCELLED', 'EXPIRED', 'REJECTED', 'VOID') ORDER BY n"
+# In the words of the index ``orders_not_final``, or SQLite does not see that it answers this.
+_OPEN = """SELECT bracket FROM orders
+WHERE status <> 'CLOSED' AND status <> 'CANCELLED' AND status <> 'EXPIRED' AND status <> 'REJECTED' AND status <> 'VOID' ORDER BY n"""
 _PAGE = "SELECT bracket FROM orders WHERE n < ? ORDER BY n DESC LIMIT ?"
 _RANGE = "SELECT n FROM orders WHERE instrument = ? AND status = ? AND n < ? ORDER BY n DESC LIMIT ?"
 _FIRST_EVENT = "SELECT e.body FROM orders o JOIN events e ON e.epoch_n = o.placed_epoch_n AND e.seq = o.placed_seq WHERE o.n = ?"

@@ -110,4 +110,11 @@ CREATE TABLE close_ids (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Sequence[str] = (_ORDERS, _PERFORMANCE, _GRANTS, _CLOSE_IDS)
+# For each row that is written SQLite makes a table of a list of more than two words, which cost a placement 8 µs. Words one by one it compares.
+_NOT_FINAL = """
+DROP INDEX orders_not_final;
+CREATE INDEX orders_not_final ON orders (n)
+WHERE status <> 'CLOSED' AND status <> 'CANCELLED' AND status <> 'EXPIRED' AND status <> 'REJECTED' AND status <> 'VOID';
+"""
+
+MIGRATIONS: Sequence[str] = (_ORDERS, _PERFORMANCE, _GRANTS, _CLOSE_IDS, _NOT_FINAL)

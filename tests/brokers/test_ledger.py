@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 
@@ -33,7 +34,7 @@ class Spy:
 
     def __init__(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.connection.executescript(SCHEMA + MIGRATIONS[0])
+        self.connection.executescript(SCHEMA + "".join(MIGRATIONS))
         self.asked: list[tuple[str, Sequence[object]]] = []
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> sqlite3.Cursor:
@@ -121,6 +122,18 @@ def test_only_what_is_not_final_is_taken_up_at_a_start_in_order(db: Spy) -> None
         insert(db, 100 + list(OrderStatus).index(status), status=status)
     kept = {bracket.status for bracket in ledger.orders_not_final(db)}
     assert kept == {status for status in OrderStatus if not status.is_final}
+
+
+def test_a_store_of_an_earlier_version_finds_the_same_orders_after_its_migrations() -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(SCHEMA + "".join(MIGRATIONS[:4]))
+        for n, status in enumerate(OrderStatus, start=1):
+            bracket = replace(BRACKET, n=n, order_id=f"paper-oanda-{n}", status=status)
+            ledger.insert_order(connection, bracket, body_hash="h", epoch_n=1, placed_seq=n, reply=None)
+        connection.executescript("".join(MIGRATIONS[4:]))
+        found = list(ledger.orders_not_final(connection))
+        assert [bracket.status for bracket in found] == [status for status in OrderStatus if not status.is_final]
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_one_id_of_one_user_is_claimed_once(db: Spy) -> None:
