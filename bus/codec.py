@@ -28,6 +28,8 @@ _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 # Below 1e-300 a float64 loses digits and above 1e300 it may overflow; no price is near either.
 _EXPONENT_MAX = 300
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 _encode_plain = msgspec.msgpack.Encoder().encode
 
 
@@ -79,9 +81,17 @@ def pack_plain(message: dict[str, object]) -> bytes:
     """The same bytes for a message of plain values, as :func:`encode_payload` makes them, in a third of the time. A Decimal would become text.
 
     Raises:
-        ValueError: half a surrogate pair.
+        ValueError: half a surrogate pair, or an integer that does not fit 64 bits.
     """
-    return _encode_plain(message)
+    try:
+        return _encode_plain(message)
+    except OverflowError as error:
+        raise ValueError(f"cannot be sent: {error}") from error
+
+
+def is_flat_and_plain(message: object) -> bool:
+    """Whether ``message`` is a map of nothing but texts, numbers of the wire, booleans and nulls: what ``pack_plain`` may write."""
+    return type(message) is dict and _PLAIN.issuperset(map(type, message.values()))
 
 
 def unpack(body: bytes, limits: Limits = REQUEST_LIMITS) -> dict[str, object]:
@@ -227,25 +237,26 @@ def encode_payload(payload: Mapping[str, object], limits: Limits = EVENT_LIMITS)
 def _encode_map(values: Mapping[str, object], limits: Limits, depth: int) -> dict[str, object]:
     if depth <= 0 or len(values) > limits.map_keys:
         raise ValueError("nested too deeply, or a map with too many keys")
-    encoded: dict[str, object] = {}
+    encoded = dict(values)
     short = limits.text_bytes // 4  # of so few characters no text is too long
     for key, value in values.items():
         if type(key) is not str:
-            key = _key(key)  # noqa: PLW2901 (the same key, as plain text)
+            return _encode_map(_with_plain_keys(values), limits, depth)
         kind = type(value)
         if value is None or (kind is str and len(value) <= short):  # type: ignore[arg-type]  # the most frequent, without a call
-            encoded[key] = value
-        elif kind is Decimal:
+            continue
+        if kind is Decimal:
             encoded[key] = to_wire(value)  # type: ignore[arg-type]  # a Decimal by then
-        else:
-            encoded[key] = value if kind is int and _INT_MIN <= value <= _INT_MAX else _encode(value, limits, depth)  # type: ignore[operator]  # an int by then
+        elif not (kind is int and _INT_MIN <= value <= _INT_MAX):  # type: ignore[operator]  # an int by then
+            encoded[key] = _encode(value, limits, depth)
     return encoded
 
 
-def _key(key: object) -> str:
-    if not isinstance(key, str):
-        raise ValueError(f"{key!r} is no key: keys are text")  # noqa: TRY004 (one kind of error for every value that does not travel)
-    return str(key)
+def _with_plain_keys(values: Mapping[str, object]) -> dict[str, object]:
+    for key in values:
+        if not isinstance(key, str):
+            raise ValueError(f"{key!r} is no key: keys are text")  # noqa: TRY004 (one kind of error for every value that does not travel)
+    return {str.__str__(key): value for key, value in values.items()}
 
 
 def _encode(value: object, limits: Limits, depth: int) -> object:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgpack
 import msgspec
 
-from bus.codec import REPLY_BYTES_MAX, REQUEST_LIMITS, Limits, MalformedMessage, pack, unpack_value
+from bus.codec import REPLY_BYTES_MAX, REQUEST_LIMITS, Limits, MalformedMessage, is_flat_and_plain, pack, pack_plain, unpack_value
 from bus.deadline import DEADLINE_FIELDS, DEADLINE_OPS, DEADLINE_REQUIRED, Deadline, read_deadline
 from trading.errors import KINDS, ArenaError, InvalidRequest, OutcomeUnknown
 
@@ -126,7 +126,9 @@ def write_answer(request_id: str, answer: Mapping[str, object], bytes_max: int =
     Raises:
         ValueError: it holds what does not travel.
     """
-    body = pack({"v": VERSION, "id": request_id, "ok": True, "result": answer.get("result"), "last_event": answer.get("last_event")})
+    result, last_event = answer.get("result"), answer.get("last_event")
+    write = pack_plain if is_flat_and_plain(result) and is_flat_and_plain(last_event) else pack
+    body = write({"v": VERSION, "id": request_id, "ok": True, "result": result, "last_event": last_event})
     if len(body) > bytes_max and is_command:
         return write_error(request_id, OutcomeUnknown("done, and the answer does not fit into one message: look it up", code=REPLY_TOO_LARGE))
     if len(body) > bytes_max:

@@ -14,8 +14,6 @@ from typing import NamedTuple
 from trading.brackets import Bracket, Fill, Trade
 from trading.orders import BracketOrder, Leg
 
-_MS = Decimal("0.001")
-
 
 class EventType(StrEnum):
     """All event types; the journalled ones first, then the three that only pass by."""
@@ -276,7 +274,7 @@ def narration(*, text: str, tone: str, source: str, epoch: str, seq: int, order_
 
 def seconds(ns: int) -> Decimal:
     """Nanoseconds as seconds with milliseconds, cut: fifteen digits must do for a date in this century."""
-    return Decimal(ns // 1_000_000).scaleb(-3).quantize(_MS)
+    return Decimal(ns // 1_000_000).scaleb(-3)
 
 
 def _about(bracket: Bracket) -> dict[str, object]:

@@ -152,13 +152,8 @@ class State:
 
     def drain(self) -> Changes:
         """Everything since the last call."""
-        changes = Changes(
-            brackets=list(self._touched.values()),
-            events=self._events,
-            fills=self._fills,
-            trades=self._trades,
-            account=self.books.record() if self.account_changed else None,
-        )
+        account = self.books.record() if self.account_changed else None
+        changes = Changes(list(self._touched.values()), self._events, self._fills, self._trades, account)
         self._forget_changes()
         return changes
 
