@@ -65,8 +65,7 @@ class Story:
 
     async def play(self) -> None:
         self.begin_life()
-        while self.placed < ORDERS:
-            await self._moment()
+        await self.happen()
         self.is_faulty = False
         assert self.venue is not None
         self.venue.is_mute = False
@@ -78,6 +77,11 @@ class Story:
         assert not self.service.misfits
         self.service.kill()
         await self.service.gone()
+
+    async def happen(self) -> None:
+        """What is told between the beginning and the quiet at the end."""
+        while self.placed < ORDERS:
+            await self._moment()
 
     async def _moment(self) -> None:
         service = self.service
