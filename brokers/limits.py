@@ -80,8 +80,8 @@ class Limits:
         """
         recent = self._recent
         if self._counts_orders:
-            last_minute, same_order_s = recent.last_minute(now_ns), recent.same_order_s(placed_by, body_hash, now_ns)
-            state = self._state(order, broker, marks, last_minute, same_order_s)
+            same_order_s = None if self.settings.duplicate_window_s is None else recent.same_order_s(placed_by, body_hash, now_ns)
+            state = self._state(order, broker, marks, recent.last_minute(now_ns), same_order_s)
         else:
             state = self._state(order, broker, marks)
         if self.counts_days:
@@ -112,14 +112,9 @@ class Limits:
         self, order: BracketOrder, broker: Exposed, marks: Mapping[str, Mark], last_minute: int = 0, same_order_s: Decimal | None = None
     ) -> risk.RiskState:
         mark = marks.get(order.instrument)
-        return risk.RiskState(
-            instrument=self._instruments[order.instrument],
-            exposure=broker.exposure(order.instrument),
-            quote=None if mark is None else mark.quote,
-            quote_age_s=None if mark is None else Decimal(mark.age_ns) / _NS_PER_S,
-            orders_last_minute=last_minute,
-            same_order_s=same_order_s,
-        )
+        quote, quote_age_s = (None, None) if mark is None else (mark.quote, Decimal(mark.age_ns) / _NS_PER_S)
+        name = order.instrument
+        return risk.RiskState(self._instruments[name], broker.exposure(name), quote, quote_age_s, last_minute, same_order_s)
 
     def note(self, placed_by: str, body_hash: str, now_ns: int) -> None:
         """An order was taken."""

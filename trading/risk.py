@@ -96,9 +96,9 @@ def risk_money(order: BracketOrder, state: RiskState) -> Decimal | None:
     rate = _rate(order, state)
     if rate is None:
         return None
-    entry = _entry_price(order, state)
-    distance = abs(entry - order.stop_loss_price) if entry is not None else abs(order.take_profit_price - order.stop_loss_price)
-    fees = ((entry or order.take_profit_price) + order.stop_loss_price) * state.instrument.taker_fee_rate
+    stop = order.stop_loss_price
+    entry = _entry_price(order, state) or order.take_profit_price
+    distance, fees = abs(entry - stop), (entry + stop) * state.instrument.taker_fee_rate
     return (distance + fees) * order.units * rate
 
 

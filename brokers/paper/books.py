@@ -214,9 +214,12 @@ class Books:
     def margin_after(self, instrument: Instrument, side: Side, units: Decimal, price: Decimal) -> Decimal | None:
         """By how much the margin used grows when ``units`` more are held on ``side``."""
         share = self.share(instrument.name)
-        more_long, more_short = (units, ZERO) if side is Side.BUY else (ZERO, units)
-        before = self.margin(instrument, share.long_units, share.short_units, price)
-        after = self.margin(instrument, share.long_units + more_long, share.short_units + more_short, price)
+        long_units, short_units = share.long_units, share.short_units
+        before = self.margin(instrument, long_units, short_units, price)
+        if side is Side.BUY:
+            after = self.margin(instrument, long_units + units, short_units, price)
+        else:
+            after = self.margin(instrument, long_units, short_units + units, price)
         return None if before is None or after is None else after - before
 
     def units(self, name: str) -> Decimal:

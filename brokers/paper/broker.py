@@ -202,6 +202,4 @@ class PaperBroker:
             # The bounds stand in the order of Reach; those for a price that is fallen to lie below.
             bounds[reach] = max(bounds[reach], price) if reach in _FALLING else min(bounds[reach], price)
         bid_above, bid_below, ask_above, ask_below = bounds
-        self._ranges[name] = IdleRange(
-            bid_above=bid_above, bid_below=bid_below, ask_above=ask_above, ask_below=ask_below, until_ns=idle_range.until_ns, feed=idle_range.feed
-        )
+        self._ranges[name] = IdleRange(bid_above, bid_below, ask_above, ask_below, idle_range.until_ns, idle_range.feed)

@@ -116,15 +116,8 @@ def exposure(state: State, name: str) -> Exposure:
         open_orders += share.pending_orders
         more = instrument_notional if each == name else books.notional(each)
         total_notional = None if total_notional is None or more is None else total_notional + more
-    return Exposure(
-        currency=books.currency,
-        equity=books.valuation().equity,
-        rate=state.market.rate(state.instruments[name].quote, books.currency),
-        open_orders=open_orders,
-        instrument_units=books.units(name),
-        instrument_notional=instrument_notional,
-        total_notional=total_notional,
-    )
+    rate = state.market.rate(state.instruments[name].quote, books.currency)
+    return Exposure(books.currency, books.valuation().equity, rate, open_orders, books.units(name), instrument_notional, total_notional)
 
 
 def _available(state: State) -> Decimal:
