@@ -82,6 +82,7 @@ class _Patience:
         self._clock = clock
         self._least_s, self._most_s = call_s_max, 4 * call_s_max
         self._seconds = call_s_max
+        self.took_s = 0.0  # by the last answer
 
     async def answer(self, asked: Awaitable[AnswerT]) -> AnswerT | Exception:
         """What the venue answers, or its trouble."""
@@ -90,8 +91,8 @@ class _Patience:
         if isinstance(answer, TimeoutError):
             self._seconds = min(2 * self._seconds, self._most_s)
         elif not isinstance(answer, Exception):
-            took_s = (self._clock.boot_ns() - begun_ns) / NS_PER_S
-            self._seconds = min(max(self._least_s, 2 * took_s), self._most_s)
+            self.took_s = (self._clock.boot_ns() - begun_ns) / NS_PER_S
+            self._seconds = min(max(self._least_s, 2 * self.took_s), self._most_s)
         return answer
 
 
@@ -184,8 +185,10 @@ class Listening:
     def _is_due(self) -> bool:
         since_s = (self._clock.boot_ns() - self._compared_boot_ns) / NS_PER_S
         is_wanted = self._listener.must_compare or (self._is_live and not self._listener.is_reconciled)
-        is_needed = self._listener.makes_exits and self._is_untold()
-        return since_s >= self._venue.policy.reconcile_s or (is_wanted and since_s >= COMPARE_S_MIN) or (is_needed and since_s >= UNTOLD_S)
+        if since_s >= self._venue.policy.reconcile_s or (is_wanted and since_s >= COMPARE_S_MIN):
+            return True
+        # At most half of the time: the stream has to be opened beside it, within the same limit of requests.
+        return self._listener.makes_exits and since_s >= max(UNTOLD_S, 2 * self._showing.took_s) and self._is_untold()
 
     def _is_untold(self) -> bool:
         """Whether nobody would tell of a fill now: there is no stream, or it owes a sign of life."""

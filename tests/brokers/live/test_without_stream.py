@@ -1,12 +1,13 @@
 """While the stream is away nobody tells of fills, and an exit that is made after the fill waits for whoever sees it; in virtual time."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from brokers.live.venue import Exits
+from brokers.live.venue import Exits, Target, VenueSnapshot
 from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import POLICY, Desk, virtually
 from tests.brokers.live.virtual import with_fields
@@ -106,6 +107,25 @@ async def test_a_stream_that_gives_no_sign_of_life_is_not_waited_for_to_its_end(
         desk.venue.is_mute = True
         desk.exchange.fill(desk.held().client_id)
         assert await _seconds_bare(desk) < POLICY.silence_s_max
+
+
+@virtually
+async def test_an_account_that_takes_long_to_show_leaves_as_much_time_for_everything_else() -> None:
+    """The stream has to be opened beside it, within the same limit of requests."""
+    desk = Desk(exits=Exits.AFTER_FILL)
+    async with desk.life():
+        await desk.resting()
+        await _lose_stream(desk, *[Script.LOSE] * 100)
+        snapshot = desk.venue.snapshot
+
+        async def slow(targets: Sequence[Target]) -> VenueSnapshot:
+            await asyncio.sleep(0.9 * POLICY.call_s_max)
+            return await snapshot(targets)
+
+        desk.venue.snapshot = slow  # type: ignore[method-assign]  # a venue with much to show
+        before = desk.venue.calls.count("snapshot")
+        await asyncio.sleep(0.9 * POLICY.call_s_max * 20)
+        assert 8 <= desk.venue.calls.count("snapshot") - before <= 11
 
 
 @virtually
