@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.live.venue import Exits, Target, VenueSnapshot
+from brokers.live.venue import Exits, Target, VenueInfo, VenueSnapshot
 from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import POLICY, Desk, virtually
 from tests.brokers.live.virtual import with_fields
@@ -126,6 +126,24 @@ async def test_an_account_that_takes_long_to_show_leaves_as_much_time_for_everyt
         before = desk.venue.calls.count("snapshot")
         await asyncio.sleep(0.9 * POLICY.call_s_max * 20)
         assert 8 <= desk.venue.calls.count("snapshot") - before <= 11
+
+
+@virtually
+async def test_an_account_that_takes_longer_to_open_than_a_call_may_is_opened_by_the_third_try() -> None:
+    desk = Desk()
+
+    def slow(desk: Desk) -> None:
+        real = desk.venue.open
+
+        async def late() -> VenueInfo:
+            info = await real()
+            await asyncio.sleep(3 * POLICY.call_s_max)
+            return info
+
+        desk.venue.open = late  # type: ignore[method-assign]  # a venue with many instruments
+
+    async with desk.life(slow):
+        assert desk.venue.calls.count("open") == 3
 
 
 @virtually
