@@ -103,7 +103,8 @@ class Connection(web.RequestHandler):
     def _free_lane(self) -> QuickLane | None:
         """The quick way (runtime/http_quick.py), while nothing of this connection is being read, worked on or sent."""
         waiter, transport = self._waiter, self.transport
-        if waiter is None or waiter.done() or self._messages or self._close or transport is None or transport.get_write_buffer_size():
+        ends = self._close or self._force_close
+        if ends or waiter is None or waiter.done() or self._messages or transport is None or transport.get_write_buffer_size():
             return None
         return self._lane
 
