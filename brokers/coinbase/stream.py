@@ -141,7 +141,8 @@ class Stream:
                     up_ns = self._clock.wall_ns()
                     async with asyncio.TaskGroup() as both:
                         both.create_task(self._hear(socket, numbers, line, telling, wake))
-                        line.facts += await self._standing(telling)
+                        standing = await self._standing(telling)  # on a line of its own: what was told meanwhile would be there again
+                        line.facts += standing
                         if was_before:
                             line.facts.append(Unplaced(text="the stream was opened again: what ended meanwhile without a trade is seen by comparing"))
                         line.up_ns, was_before, tries = up_ns, True, 0

@@ -1,6 +1,7 @@
 """What the stream tells, and when it no longer believes itself."""
 
 import asyncio
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -8,10 +9,10 @@ import pytest
 from brokers.coinbase.auth import ApiKey
 from brokers.coinbase.messages import StreamBroken
 from brokers.coinbase.venue import CoinbaseVenue
-from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, ExitFilled, LegGone, LegStands, Unplaced
+from brokers.live.venue import EntryAccepted, EntryEnded, EntryFilled, ExitFilled, Fact, LegGone, LegStands, Unplaced
 from runtime.clock import NS_PER_S, SystemClock
 from runtime.outbound import OutboundError
-from tests.brokers.coinbase.kit import Ear, Pair, adapter, bracket, limit, pair
+from tests.brokers.coinbase.kit import WAIT_S, Ear, Pair, adapter, bracket, limit, pair
 from tests.venues.common.conf import instruments_of
 from trading.events import CancelReason
 from trading.orders import Leg
@@ -240,3 +241,28 @@ async def test_more_open_orders_than_one_snapshot_holds(at: Pair) -> None:
         await at.place(limit(str(59000 + step), units="0.0001"))
     async with Ear(at.venue, "1") as ear:
         assert len({fact.order_ref for fact in ear.of(EntryAccepted)}) == 60
+
+
+async def test_what_stood_when_a_connection_broke_is_told_once(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody had taken it when the next one began to read: it was told, and once more with what that one read."""
+    asked = asyncio.Queue[asyncio.Future[list[Fact]]]()
+
+    async def standing(*_: object) -> list[Fact]:
+        answer: asyncio.Future[list[Fact]] = asyncio.get_running_loop().create_future()
+        asked.put_nowait(answer)
+        return await answer
+
+    monkeypatch.setattr("brokers.coinbase.stream.Stream._standing", standing)
+    first, second = Unplaced(text="first"), Unplaced(text="second")
+    told: list[Fact] = []
+    async with asyncio.timeout(WAIT_S), contextlib.aclosing(at.venue.stream("")) as batches:  # type: ignore[type-var]  # an async generator
+        told += (await anext(batches)).facts  # a sign of life, before any connection
+        (await asked.get()).set_result([first])
+        at.sim.set_state({"close_streams": True})
+        read = await asked.get()
+        while first not in told:
+            told += (await anext(batches)).facts
+        read.set_result([second])
+        while second not in told:
+            told += (await anext(batches)).facts
+    assert told.count(first) == 1
