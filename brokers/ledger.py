@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import msgspec
 
 from brokers.records import RecordCodec
+from bus.rows import Rows
+from bus.txn import Txn
 from trading.brackets import Bracket, Fill, Trade
 from trading.orders import OrderStatus
 
@@ -23,10 +25,8 @@ _TRADES = RecordCodec(Trade)
 _FIND = """SELECT c.n, c.void_reason, o.body_hash, o.reply, o.status FROM client_ids c LEFT JOIN orders o ON o.n = c.n
 WHERE c.client_order_id = ? AND c.placed_by = ? AND c.account = ?"""
 _FIND_ALL = "SELECT n, placed_by, void_reason FROM client_ids WHERE client_order_id = ? AND account = ? ORDER BY placed_by"
-_CLAIM = "INSERT INTO client_ids (client_order_id, placed_by, account, n, void_reason, made_ns) VALUES (?, ?, ?, ?, ?, ?)"
-_INSERT = (
-    "INSERT INTO orders (n, instrument, status, placed_by, bracket, body_hash, placed_epoch_n, placed_seq, reply) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_CLIENT_IDS = Rows("client_ids", ("client_order_id", "placed_by", "account", "n", "void_reason", "made_ns"), key=3)
+_ORDERS = Rows("orders", ("n", "instrument", "status", "placed_by", "bracket", "body_hash", "placed_epoch_n", "placed_seq", "reply"))
 # A refusal that was answered is none any more when the order turns up at its venue after all.
 _UPDATE = "UPDATE orders SET reply = CASE WHEN status IN ('REJECTED', 'VOID') THEN NULL ELSE reply END, status = ?, bracket = ? WHERE n = ?"
 _LINK = "INSERT INTO order_history (n, epoch_n, seq) VALUES (?, ?, ?)"
@@ -70,8 +70,8 @@ def order_number(order_id: str) -> int | None:
     return int(tail) if tail.isascii() and tail.isdecimal() and len(tail) < 19 and tail[0] != "0" else None
 
 
-def find_client_id(db: Db, client_order_id: str, placed_by: str, account: str) -> KnownId | None:
-    row = db.execute(_FIND, (client_order_id, placed_by, account)).fetchone()
+def find_client_id(txn: Txn, client_order_id: str, placed_by: str, account: str) -> KnownId | None:
+    row = txn.look_up(_CLIENT_IDS, (client_order_id, placed_by, account), _FIND).fetchone()
     return None if row is None else KnownId(n=row[0], void_reason=row[1], body_hash=row[2], reply=row[3], status=row[4])
 
 
@@ -81,14 +81,14 @@ def find_client_ids(db: Db, client_order_id: str, account: str) -> list[tuple[in
 
 
 def claim_client_id(
-    db: Db, client_order_id: str, placed_by: str, account: str, *, n: int | None, void_reason: str | None = None, made_ns: int
+    txn: Txn, client_order_id: str, placed_by: str, account: str, *, n: int | None, void_reason: str | None = None, made_ns: int
 ) -> None:
-    db.execute(_CLAIM, (client_order_id, placed_by, account, n, void_reason, made_ns))
+    txn.add(_CLIENT_IDS, (client_order_id, placed_by, account, n, void_reason, made_ns))
 
 
-def insert_order(db: Db, bracket: Bracket, *, body_hash: str, epoch_n: int, placed_seq: int, reply: bytes | None) -> None:
-    db.execute(
-        _INSERT,
+def insert_order(txn: Txn, bracket: Bracket, *, body_hash: str, epoch_n: int, placed_seq: int, reply: bytes | None) -> None:
+    txn.add(
+        _ORDERS,
         (bracket.n, bracket.order.instrument, str(bracket.status), bracket.placed_by, _BRACKETS.text(bracket), body_hash, epoch_n, placed_seq, reply),
     )
 

@@ -1,8 +1,8 @@
 """What a work may do inside a transaction of the journal: statements, events, counters.
 
-A group of works shares one transaction and one sync (bus/writer.py). The events of a group, the hash they chain from and the counters are kept in
-memory until the group is written: taking a group back is forgetting, and a group of any size costs a few statements for its events and one for
-its count. Everything here runs on the writer thread.
+A group of works shares one transaction and one sync (bus/writer.py). The events of a group, the hash they chain from, the counters and rows that are
+only added (bus/rows.py) are kept in memory until the group is written: taking a group back is forgetting, and a group of any size costs a few
+statements for them. Everything here runs in a turn of bus/turns.py.
 """
 
 import sqlite3
@@ -11,12 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bus.envelope import Event, chain_hash, make_event
 from bus.epoch import HighWater, JournalState
+from bus.rows import LaterRows, Rows
 from runtime.clock import Clock
 
-# Each statement gives up the interpreter lock and has to win it back; more rows in one are fewer hand-overs to the event loop.
-_ROWS_A_STATEMENT = 16
-_INSERT_ONE = "INSERT INTO events VALUES (?, ?, ?, ?)"
-_INSERT_MANY = _INSERT_ONE + ", (?, ?, ?, ?)" * (_ROWS_A_STATEMENT - 1)
+_EVENTS = Rows("events", ("epoch_n", "seq", "ts_ns", "body"))
 
 
 class Txn:
@@ -31,17 +29,27 @@ class Txn:
         self._counters = dict(state.counters)
         self._counters_set = 0
         self._events: list[Event] = []
-        self._unwritten: list[object] = []  # the events' columns, flat
+        self._later = LaterRows(connection)
 
     def execute(self, sql: str, params: Sequence[object] | Mapping[str, object] = ()) -> sqlite3.Cursor:
-        """Run one statement and return its cursor; the works before in the same group have been seen by it."""
-        if self._unwritten and "events" in sql:
-            self._write_events()
+        """Run one statement and return its cursor; what was done before in the same group has been seen by it."""
+        self._later.write_before(sql)
         return self._connection.execute(sql, params)
 
     def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> sqlite3.Cursor:
         """Run one statement for each row."""
+        self._later.write_before(sql)
         return self._connection.executemany(sql, rows)
+
+    def add(self, rows: Rows, values: tuple[object, ...]) -> None:
+        """Write a row of ``rows``, with the others of the group. A key that is taken is found only then, and ends the journal: look first."""
+        self._later.add(rows, values)
+
+    def look_up(self, rows: Rows, key: tuple[object, ...], sql: str) -> sqlite3.Cursor:
+        """Run the query ``sql`` for the row of ``rows`` with ``key`` and what belongs to it; rows with other keys are not written for that."""
+        if self._later.holds(rows, key):
+            self._later.write()
+        return self._connection.execute(sql, key)
 
     def append(self, type: str, payload: Mapping[str, object], ts_ns: int | None = None) -> int:  # noqa: A002 (the envelope's own word)
         """Add an event to the journal and return its seq; readers get it after the commit.
@@ -58,7 +66,7 @@ class Txn:
         self._seq += 1
         self._hash = chain_hash(event.body)
         self._events.append(event)
-        self._unwritten += (state.epoch_n, self._seq, ts_ns, event.body)
+        self._later.add(_EVENTS, (state.epoch_n, self._seq, ts_ns, event.body))
         return self._seq
 
     @property
@@ -86,18 +94,6 @@ class Txn:
         self._counters[name] = value
         self._counters_set += 1
 
-    def _write_events(self) -> None:
-        rows, width = self._unwritten, 4
-        step = _ROWS_A_STATEMENT * width
-        start = 0
-        while len(rows) - start >= step:
-            self._connection.execute(_INSERT_MANY, rows[start : start + step])
-            start += step
-        while start < len(rows):
-            self._connection.execute(_INSERT_ONE, rows[start : start + width])
-            start += width
-        self._unwritten = []
-
 
 class Group(Txn):
     """A Txn as the writer holds it: it begins, marks, commits and takes back."""
@@ -108,14 +104,13 @@ class Group(Txn):
         self._connection.execute("BEGIN IMMEDIATE")
 
     def mark(self) -> tuple[int, int, int]:
-        """A value that differs after anything was written."""
-        return self._connection.total_changes, self._seq, self._counters_set
+        """A value that differs after a work wrote anything; rows that were added before it and are only written now make no difference."""
+        return self._connection.total_changes - self._later.written, self._later.added, self._counters_set
 
     def commit(self) -> list[Event]:
         """Write what is pending, commit, and return the events of the group. After an error: :meth:`roll_back`."""
         state = self._state
-        if self._unwritten:
-            self._write_events()
+        self._later.write()
         if self._seq != state.last_seq:
             self._connection.execute("UPDATE epochs SET last_seq = ? WHERE n = ?", (self._seq, state.epoch_n))
         for name, value in self._counters.items():
@@ -135,7 +130,8 @@ class Group(Txn):
             self._connection.execute("ROLLBACK")
         state = self._state
         self._seq, self._hash, self._counters = state.last_seq, state.last_hash, dict(state.counters)
-        self._events, self._unwritten = [], []
+        self._events = []
+        self._later.forget()
 
     @property
     def is_open(self) -> bool:

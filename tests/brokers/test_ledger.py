@@ -12,6 +12,7 @@ from brokers import ledger
 from brokers.records import RecordCodec
 from brokers.schema import MIGRATIONS
 from bus.epoch import SCHEMA
+from bus.rows import Rows
 from tests.trading.seed import BRACKET, ORDER
 from trading.brackets import Bracket, Fill, Liquidity, Trade
 from trading.instruments import Side
@@ -32,14 +33,20 @@ TRADE = Trade(
 class Spy:
     """A database that remembers which statements it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, migrations: Sequence[str] = MIGRATIONS) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.connection.executescript(SCHEMA + "".join(MIGRATIONS))
+        self.connection.executescript(SCHEMA + "".join(migrations))
         self.asked: list[tuple[str, Sequence[object]]] = []
 
     def execute(self, sql: str, params: Sequence[object] = ()) -> sqlite3.Cursor:
         self.asked.append((sql, params))
         return self.connection.execute(sql, params)  # type: ignore[arg-type]
+
+    def add(self, rows: Rows, values: tuple[object, ...]) -> None:
+        self.execute(rows.statements[-1][1], values)
+
+    def look_up(self, rows: Rows, key: tuple[object, ...], sql: str) -> sqlite3.Cursor:
+        return self.execute(sql, key)
 
 
 @pytest.fixture
@@ -125,11 +132,10 @@ def test_only_what_is_not_final_is_taken_up_at_a_start_in_order(db: Spy) -> None
 
 
 def test_a_store_of_an_earlier_version_finds_the_same_orders_after_its_migrations() -> None:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(SCHEMA + "".join(MIGRATIONS[:4]))
+    db = Spy(MIGRATIONS[:4])
+    with closing(db.connection) as connection:
         for n, status in enumerate(OrderStatus, start=1):
-            bracket = replace(BRACKET, n=n, order_id=f"paper-oanda-{n}", status=status)
-            ledger.insert_order(connection, bracket, body_hash="h", epoch_n=1, placed_seq=n, reply=None)
+            insert(db, n, status=status)
         connection.executescript("".join(MIGRATIONS[4:]))
         found = list(ledger.orders_not_final(connection))
         assert [bracket.status for bracket in found] == [status for status in OrderStatus if not status.is_final]
