@@ -39,9 +39,9 @@ def plain(value: Decimal) -> Decimal:
 
 def travelling(value: Decimal) -> Decimal | None:
     """``plain(value)`` where ``fits_wire(value)``, else None: for nearly all, both show in one look at the text."""
-    if value.is_finite():
+    if value.is_finite() and value:
         text = str(value)
-        if len(text) <= SIGNIFICANT_DIGITS_MAX and text[-1] in _LAST_DIGITS and "E" not in text:
+        if len(text) <= SIGNIFICANT_DIGITS_MAX and "E" not in text and (text[-1] in _LAST_DIGITS or "." not in text):
             return value
     return plain(value) if fits_wire(value) else None
 

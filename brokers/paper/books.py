@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from brokers.paper.config import PaperAccountConfig
-from brokers.paper.market import Market
+from brokers.paper.market import ONE, Market
 from trading.brackets import Bracket
 from trading.instruments import Instrument, Instruments, Side
 from trading.money import ZERO, book, plain
@@ -64,18 +64,18 @@ def share_of(bracket: Bracket, instrument: Instrument) -> Share:
             long_cost=bracket.open_cost,
             buy_pending=remaining,
             pending_value=pending_value,
-            hold_quote=pending_value * (1 + taker),
+            hold_quote=pending_value * (ONE + taker),
             hold_base=position,
             pending_orders=1 if remaining else 0,
             open_trades=1 if position else 0,
         )
-    buy_back = bracket.stop_price * (1 + taker)
+    buy_back = bracket.stop_price * (ONE + taker)
     return Share(
         short_units=position,
         short_cost=bracket.open_cost,
         sell_pending=remaining,
         pending_value=pending_value,
-        hold_quote=position * buy_back + remaining * max(ZERO, buy_back - price * (1 - taker)),
+        hold_quote=position * buy_back + remaining * max(ZERO, buy_back - price * (ONE - taker)),
         hold_base=remaining,
         pending_orders=1 if remaining else 0,
         open_trades=1 if position else 0,
@@ -161,10 +161,11 @@ class Books:
 
     def valuation(self) -> Valuation:
         """Everything at the standing quotes."""
+        held = [name for name, share in self.shares.items() if share.long_units or share.short_units]
+        if not held and not self.own_holdings:
+            return Valuation(open_pnl=ZERO, holdings_value=ZERO, equity=plain(self.balance), margin_used=ZERO, is_complete=True)
         open_pnl, margin, is_complete = ZERO, ZERO, True
-        for name, share in self.shares.items():
-            if not share.long_units and not share.short_units:
-                continue
+        for name in held:
             long_pnl, short_pnl, margin_used = self.marked(name)
             if long_pnl is None or short_pnl is None or margin_used is None:
                 is_complete = False

@@ -13,7 +13,7 @@ from brokers.base import Mark, Progress, Snapshot, VenuePort
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.engine import PaperEngine
 from brokers.paper.idle import NEVER_IDLE, IdleRange
-from brokers.paper.triggers import Reach, wanted_by
+from brokers.paper.triggers import Reach
 from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Protection
 from trading.changes import Changes
@@ -198,7 +198,7 @@ class PaperBroker:
             self._ranges[name] = NEVER_IDLE  # until the next quote, which may concern it whatever it says, has decided
             return
         bounds = [idle_range.bid_above, idle_range.bid_below, idle_range.ask_above, idle_range.ask_below]
-        for reach, price in wanted_by(bracket, self._instruments[name]):
+        for reach, price in self._engine.waits_for(bracket):
             # The bounds stand in the order of Reach; those for a price that is fallen to lie below.
             bounds[reach] = max(bounds[reach], price) if reach in _FALLING else min(bounds[reach], price)
         bid_above, bid_below, ask_above, ask_below = bounds

@@ -17,7 +17,7 @@ from brokers.paper.idle import ALWAYS_IDLE, NEVER_IDLE, NEVER_NS, IdleRange
 from brokers.paper.market import Market, Standing
 from brokers.paper.matching import Turn
 from brokers.paper.state import State
-from brokers.paper.triggers import Triggers
+from brokers.paper.triggers import Triggers, Wanted
 from trading import events
 from trading.accounts import Account, Position, Preview
 from trading.brackets import Bracket, Protection
@@ -180,6 +180,10 @@ class PaperEngine:
     def bracket(self, order_id: str) -> Bracket | None:
         """The bracket if it is not final yet."""
         return self._state.get(order_id)
+
+    def waits_for(self, bracket: Bracket) -> Wanted:
+        """The prices at which something happens to ``bracket``, which is open."""
+        return self._state.triggers[bracket.instrument].wanted(bracket.n)
 
     def open_brackets(self) -> list[Bracket]:
         """Every bracket that is not final, in ascending n."""

@@ -12,7 +12,7 @@ from trading.money import ZERO, plain
 from trading.order_checks import check_exits_around_entry
 from trading.orders import BracketOrder, OrderStatus
 
-_NS_PER_MIN = 60_000_000_000
+_NS_PER_MIN = Decimal(60_000_000_000)
 
 
 def place(state: State, order: BracketOrder, *, placed_by: str, now_ns: int) -> Bracket:

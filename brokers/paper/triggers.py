@@ -83,6 +83,10 @@ class Triggers:
         if sum(map(len, self._heaps)) > 2 * self._live + _DEAD_MAX:
             self._sweep()
 
+    def wanted(self, n: int) -> Wanted:
+        """What bracket ``n`` waits for."""
+        return self._wanted.get(n, ())
+
     def drop(self, n: int) -> None:
         self.put(n, (), urgent=False)
 
