@@ -24,6 +24,7 @@ async def order(
     desk: Desk, body: bytes = ORDER, *more: str, path: str = PATH, version: str = "1.1", scheme: str = "Bearer", role: str = "trader"
 ) -> bytes:
     token = await desk.token(role)
+    desk.accounts.directory.resolve(token)  # a token that is seen for the first time goes the long way
     lines = (f"POST {path} HTTP/{version}", f"Host: 127.0.0.1:{desk.port}", f"Authorization: {scheme} {token}", f"Content-Length: {len(body)}", *more)
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
@@ -339,6 +340,30 @@ async def test_half_a_head_and_the_other_half_is_not_remembered(desk: Desk, pars
         writer.write(raw)
         assert (await read_answer(reader))[0] == 201
     assert parsed.count(raw) == 3
+
+
+async def test_a_token_is_verified_the_long_way_and_known_after_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = await order(desk)
+    directory = desk.accounts.directory
+    directory._remembered.clear()
+    verified: list[str] = []
+    verify = directory._verify
+    monkeypatch.setattr(directory, "_verify", lambda token, digest: verified.append(token) or verify(token, digest))
+    assert [(await exchange(desk.port, raw))[0] for _ in range(3)] == [201] * 3
+    assert (len(verified), desk.oanda.begun) == (1, 2)
+    assert (await exchange(desk.port, raw.replace(b"Bearer ", b"Bearer x")))[0] == 401
+    assert (len(verified), desk.oanda.begun) == (2, 2)
+
+
+async def test_an_api_key_goes_the_quick_way_with_its_own_rights(desk: Desk) -> None:
+    await desk.token()
+    user = desk.accounts.user_called("trader@test")
+    for scopes, status, begun in ((["paper"], 201, 1), (["read"], 403, 1)):
+        _, secret = await desk.accounts.create_key(user, name="bot", scopes=scopes, days=None, address="")
+        raw = re.sub(rb"Bearer [^\r]+", b"Bearer " + secret.encode(), await order(desk))
+        assert (await exchange(desk.port, raw))[0] == status
+        assert desk.oanda.begun == begun
+    assert desk.oanda.calls[-1].actor == {"user": "trader@test", "role": "trader", "live": False}
 
 
 async def test_the_same_head_again_is_refused_once_its_token_is_ended(desk: Desk) -> None:
