@@ -4,14 +4,18 @@ import asyncio
 import json
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 
+from arena_gateway import placing
 from runtime import http_server
+from runtime.http_server import Connection
 from tests.arena_gateway.fakes import SEED_ORDER, AuthSettings, Desk, open_desk
 from tests.runtime.raw_http import Parsed, exchange, is_closed, read_answer
 from trading.errors import NotAllowed, OrderDenied, OutcomeUnknown, Unavailable
@@ -165,7 +169,9 @@ async def test_a_brake_and_a_stop_send_orders_the_long_way(desk: Desk) -> None:
     assert desk.oanda.begun == 0
 
 
-async def test_the_rate_counts_both_ways_together(tmp_path: Path) -> None:
+async def test_the_rate_counts_both_ways_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    standing = SimpleNamespace(monotonic=lambda: 0.0, perf_counter=time.perf_counter, time_ns=time.time_ns)
+    monkeypatch.setattr(placing, "time", standing)
     async with open_desk(tmp_path, auth=AuthSettings(orders_per_s_max=1, orders_burst_max=2)) as desk:
         statuses = [(await exchange(desk.port, await order(desk, ORDER, *more)))[0] for more in ((), ("X-Request-ID: x",), (), ())]
         assert (statuses, desk.oanda.begun) == ([201, 201, 429, 429], 1)
@@ -232,25 +238,38 @@ async def test_a_client_that_goes_while_its_order_is_on_its_way_disturbs_nobody(
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def test_a_connection_waits_for_its_order_and_is_closed_when_it_is_silent_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_waits_for_its_order_and_is_closed_when_it_is_silent_after_it(
+    desk: Desk, parsed: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither the end of the keep-alive time nor half a head may cut an order short that is on its way."""
-    monkeypatch.setattr(http_server, "KEEPALIVE_S", 0.2)
-    monkeypatch.setattr(http_server, "HEAD_S_MAX", 0.1)
-    monkeypatch.setattr(http_server, "_SWEEP_S", 0.02)
-    async with open_desk(tmp_path) as desk:
-        desk.oanda.release = asyncio.Event()
-        async with connected(desk) as (reader, writer):
-            writer.write(await order(desk))
-            await arrived(desk)
-            writer.write(b"GET /hea")
-            await asyncio.sleep(0.5)  # longer than both times
-            desk.oanda.release.set()
-            assert (await read_answer(reader))[0] == 201
-            writer.write(b"lth HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % desk.port)
-            assert (await read_answer(reader))[0] == 200
-            writer.write(await order(desk))
-            assert (await read_answer(reader))[0] == 201
-            assert await is_closed(reader, 30)
+    opened: list[Connection] = []
+    made = Connection.connection_made
+    monkeypatch.setattr(Connection, "connection_made", lambda self, transport: opened.append(self) or made(self, transport))
+    raw = await order(desk)
+    desk.oanda.release = asyncio.Event()
+
+    def let_keepalive_end() -> None:
+        opened[-1]._next_keepalive_close_time = 0
+        opened[-1]._process_keepalive()
+
+    async with connected(desk) as (reader, writer):
+        writer.write(raw)
+        await arrived(desk)
+        writer.write(b"GET /hea")
+        await seen(parsed, b"GET /hea")
+        let_keepalive_end()
+        assert not opened[-1].head_is_late(asyncio.get_running_loop().time() + 1_000)
+        desk.oanda.release.set()
+        assert (await read_answer(reader))[0] == 201
+        writer.write(b"lth HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % desk.port)
+        assert (await read_answer(reader))[0] == 200
+        writer.write(raw)
+        assert (await read_answer(reader))[0] == 201
+        handle = opened[-1]._keepalive_handle
+        assert handle is not None
+        assert handle.when() > asyncio.get_running_loop().time()
+        let_keepalive_end()
+        assert await is_closed(reader, 30)
 
 
 def of_length(raw: bytes, body: bytes, length: bytes) -> bytes:
