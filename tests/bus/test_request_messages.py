@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus import request_reading
 from bus.codec import REPLY_LIMITS, MalformedMessage, pack
 from bus.deadline import DEADLINE_OPS
 from bus.reply_reading import read_outcomes
+from bus.request_client import RequestClient
 from bus.request_messages import (
     Refused,
     Reply,
@@ -24,6 +26,7 @@ from bus.request_messages import (
     write_error,
 )
 from bus.request_reading import read_requests
+from runtime.clock import ManualClock
 from trading.errors import KINDS, ArenaError, OrderDenied, OutcomeUnknown, Unavailable
 
 GOOD = {"v": 1, "id": "7", "op": "order.get", "args": {"order_id": "paper-oanda-1"}}
@@ -125,6 +128,22 @@ COMMAND = {
     "sent_boottime_ns": 5,
 }  # fmt: skip
 ODD: tuple[object, ...] = (None, True, 0, -1, 1.0, "", "x" * 65, 2**63, {}, {"a": {}}, [1], b"1")
+
+
+def test_what_the_client_writes_is_read_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the order of fields change in one place alone, nothing would break; every order would cost 6 µs more, and nobody would see why."""
+
+    def read_slowly(body: bytes, **_: object) -> None:
+        raise AssertionError(f"{body!r} was read value by value")
+
+    monkeypatch.setattr(request_reading, "read_slowly", read_slowly)
+    client = RequestClient("ipc:///nowhere", clock=ManualClock())
+    for op in sorted(DEADLINE_OPS):
+        body = pack(client._message("7", op, COMMAND["args"], COMMAND["actor"], 3000))  # type: ignore[arg-type]  # plain values, as it is sent
+        for message, count in ((body, 1), (write_batch([body] * 16), 16)):
+            requests, is_array = read_requests(message, received_boot_ns=5)
+            assert (len(requests), is_array) == (count, count > 1)
+            assert all(isinstance(request, Request) and request.op == op for request in requests)
 
 
 def told(read: Callable[..., tuple[list[Request | Refused], bool]], body: bytes) -> object:
