@@ -56,6 +56,7 @@ TRANSITIONS: dict[tuple[OrderStatus, Step], OrderStatus] = {
     (_S.PARTIALLY_FILLED, Step.REDUCED): _S.PARTIALLY_FILLED,
     (_S.PARTIALLY_FILLED, Step.CANCEL_SENT): _S.CANCEL_PENDING,
     (_S.PARTIALLY_FILLED, Step.CLOSED): _S.CLOSED,
+    (_S.OPEN, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,  # an entry that was taken for ended and rests at its venue after all
     (_S.OPEN, Step.ENTRY_DONE): _S.OPEN,
     (_S.OPEN, Step.REDUCED): _S.OPEN,
     (_S.OPEN, Step.LOST): _S.UNKNOWN,
@@ -73,7 +74,6 @@ TRANSITIONS: dict[tuple[OrderStatus, Step], OrderStatus] = {
     (_S.UNKNOWN, Step.NEVER_SENT): _S.VOID,
     (_S.UNKNOWN, Step.ENTRY_PARTIAL): _S.PARTIALLY_FILLED,
     (_S.UNKNOWN, Step.ENTRY_DONE): _S.OPEN,
-    (_S.UNKNOWN, Step.REDUCED): _S.OPEN,
     (_S.UNKNOWN, Step.CANCELLED): _S.CANCELLED,
     (_S.UNKNOWN, Step.EXPIRED): _S.EXPIRED,
     (_S.UNKNOWN, Step.CLOSED): _S.CLOSED,
@@ -92,9 +92,13 @@ def apply(bracket: Bracket, step: Step, *, now_ns: int, **changes: object) -> Br
     return replace(bracket, status=next_status(bracket, step), updated_ns=now_ns, **changes)  # type: ignore[arg-type]  # names of its fields
 
 
+# What leads to where the fills say that a bracket stands.
+_BY_FILLS = frozenset({(_S.CANCEL_PENDING, Step.CANCEL_REFUSED), (_S.UNKNOWN, Step.REDUCED)})
+
+
 def next_status(bracket: Bracket, step: Step) -> OrderStatus:
-    """Where ``step`` leads. A refused cancel leads back to what the fills say."""
-    if step is Step.CANCEL_REFUSED and bracket.status is _S.CANCEL_PENDING:
+    """Where ``step`` leads. A refused cancel, and an exit of what is UNKNOWN, lead to what the fills say."""
+    if (bracket.status, step) in _BY_FILLS:
         if not bracket.filled_units:
             return _S.PENDING
         return _S.PARTIALLY_FILLED if bracket.remaining_units else _S.OPEN

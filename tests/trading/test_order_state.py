@@ -18,7 +18,7 @@ def test_a_step_leads_where_the_table_says_or_is_refused(status: OrderStatus, st
     if (status, step) in TRANSITIONS:
         moved = apply(bracket, step, now_ns=9, cancel_reason="user")
         assert (moved.status, moved.updated_ns, moved.cancel_reason) == (TRANSITIONS[status, step], 9, "user")
-    elif (status, step) != (OrderStatus.CANCEL_PENDING, Step.CANCEL_REFUSED):
+    elif (status, step) not in {(OrderStatus.CANCEL_PENDING, Step.CANCEL_REFUSED), (OrderStatus.UNKNOWN, Step.REDUCED)}:
         with pytest.raises(StateConflict, match="paper-oanda-1 is"):
             apply(bracket, step, now_ns=9)
 
@@ -41,6 +41,20 @@ def test_every_state_but_the_first_is_reached_and_every_open_one_is_left() -> No
 def test_a_refused_cancel_leads_back_to_what_the_fills_say(filled: str, entry_cancelled: bool, status: OrderStatus) -> None:
     bracket = replace(BRACKET, status=OrderStatus.CANCEL_PENDING, filled_units=Decimal(filled), entry_cancelled=entry_cancelled)
     assert next_status(bracket, Step.CANCEL_REFUSED) is status
+
+
+@pytest.mark.parametrize(("filled", "status"), [("40", OrderStatus.PARTIALLY_FILLED), ("100", OrderStatus.OPEN)])
+def test_an_exit_leads_from_unknown_to_what_the_fills_say(filled: str, status: OrderStatus) -> None:
+    """It led to OPEN, where a further fill of the entry had no place."""
+    bracket = replace(BRACKET, status=OrderStatus.UNKNOWN, filled_units=Decimal(filled))
+    assert next_status(bracket, Step.REDUCED) is status
+
+
+@pytest.mark.parametrize("status", [status for status in OrderStatus if not status.is_final])
+@pytest.mark.parametrize("step", [Step.ENTRY_PARTIAL, Step.ENTRY_DONE])
+def test_a_fill_has_its_place_wherever_a_bracket_stands(status: OrderStatus, step: Step) -> None:
+    """A venue's word that something has traded is never refused: what is not in the book has no stop."""
+    assert (status, step) in TRANSITIONS
 
 
 def test_what_is_left_of_an_entry_is_nothing_once_it_ended() -> None:

@@ -15,7 +15,7 @@ from tests.brokers.paper.kit import INSTRUMENTS
 from trading.brackets import Bracket, Protection
 from trading.events import CancelReason
 from trading.orders import CloseReason, Leg, OrderStatus
-from trading.venue_refs import VenueRefs
+from trading.venue_refs import Doubt, VenueRefs
 
 CLIENT = "client-1"
 
@@ -42,6 +42,19 @@ def book_of(status: OrderStatus = OrderStatus.SUBMITTING, **refs: object) -> Boo
         )
     )
     return book
+
+
+def test_a_fill_after_an_exit_while_a_cancel_is_in_doubt_is_counted_once() -> None:
+    """The exit led from UNKNOWN to OPEN, the fill had no place there, and was made up for, and counted, when it was told again."""
+    book = book_of()
+    bracket = book.take(filled(1, 50), 1)
+    assert bracket is not None
+    book.put(replace(bracket, status=OrderStatus.UNKNOWN, venue=replace(bracket.venue, doubt=Doubt.CANCEL, asked=Doubt.PROTECT)))
+    for fact in (left(1, 50), filled(2, 25), filled(2, 25), filled(3, 25)):
+        book.take(fact, 1)
+    bracket = book.get(1)
+    assert bracket is not None
+    assert (bracket.filled_units, bracket.position_units, bracket.fill_count) == (100, 50, 4)
 
 
 def accepted(ref: str = "o1", **more: object) -> EntryAccepted:

@@ -49,6 +49,7 @@ class Story:
         self.venue: ScriptedVenue | None = None
 
     def begin_life(self) -> None:
+        assert self.service is None or not self.service.misfits
         instruments = Instruments(INSTRUMENTS.values())
         self.venue = ScriptedVenue(self.exchange, instruments, policy=self.policy, die=self._die)
         self.venue.late_s = self.dice.choice((0.5, 1.5, 30.0))
