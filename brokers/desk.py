@@ -1,7 +1,8 @@
 """The desk: one venue account as it lives on the writer thread, and the one place that writes what changed.
 
 A ``Broker`` decides, the desk records: ``record`` takes what the Broker drained and writes events, rows, fills, trades and the account's own record
-in the transaction at hand, so that the book and the journal cannot disagree. Nothing here is touched from the event loop.
+in the transaction at hand, so that the book and the journal cannot disagree. Nothing here is touched but inside works: on the writer thread, or for a
+placement by itself on the loop, in a turn of ``bus.turns``.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,8 @@
         order_id = await journal.run(lambda txn: place(txn, order))
 
 ``run`` hands a *work* to the writer thread, which runs it in a transaction with whatever else waits, syncs, and only then answers: what was told "ok"
-survives a power cut. State that belongs to the store (an order book, an engine) lives on that thread: it is touched only inside works, so that what
-it says and what is written never part. A work must be repeatable, see bus/group.py.
+survives a power cut. State that belongs to the store (an order book, an engine) is touched only inside works, so that what it says and what is
+written never part. A work must be repeatable, see bus/group.py; a short one may run on the loop's own thread, see bus/turns.py.
 
 The loop's side keeps the newest events in memory for replay; ``on_events`` gets each group's events in seq order, after the commit and before anybody
 is answered.
