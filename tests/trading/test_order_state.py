@@ -59,6 +59,6 @@ def test_a_fill_has_its_place_wherever_a_bracket_stands(status: OrderStatus, ste
 
 def test_what_is_left_of_an_entry_is_nothing_once_it_ended() -> None:
     partly = replace(BRACKET, status=OrderStatus.PARTIALLY_FILLED, filled_units=Decimal(40))
-    assert (partly.remaining_units, partly.position_units) == (60, 40)
+    assert (partly.remaining_units, partly.position_units) == (Decimal(60), Decimal(40))
     assert replace(partly, entry_cancelled=True, status=OrderStatus.OPEN).remaining_units == 0
     assert replace(partly, status=OrderStatus.VOID).remaining_units == 0

@@ -54,7 +54,7 @@ def test_a_fill_after_an_exit_while_a_cancel_is_in_doubt_is_counted_once() -> No
         book.take(fact, 1)
     bracket = book.get(1)
     assert bracket is not None
-    assert (bracket.filled_units, bracket.position_units, bracket.fill_count) == (100, 50, 4)
+    assert (bracket.filled_units, bracket.position_units, bracket.fill_count) == (Decimal(100), Decimal(50), 4)
 
 
 def accepted(ref: str = "o1", **more: object) -> EntryAccepted:
