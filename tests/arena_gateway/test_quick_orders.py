@@ -149,6 +149,13 @@ async def test_what_must_be_refused_or_looked_at_goes_the_long_way(desk: Desk, c
     assert desk.oanda.begun == 0
 
 
+async def test_two_tokens_are_refused_though_they_are_one(desk: Desk) -> None:
+    raw = await order(desk)
+    twice = re.sub(rb"(Authorization: [^\r]+\r\n)", rb"\1\1", raw)
+    assert (await exchange(desk.port, twice))[0] == 401
+    assert desk.oanda.begun == 0
+
+
 async def test_a_foreign_host_is_refused_and_a_body_that_comes_later_is_waited_for(desk: Desk, parsed: list[bytes]) -> None:
     raw = await order(desk)
     assert (await exchange(desk.port, raw.replace(b"Host: 127.0.0.1", b"Host: evil.example")))[0] == 421
@@ -261,13 +268,12 @@ async def test_a_connection_waits_for_its_order_and_is_closed_when_it_is_silent_
         assert not opened[-1].head_is_late(asyncio.get_running_loop().time() + 1_000)
         desk.oanda.release.set()
         assert (await read_answer(reader))[0] == 201
+        assert opened[-1]._keepalive_handle is not None
         writer.write(b"lth HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % desk.port)
         assert (await read_answer(reader))[0] == 200
         writer.write(raw)
         assert (await read_answer(reader))[0] == 201
-        handle = opened[-1]._keepalive_handle
-        assert handle is not None
-        assert handle.when() > asyncio.get_running_loop().time()
+        assert opened[-1]._next_keepalive_close_time > asyncio.get_running_loop().time()
         let_keepalive_end()
         assert await is_closed(reader, 30)
 
