@@ -155,6 +155,8 @@ class Writer(threading.Thread):
         with contextlib.suppress(queue.Empty):
             job = self._turns.take(wait_s=0 if self._reads else PRUNE_PAUSE_S if self._pruning else IDLE_S)
         with self._turns.of_thread():
+            if job is None and self._turns.waiting:
+                return  # first of all what has been put meanwhile: the loop's turn may have failed, and then nobody is to write
             if job is not None:
                 self._dispatch(job)
             elif not self._reads and not self._turns.loop_was_here(IDLE_S):

@@ -6,7 +6,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from bus.journal import Journal
 from bus.store import Trouble
 from bus.turns import Turns
 from bus.txn import Txn
+from bus.writer import Writer
 from tests.bus.journals import Gate, all_events, check_chain, deny_after_writing, open_journal, order_ids, place, stored_orders
 from trading.errors import OrderDenied, OutcomeUnknown, Unavailable
 
@@ -253,6 +254,37 @@ def test_after_a_turn_that_failed_nobody_gets_one() -> None:
         raise OSError("a checkpoint found the disk broken")
     with turns.of_loop() as is_ours:
         assert not is_ours
+
+
+async def test_when_the_loops_turn_failed_the_thread_that_waited_for_it_writes_no_more(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It wanted its turn for what it does each second, before it could know: no checkpoint and no pruning on a store that has just failed."""
+    failures: list[StoreFailed] = []
+    wants_it, steps_after = threading.Event(), list[str]()
+    of_thread, loops = Turns.of_thread, threading.get_ident()
+
+    def asked_for(self: Turns) -> AbstractContextManager[None]:
+        wants_it.set()
+        return of_thread(self)
+
+    def fail(txn: Txn) -> int:
+        if threading.get_ident() != loops:
+            return 0  # the thread had just its turn; the next one may be the loop's
+        monkeypatch.setattr(Writer, "_each_second", lambda self: steps_after.append("each second"))
+        wants_it.clear()
+        assert wants_it.wait(30)  # the thread, whose job did not come
+        raise ZeroDivisionError
+
+    async with await open_journal(run_dir, on_failure=failures.append) as journal:
+        await journal.run(place("first"))
+        await until_idle(journal)
+        monkeypatch.setattr(Turns, "of_thread", asked_for)
+        monkeypatch.setattr("bus.writer.IDLE_S", 0.02)
+        await journal.read(order_ids)  # the thread waits for as long as that from now on
+        async with asyncio.timeout(30):
+            while (await short(journal, fail)) == [0]:
+                pass
+        assert len(failures) == 1
+    assert steps_after == []
 
 
 async def test_a_store_that_broke_while_nobody_asked_is_written_to_no_more(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
