@@ -137,6 +137,16 @@ def test_a_stop_reached_while_the_market_is_halted_closes_its_trade_when_that_op
     assert (fill["price"], [each["tradeID"] for each in fill["tradesClosed"]]) == (reopens_at, ["5"])
 
 
+def test_two_stops_of_one_trade_reached_while_the_market_is_halted_close_it_once() -> None:
+    venue = desk()
+    venue.place(**market("1000", **bracket("1.12000", "1.09000"), trailingStopLossOnFill={"distance": "0.00500"}))
+    venue.strike(kind=Kind.MARKET_HALTED, instrument="EUR_USD", times=None)
+    venue.quote("1.08500", "1.08510")
+    assert venue.types(8) == ["DELAYED_TRADE_CLOSURE"]
+    venue.faults.clear()
+    assert venue.types(9) == ["MARKET_ORDER", "ORDER_FILL MARKET_ORDER_DELAYED_TRADE_CLOSE", "ORDER_CANCEL LINKED_TRADE_CLOSED"]
+
+
 def test_a_refused_leg_cancels_the_entry_for_the_reason_in_the_script() -> None:
     venue = desk()
     venue.strike(kind=Kind.LEG_REFUSED, reason="TAKE_PROFIT_ON_FILL_LOSS")

@@ -40,8 +40,11 @@ def _delay_closes(account: Account, instrument: str) -> None:
         if order.id in account.pending and _is_reached(account, order):
             trade = account.trades[int(str(order.request.trade_id))]
             batch = account.log.batch()
-            order.state, trade.state = "TRIGGERED", DELAYED
+            order.state = "TRIGGERED"
             account.leave_market(order)
+            if trade.state == DELAYED:  # by the other of its stops
+                continue
+            trade.state = DELAYED
             trade.delayed_by = int(batch.write("DELAYED_TRADE_CLOSURE", reason="TRADE_CLOSE", tradeIDs=str(trade.id))["id"])
 
 
