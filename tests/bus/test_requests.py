@@ -25,6 +25,19 @@ async def test_a_call_is_answered(client: RequestClient, adapter: Adapter) -> No
     assert adapter.requests[0].deadline is None
 
 
+async def test_what_is_sent_at_once_arrives_as_what_is_called_does(client: RequestClient, adapter: Adapter) -> None:
+    """Also the one Decimal that travels with an order: the amount a day of its user. As text it would be refused, and no order of theirs placed."""
+    actor = {**ACTOR, "live": True, "live_notional_max": Decimal("2500.5")}
+    args = {"units": 100, "entry_price": 1.167}
+    await client.call("test.echo", args, actor=actor, ttl_ms=30_000, timeout_s=30)
+    reply = await client.begin("test.echo", args, actor=actor, ttl_ms=30_000, timeout_s=30)
+    assert reply.result == {"echo": args}
+    called, begun = adapter.requests
+    assert begun.actor == called.actor == {**actor, "live_notional_max": 2500.5}
+    assert type((begun.actor or {})["live_notional_max"]) is float
+    assert begun.deadline is not None
+
+
 async def test_a_refusal_arrives_with_its_kind_code_and_details(client: RequestClient) -> None:
     with pytest.raises(OrderDenied) as denied:
         await client.call("test.deny", {}, timeout_s=30)
