@@ -49,9 +49,9 @@ async def _run(settings: Settings, stop: asyncio.Event) -> None:
     offset_file = settings.test.clock_offset_file
     clock: Clock = SystemClock(settings.home / offset_file if offset_file else None)
     async with (
+        open_accounts(settings, clock) as accounts,  # outlives the clients: what they leave without an answer is audited
         RequestClient(settings.orders_address("oanda"), clock=clock) as oanda,
         RequestClient(settings.orders_address("coinbase"), clock=clock) as coinbase,
-        open_accounts(settings, clock) as accounts,
         EventStream(settings, VERSION, authorize=accounts.principal, clock=clock) as stream,
     ):
         gateway = Gateway(accounts, {"oanda": oanda, "coinbase": coinbase}, stream, Beats(stream.heartbeats, clock))

@@ -1,6 +1,7 @@
 """The gateway as a process sees it: starting, stopping, and not starting."""
 
 import asyncio
+import dataclasses
 import shutil
 import socket
 import tempfile
@@ -9,13 +10,16 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import zmq
+import zmq.asyncio
 
 from arena_gateway.app import main
+from arena_gateway.users import open_users
 from bus import sse
 from runtime import http_server
 from runtime.program import CannotStart
 from runtime.settings import GatewaySettings, Settings
-from tests.arena_gateway.fakes import settings_at
+from tests.arena_gateway.fakes import SEED_ORDER, settings_at
 from tests.ports import free_ports
 
 
@@ -91,3 +95,35 @@ async def test_a_users_store_of_a_newer_version_or_one_that_is_damaged_refuses_t
     path.write_bytes(b"this is no database at all" * 100)
     with pytest.raises(CannotStart, match="cannot be used"):
         await asyncio.wait_for(main(settings, asyncio.Event()), 30)
+
+
+@pytest.mark.parametrize("more", [{}, {"X-Request-ID": "mine"}], ids=["quick", "long"])
+async def test_an_order_that_a_stop_leaves_without_an_answer_is_written_down(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
+) -> None:
+    """Live adapters have ten seconds for an order, and a stop waits for five."""
+    monkeypatch.setattr(http_server, "SHUTDOWN_S", 0.1)
+    live = dataclasses.replace(settings, execution_enabled=True)
+    with open_users(live) as users:
+        users.add("ann@desk", "a strong pass phrase", "trader", by="host")
+    stop = asyncio.Event()
+    url = f"http://127.0.0.1:{live.gateway.port}"
+    with zmq.asyncio.Context() as context, context.socket(zmq.ROUTER) as adapter:
+        adapter.bind(live.orders_address("oanda"))
+        running = asyncio.create_task(main(live, stop))
+        await until_up(url)
+        async with aiohttp.ClientSession() as http:
+            async with http.post(url + "/auth/login", json={"email": "ann@desk", "password": "a strong pass phrase"}) as answer:
+                headers = {"Authorization": f"Bearer {(await answer.json())['access_token']}", **more}
+            async with http.get(url + "/auth/me", headers=headers) as answer:  # the token is known from here on
+                assert answer.status == 200
+            order = asyncio.create_task(http.post(url + "/brokers/oanda/orders", json=SEED_ORDER, headers=headers))
+            async with asyncio.timeout(30):
+                while b"order.place" not in (await adapter.recv_multipart())[-1]:
+                    pass
+            stop.set()
+            await asyncio.wait_for(running, 30)
+            with pytest.raises(aiohttp.ClientError):
+                await order
+    with open_users(live) as users, users.store.read() as db:
+        assert db.execute("SELECT outcome FROM audit WHERE action = 'order.place'").fetchall() == [("UNKNOWN",)]
