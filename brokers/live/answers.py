@@ -226,8 +226,8 @@ class Answers:
         if bracket is None:
             return None
         refs = bracket.venue if bracket.venue.asked in {Doubt.NONE, keep} else replace(bracket.venue, asked=Doubt.NONE)
-        if isinstance(answer, Sequence):
-            refs = replace(refs, released=False)  # what it did to the exits is in its answer
+        if isinstance(answer, Sequence) and answer:
+            refs = replace(refs, released=False)  # what it did to the exits is in its answer; one that tells nothing leaves that to a look
         return bracket if refs is bracket.venue else self._account.book.put(replace(bracket, venue=refs))
 
     def _uncovered(self, bracket: Bracket, now_ns: int) -> Bracket:

@@ -63,3 +63,21 @@ async def test_an_exit_for_too_much_that_cannot_be_mended_is_not_asked_for_as_fa
         await asyncio.sleep(3)
         assert 3 <= desk.venue.calls.count("protect") - tries <= 12
         assert desk.bracket(order_id).status is OrderStatus.OPEN
+
+
+@virtually
+async def test_exits_that_a_close_of_ours_took_off_are_placed_again_however_late_that_is_told() -> None:
+    """A change that was answered with nothing came between; then it looked as if a hand had taken the stop off, which is left to people."""
+    desk = Desk(exits=Exits.AFTER_FILL, policy=RELEASING)
+    async with desk.life():
+        order_id = await desk.opened()
+        desk.venue.is_mute = desk.venue.answers_are_empty = True
+        desk.venue.next("close", Script.NOT_SENT)
+        desk.venue.next("snapshot", *[Script.LOSE] * 3)
+        progress = desk.ask(lambda broker, now_ns: broker.close_bracket(order_id, reason="MANUAL", now_ns=now_ns))
+        await desk.until(lambda: progress.verdicts[0].settled)
+        change = desk.ask(lambda broker, now_ns: broker.modify(order_id, {"stop_loss_price": Decimal("1.1605")}, now_ns=now_ns))
+        await desk.until(lambda: change.verdicts[0].settled)
+        assert desk.held().stop is None
+        desk.venue.is_mute = False
+        await _is_guarded_within(desk, SOON_S)
