@@ -28,6 +28,7 @@ _SPECIAL = frozenset(
 )  # fmt: skip
 _LENGTH = re.compile(rb"\r\ncontent-length: ?([1-9][0-9]{0,3})\r\n", re.IGNORECASE)
 _LENGTH_DIGITS_MAX = 4
+_BODY_BYTES_MAX = 10**_LENGTH_DIGITS_MAX - 1
 _ZERO = ord("0")
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class QuickLane:
         handler = self._routes.handlers.get(head.path)
         if handler is None or head.method != "POST" or head.version != HttpVersion11 or head.should_close or head.upgrade or head.chunked:
             return False
-        if not content.total_bytes or not content.is_eof() or content.exception() is not None:
+        if not 0 < content.total_bytes <= _BODY_BYTES_MAX or not content.is_eof() or content.exception() is not None:
             return False
         body = content._buffer[0]  # noqa: SLF001 - aiohttp has no public way to take a body as it is
         token = self._token_of(head.raw_headers)

@@ -149,6 +149,13 @@ async def test_what_must_be_refused_or_looked_at_goes_the_long_way(desk: Desk, c
     assert desk.oanda.begun == 0
 
 
+@pytest.mark.parametrize(("size", "status", "begun"), [(9_999, 201, 1), (10_000, 201, 0), (64 * 1024, 201, 0), (64 * 1024 + 1, 413, 0)])
+async def test_a_long_body_goes_the_long_way_and_a_body_too_long_is_refused(desk: Desk, size: int, status: int, begun: int) -> None:
+    """Also one of mostly spaces, which is plain to the end."""
+    assert (await exchange(desk.port, await order(desk, ORDER.ljust(size))))[0] == status
+    assert desk.oanda.begun == begun
+
+
 async def test_two_tokens_are_refused_though_they_are_one(desk: Desk) -> None:
     raw = await order(desk)
     twice = re.sub(rb"(Authorization: [^\r]+\r\n)", rb"\1\1", raw)
