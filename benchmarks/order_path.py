@@ -9,6 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 
 from benchmarks.arena import running_arena
 from benchmarks.harness import Figure, answer_of, helper, pairs, percentile, write_results
@@ -76,10 +77,10 @@ async def main() -> list[Figure]:
                 figures += [generator, *costs.values()]
                 shape = Figure(name="the same shape without the arena's work", unit="/s", limit_is="bare aiohttp handler")
 
-                async def lean_rate() -> float:
-                    return (await load("closed", lean_port, 64, plan))["rate"]
+                async def rate_of(port: int) -> float:
+                    return (await load("closed", port, 64, plan))["rate"]
 
-                figures.append(await pairs(shape, lean_rate, limit))
+                figures.append(await pairs(shape, partial(rate_of, lean_port), partial(rate_of, bare_port)))
 
         single = Figure(name="one connection, p50", unit="ms", limit_is="one fdatasync", reach="≤ fdatasync + 1 ms")
 
