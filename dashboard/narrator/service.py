@@ -22,7 +22,7 @@ from trading.errors import OutcomeUnknown, Unavailable
 SOURCE = "rick"
 FOLLOWED = ("coinbase", "oanda")
 RETRY_S = 1.0
-# After a batch: what comes meanwhile shares the next commit, which costs as much as fifteen comments and is a sync on the disk that the orders wait
+# After a batch: what comes meanwhile shares the next commit, which costs as much as a dozen comments and is a sync on the disk that the orders wait
 # for. A first event after silence is commented on at once.
 PAUSE_S = 0.05
 # In a flood comments may come a little later: five syncs a second, not twenty.
