@@ -4,12 +4,12 @@ It is a field of ``Bracket`` and so lives in the same row: written in the transa
 table of its own. A field that a later version adds reads as its default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from trading.money import ZERO
+from trading.money import ZERO, book, plain
 
 # A stop that is moved every few seconds is a new order each time.
 LEG_REFS_MAX = 40
@@ -36,6 +36,18 @@ class StandingLeg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MadeUp:
+    """A fill that was made up because the account showed another position at ``seen_ns``, as far as the venue has not told its own since."""
+
+    fill_id: str
+    is_entry: bool
+    units: Decimal
+    price: Decimal
+    realized_pnl: Decimal
+    seen_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueRefs:
     """One bracket's.
 
@@ -43,7 +55,7 @@ class VenueRefs:
     ``order_refs`` are the venue's ids of the entry, the newest last (a changed entry is a new order there); ``trade_refs`` those of the positions it
     opened. ``stop`` and ``target`` are the exits that stand now, None for one that does not; where a bracket has several positions,
     each with exits of its own, they are all of them together, and ``stops`` and ``targets`` hold each by its ``trade_ref`` ("" for one that covers
-    everything). ``fill_ids`` are the fills that were counted.
+    everything). ``fill_ids`` are the fills that were counted, ``made_up`` those of them whose own word from the venue is still to come.
     ``leg_refs`` are the newest exits there ever were: one that has ended does not stand again because it is told of again. ``stop_removed``: the stop
     stood and somebody took it off at the venue.
 
@@ -63,6 +75,7 @@ class VenueRefs:
     stops: Mapping[str, StandingLeg] = field(default_factory=dict)
     targets: Mapping[str, StandingLeg] = field(default_factory=dict)
     fill_ids: tuple[str, ...] = ()
+    made_up: tuple[MadeUp, ...] = ()
     leg_refs: tuple[str, ...] = ()
     stop_removed: bool = False
     asked: Doubt = Doubt.NONE
@@ -103,3 +116,25 @@ def _together(legs: Mapping[str, StandingLeg]) -> StandingLeg | None:
         return None
     newest = list(legs.values())[-1]
     return replace(newest, units=sum((leg.units for leg in legs.values()), ZERO))
+
+
+def taken_from(made_up: Sequence[MadeUp], *, is_entry: bool, units: Decimal, time_ns: int) -> tuple[tuple[MadeUp, ...], list[MadeUp]]:
+    """What a fill of ``units`` leaves of ``made_up``, and what it takes the place of, the oldest first.
+
+    Args:
+        time_ns: when it traded, on the venue's clock; 0 where that is not said. One that traded later than a look is not what the look saw.
+    """
+    left: list[MadeUp] = []
+    taken: list[MadeUp] = []
+    for one in made_up:
+        share = min(one.units, units) if one.is_entry is is_entry and time_ns <= one.seen_ns else ZERO
+        units -= share
+        if share:
+            taken.append(one if share == one.units else _part(one, share))
+        if share < one.units:
+            left.append(_part(one, one.units - share) if share else one)
+    return tuple(left), taken
+
+
+def _part(one: MadeUp, units: Decimal) -> MadeUp:
+    return replace(one, units=plain(units), realized_pnl=book(one.realized_pnl * units / one.units))

@@ -14,6 +14,7 @@ from brokers.coinbase.products import Product
 from brokers.live.venue import Target
 from trading.instruments import Side
 from trading.money import ZERO, plain
+from trading.venue_refs import taken_from
 
 
 def held(found: Family, target: Target) -> Decimal:
@@ -21,10 +22,17 @@ def held(found: Family, target: Target) -> Decimal:
 
     The book may hold less than the orders say, where somebody sold coins by hand; it never holds more.
     """
-    known = set(target.refs.fill_ids)
+    known, made_up = set(target.refs.fill_ids), target.refs.made_up
     entries = {one.order_id for one in found.entries}
-    news = [one.size if one.order_id in entries else -one.size for one in found.fills if one.entry_id not in known]
-    return plain(min(max(target.position_units + sum(news, ZERO), ZERO), found.position_units))
+    units = target.position_units
+    for one in sorted(found.fills, key=lambda fill: fill.time_ns):
+        if one.entry_id in known:
+            continue
+        is_entry = one.order_id in entries
+        made_up, taken = taken_from(made_up, is_entry=is_entry, units=one.size, time_ns=one.time_ns)
+        news = one.size - sum((each.units for each in taken), ZERO)  # the rest of it a comparison has counted already
+        units += news if is_entry else -news
+    return plain(min(max(units, ZERO), found.position_units))
 
 
 def missing(

@@ -12,15 +12,13 @@ from decimal import Decimal
 from brokers.coinbase.answers import VenueFill, VenueOrder, VenueStatus
 from brokers.coinbase.ids import Part, read_part
 from brokers.coinbase.refusals import family as refusal_family
+from brokers.live.facts import MADE_UP
 from brokers.live.venue import Standing
 from trading.events import CancelReason
 from trading.money import ZERO, plain
 from trading.venue_refs import StandingLeg, VenueRefs
 
 BRACKETS = frozenset({"trigger_bracket_gtc", "trigger_bracket_gtd"})
-
-# Ids of executions that the core made up for what no venue had a word for.
-RECONCILED = "reconciled."
 
 _AVERAGE_STEP = Decimal("0.0000000001")
 STOPS = frozenset({"stop_limit_stop_limit_gtc", "stop_limit_stop_limit_gtd"})
@@ -75,7 +73,7 @@ class Family:
 
     def has_no_news(self, refs: VenueRefs) -> bool:
         """Whether the book has counted as many executions as there are: then they need not be asked for."""
-        counted = sum(1 for fill_id in refs.fill_ids if not fill_id.startswith(RECONCILED))
+        counted = sum(1 for fill_id in refs.fill_ids if not fill_id.startswith(MADE_UP))
         there = [one.number_of_fills for one in self.orders]
         return sum(there) == counted and all(bool(one.filled_size) == bool(one.number_of_fills) for one in self.orders)
 

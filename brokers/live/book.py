@@ -7,7 +7,6 @@ What cannot be placed is no reason to fail: it asks for a comparison with the ve
 
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 
 from brokers.live.facts import (
     EntryAccepted,
@@ -23,8 +22,9 @@ from brokers.live.facts import (
     TrailingChanged,
     travelling,
 )
-from brokers.live.fills import Execution, enter, is_entry_known, leave
+from brokers.live.fills import REASON_OF, enter, execution_of, is_entry_known, leave
 from brokers.live.legs import leg_gone, leg_stands, shrunk
+from brokers.live.made_up import FillT, kept, rest_of, settle
 from brokers.live.reconcile import RESTS_WITH
 from brokers.live.shelf import Shelf
 from trading import events
@@ -33,11 +33,10 @@ from trading.events import CancelReason
 from trading.money import ZERO
 from trading.order_state import Step, apply
 from trading.orders import CloseReason, Leg, OrderStatus
-from trading.venue_refs import Doubt
+from trading.venue_refs import Doubt, taken_from
 
 _EARLY_MAX = 50
 
-_REASON_OF = {Leg.STOP_LOSS: CloseReason.STOP_LOSS, Leg.TAKE_PROFIT: CloseReason.TAKE_PROFIT}
 # A close that carries out an exit which is held here is that exit's fill.
 _LEG_OF = {CloseReason.STOP_LOSS: Leg.STOP_LOSS, CloseReason.TAKE_PROFIT: Leg.TAKE_PROFIT}
 # What the exits are told to have been cancelled for when the position left another way.
@@ -159,6 +158,9 @@ class Book(Shelf):
     def _entry_filled(self, bracket: Bracket, fact: EntryFilled, now_ns: int) -> None:
         if fact.fill_id in bracket.venue.fill_ids:
             return
+        bracket, fact = self._settle(bracket, fact, now_ns)
+        if not fact.units:
+            return
         if bracket.status is OrderStatus.CLOSED:
             self.must_compare = True  # a position beside the trade that is done: the comparison finds it
             return
@@ -169,7 +171,9 @@ class Book(Shelf):
         bracket = replace(bracket, venue=refs)
         if bracket.status is OrderStatus.SUBMITTING or bracket.venue.doubt is Doubt.CREATE:
             bracket = self.arrived(bracket, Step.ACCEPTED, now_ns)
-        after, fill = enter(bracket, self._execution(bracket, fact, None, fact.units, now_ns))
+        execution = execution_of(fact, bracket, self.state, units=fact.units, realized_pnl=None, now_ns=now_ns)
+        after, fill = enter(bracket, execution)
+        after = kept(after, execution, is_entry=True)
         if not after.remaining_units and after.venue.cancel_reason:
             after = replace(after, venue=replace(after.venue, cancel_reason=""))
         if after.closing_reason is CloseReason.KILL_SWITCH:
@@ -239,21 +243,26 @@ class Book(Shelf):
     def _exit_filled(self, bracket: Bracket, fact: ExitFilled, now_ns: int) -> None:
         if fact.fill_id in bracket.venue.fill_ids:
             return
-        if bracket.is_final or (bracket.position_units < fact.units and not (is_entry_known(bracket) and not bracket.remaining_units)):
+        is_known = is_entry_known(bracket) and not bracket.remaining_units
+        _, taken = taken_from(bracket.venue.made_up, is_entry=False, units=fact.units, time_ns=fact.time_ns)
+        if (bracket.is_final and not taken) or (not bracket.is_final and bracket.position_units < rest_of(fact, taken).units and not is_known):
             # It left before it came: the fill of its entry is on its way, or the comparison finds what this was.
             waiting = self._early.setdefault(bracket.n, [])
             if not bracket.is_final and all(each.fill_id != fact.fill_id for each in waiting):
                 waiting[:] = [*waiting, fact][-_EARLY_MAX:]
             self.must_compare = True
             return
+        bracket, fact = self._settle(bracket, fact, now_ns)
         units = min(fact.units, bracket.position_units)
         if not units:
             self.must_compare = True
             return
-        leg, reason = fact.leg, fact.reason or _REASON_OF.get(fact.leg, CloseReason.EXTERNAL)
+        leg, reason = fact.leg, fact.reason or REASON_OF.get(fact.leg, CloseReason.EXTERNAL)
         if fact.leg is Leg.CLOSE and fact.reason is None and bracket.closing_units and bracket.closing_reason is not None:
             reason = bracket.closing_reason
-        after, fill = leave(bracket, self._execution(bracket, fact, fact.realized_pnl, units, now_ns), leg, reason)
+        execution = execution_of(fact, bracket, self.state, units=units, realized_pnl=fact.realized_pnl, now_ns=now_ns)
+        after, fill = leave(bracket, execution, leg, reason)
+        after = kept(after, execution, is_entry=False, realized_pnl=fill.realized_pnl)
         if leg is Leg.CLOSE and reason in _LEG_OF:
             leg = _LEG_OF[reason]
             fill = replace(fill, leg=leg)
@@ -327,22 +336,14 @@ class Book(Shelf):
 
     # ── inside ──
 
+    def _settle(self, bracket: Bracket, fact: FillT, now_ns: int) -> tuple[Bracket, FillT]:
+        """See ``settle``."""
+        after, rest = settle(bracket, fact, self.state, now_ns)
+        if after is bracket:
+            return bracket, fact
+        self.must_compare = True  # exits that follow fills did not follow this one
+        return self.put(after), rest
+
     def _booked(self, after: Bracket, event: Callable[[Bracket], events.EventDraft], fill: Fill) -> None:
         self.state.book(after, fill)
         self.state.tell(event(self.put(after)))
-
-    def _execution(self, bracket: Bracket, fact: EntryFilled | ExitFilled, realized_pnl: Decimal | None, units: Decimal, now_ns: int) -> Execution:
-        standing = self.state.market.standing(bracket.instrument)
-        rate = self.state.market.rate(self.state.instruments[bracket.instrument].quote, self.state.books.currency)
-        return Execution(
-            fill_id=fact.fill_id,
-            units=units,
-            price=fact.price,
-            fee=fact.fee,
-            liquidity=fact.liquidity,
-            rate=ZERO if rate is None else rate,
-            bid=fact.price if standing is None else standing.quote.bid,
-            ask=fact.price if standing is None else standing.quote.ask,
-            now_ns=fact.time_ns or now_ns,
-            realized_pnl=realized_pnl,
-        )

@@ -94,7 +94,7 @@ class Comparing:
             return None
         if stranger.instrument not in account.state.instruments or not stranger.standing.position_units + stranger.standing.remaining_units:
             return None
-        bracket = adopted(stranger, n=account.state.next_n, venue=account.state.venue, now_ns=now_ns)
+        bracket = adopted(stranger, n=account.state.next_n, venue=account.state.venue, now_ns=now_ns, begun_ns=begun_ns)
         account.state.next_n += 1
         bracket = account.book.put(bracket)
         account.state.tell(events.oco_placed(bracket))

@@ -17,6 +17,8 @@ from trading.orders import BracketOrder, CloseReason, Leg
 
 # What an adapter may remember of an entry (``Remembered``).
 EXITS, NO_EXITS = "exits", "none"
+# What the id of a fill begins with that the core made up, for want of the venue's own word (``brokers.live.made_up``).
+MADE_UP = "reconciled."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

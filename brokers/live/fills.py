@@ -5,10 +5,15 @@ realised, and an entry that is not done when its position leaves is not ended by
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from brokers.live.facts import EntryFilled, ExitFilled
+from brokers.paper.state import State
 from trading.brackets import Bracket, Fill, Liquidity
 from trading.money import ZERO, book, plain
 from trading.order_state import Step, apply
 from trading.orders import CloseReason, Leg
+
+# What an exit ends a bracket for; of any other nobody may have asked for it.
+REASON_OF = {Leg.STOP_LOSS: CloseReason.STOP_LOSS, Leg.TAKE_PROFIT: CloseReason.TAKE_PROFIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ def enter(bracket: Bracket, execution: Execution) -> tuple[Bracket, Fill]:
         close_reason=None,
         entry_cancelled=is_done and bracket.filled_units + units != bracket.order.units,
     )
-    return _counted(entered, execution), _fill(bracket, execution, Leg.ENTRY, realized_pnl=ZERO)
+    return counted(entered, execution.fill_id), _fill(bracket, execution, Leg.ENTRY, realized_pnl=ZERO)
 
 
 def leave(bracket: Bracket, execution: Execution, leg: Leg, reason: CloseReason) -> tuple[Bracket, Fill]:
@@ -83,7 +88,7 @@ def leave(bracket: Bracket, execution: Execution, leg: Leg, reason: CloseReason)
         close_reason=reason if is_out else None,
         closing_units=max(ZERO, min(asked, position - units)),
     )
-    return _counted(left, execution), _fill(bracket, execution, leg, realized_pnl=book(realized_pnl))
+    return counted(left, execution.fill_id), _fill(bracket, execution, leg, realized_pnl=book(realized_pnl))
 
 
 def is_entry_known(bracket: Bracket) -> bool:
@@ -91,8 +96,34 @@ def is_entry_known(bracket: Bracket) -> bool:
     return bracket.filled_units >= bracket.order.units or bracket.venue.entry_known
 
 
-def _counted(bracket: Bracket, execution: Execution) -> Bracket:
-    return replace(bracket, venue=replace(bracket.venue, fill_ids=(*bracket.venue.fill_ids, execution.fill_id)))
+def counted(bracket: Bracket, fill_id: str) -> Bracket:
+    """``bracket`` that has counted the fill, once."""
+    known = bracket.venue.fill_ids
+    return bracket if fill_id in known else replace(bracket, venue=replace(bracket.venue, fill_ids=(*known, fill_id)))
+
+
+def execution_of(
+    fact: EntryFilled | ExitFilled, bracket: Bracket, state: State, *, units: Decimal, realized_pnl: Decimal | None, now_ns: int
+) -> Execution:
+    """``fact`` as it is booked: what was quoted and what the quote currency is worth are as things stand in ``state``."""
+    standing = state.market.standing(bracket.instrument)
+    return Execution(
+        fill_id=fact.fill_id,
+        units=units,
+        price=fact.price,
+        fee=fact.fee,
+        liquidity=fact.liquidity,
+        rate=rate_of(bracket, state),
+        bid=fact.price if standing is None else standing.quote.bid,
+        ask=fact.price if standing is None else standing.quote.ask,
+        now_ns=fact.time_ns or now_ns,
+        realized_pnl=realized_pnl,
+    )
+
+
+def rate_of(bracket: Bracket, state: State) -> Decimal:
+    """What a unit of its quote currency is worth in the account's; 0 where nobody says."""
+    return state.market.rate(state.instruments[bracket.instrument].quote, state.books.currency) or ZERO
 
 
 def _fill(bracket: Bracket, execution: Execution, leg: Leg, *, realized_pnl: Decimal) -> Fill:

@@ -90,7 +90,7 @@ class Seeing:
     def compare(self, bracket: Bracket, standing: Standing | None, now_ns: int, begun_ns: int) -> None:
         """Make the book agree with the venue; what is only missing must be missing for a while, by looks that began after it."""
         notes, mark = self._account.notes_of(bracket.n), self._account.mark_price(bracket)
-        found = gone(bracket, mark) if standing is None else differences(bracket, standing, mark)
+        found = gone(bracket, mark, begun_ns) if standing is None else differences(bracket, standing, mark, begun_ns)
         if all(each.is_sure for each in found):
             notes.gone_since_ns = 0
         elif not notes.gone_since_ns:
@@ -137,7 +137,7 @@ class Seeing:
         self._account.notes_of(bracket.n).put_off(now_ns, LOST_S)
         if bracket.venue.cancel_reason or bracket.closing_units:
             known = bracket if bracket.venue.doubt is Doubt.NONE else book.resolve(bracket, now_ns)
-            found = gone(known, self._account.mark_price(known))
+            found = gone(known, self._account.mark_price(known), begun_ns)
             self._hearing.told += [each.text for each in found]
             self._hearing.take([each.fact for each in found], now_ns)
         elif bracket.venue.memo.get(LOST) != why[:LOST_CHARS_MAX]:

@@ -3,19 +3,22 @@
 ``origin: external``; nobody of ours placed it, so changing it takes an admin. Pure.
 """
 
+from dataclasses import replace
+
 from brokers.live.account import MODE
+from brokers.live.facts import MADE_UP
 from brokers.live.venue import Stranger
 from trading.brackets import EXTERNAL, Bracket, Protection
 from trading.instruments import Side
 from trading.money import ZERO, book, plain
 from trading.orders import BracketOrder, EntryType, OrderStatus
-from trading.venue_refs import StandingLeg
+from trading.venue_refs import MadeUp, StandingLeg
 
 PLACED_BY = "external"
 
 
-def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int) -> Bracket:
-    """The bracket that ``stranger`` is here. Exits that it has not got are 0."""
+def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int, begun_ns: int) -> Bracket:
+    """The bracket that ``stranger`` is here, by a look that began at ``begun_ns``. Exits that it has not got are 0."""
     standing = stranger.standing
     stop = ZERO if standing.stop is None else standing.stop.price
     target = ZERO if standing.target is None else standing.target.price
@@ -29,6 +32,9 @@ def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int) -> Bracket:
     average = standing.average_price if standing.average_price is not None else price or ZERO
     entry_type = stranger.entry_type if price is not None and stranger.entry_type is not EntryType.MARKET else EntryType.MARKET
     order_id = f"{MODE}-{venue}-{n}"
+    # Its fills are in what is held, and the venue may still tell of them.
+    entered = MadeUp(fill_id=f"{MADE_UP}{order_id}.0", is_entry=True, units=plain(held), price=average, realized_pnl=ZERO, seen_ns=begun_ns)
+    refs = replace(stranger.refs, made_up=(entered,) if held else ())
     return Bracket(
         order_id=order_id,
         n=n,
@@ -55,7 +61,7 @@ def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int) -> Bracket:
         open_cost=book(held * average),
         opened_ns=(stranger.created_ns or now_ns) if held else 0,
         reserve_price=price or average,
-        venue=stranger.refs.with_stops(_standing(standing.stop)).with_targets(_standing(standing.target)),
+        venue=refs.with_stops(_standing(standing.stop)).with_targets(_standing(standing.target)),
         origin=EXTERNAL,
     )
 

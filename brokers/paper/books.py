@@ -129,6 +129,11 @@ class Books:
         self.realized_pnl = plain(self.realized_pnl + realized_pnl)
         self.fees = plain(self.fees + fee)
 
+    def correct(self, realized_pnl: Decimal, fee: Decimal) -> None:
+        """Mend by so much what a fill was booked with; the balance is somebody else's word, and has it already."""
+        self.realized_pnl = plain(self.realized_pnl + realized_pnl)
+        self.fees = plain(self.fees + fee)
+
     def share(self, instrument: str) -> Share:
         return self.shares.get(instrument, _NOTHING)
 
