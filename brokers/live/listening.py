@@ -27,8 +27,8 @@ TICK_S = 0.05
 PAUSE_S_MIN, PAUSE_S_MAX = 0.5, 30.0
 # The longest pause while something is open at the venue.
 PAUSE_S_AT_STAKE = 3.0
-# What no repetition mends, a wrong token for example, is asked again so seldom.
-REFUSED_S = 60.0
+# What no repetition mends, a wrong token for example, is asked again ever more seldom: venues have refused good ones for some seconds.
+REFUSED_S_MIN, REFUSED_S_MAX = 5.0, 60.0
 # Between two comparisons, whatever asks for them.
 COMPARE_S_MIN = 1.0
 # The same while nobody tells of fills whose exits are made from here.
@@ -124,16 +124,17 @@ class Listening:
             await self._venue.aclose()
 
     async def _listen(self, port: VenuePort) -> None:
-        pause_s = PAUSE_S_MIN
+        pause_s, refused_s = PAUSE_S_MIN, REFUSED_S_MIN
         while True:
             begun_ns = self._clock.boot_ns()
             trouble = await self._hear_out(port)
             was_live, self._is_live = self._is_live, False
             if isinstance(trouble, VenueRefused):
                 _log.error("the venue refuses this account", extra={"venue": self._venue.name, "reason": str(trouble)})
-                pause_s = REFUSED_S
-                await asyncio.sleep(pause_s * self._dice.uniform(0.5, 1.0))
+                await asyncio.sleep(refused_s * self._dice.uniform(0.5, 1.0))
+                refused_s = min(2 * refused_s, REFUSED_S_MAX)
                 continue
+            refused_s = REFUSED_S_MIN if was_live else refused_s
             _log.warning("the venue's stream ended", extra={"venue": self._venue.name, "reason": f"{type(trouble).__name__}: {trouble}"})
             spent_s = (self._clock.boot_ns() - begun_ns) / NS_PER_S
             # A stream that had caught up was no failure, however soon it was cut: fills must not wait out a pause that grew before it.
