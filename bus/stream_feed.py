@@ -14,6 +14,7 @@ from bus.consumer import Consumer, log_notice
 from bus.cursor import Position
 from bus.envelope import Event
 from bus.frames import http_chunk, id_line
+from bus.gathering import Gathering
 from bus.notices import Delivery, Gap, Reset, Synced
 from bus.ring import Frame, Ring
 from bus.stream_client import BUFFER_BYTES_MAX, Client
@@ -23,12 +24,7 @@ WARM_EVENTS = 2_000  # of each source at the start: readers that were cut by a r
 WARM_S_MAX = 1.5  # no longer do the first readers wait for a slow owner
 LATE_EVENTS = REPLAY_DEFAULT
 GATHERED_MAX = 10_000
-# After a batch: what comes meanwhile leaves as one chunk. The first event after a silence does not wait.
-GATHER_S = 0.002
-# In a flood a little longer, and chunks get fewer: a page paints every 16 ms.
-BUSY_EVENTS = 10
-BUSY_GATHER_S = 0.01
-# The same while nobody reads, and until somebody comes: a flood of orders then costs a server half.
+# After a batch while nobody reads, and until somebody comes: a flood of orders then costs a server half.
 UNWATCHED_S = 0.2
 REST_BATCHES_MAX = 16  # so many of them are taken for whoever comes first; more than gather in a rest
 TURN_CLIENTS = 500  # then the loop gets its turn
@@ -62,11 +58,13 @@ class Feed:
 
     async def run(self) -> None:
         """Take batch after batch; each is with every live reader before the next is looked at."""
+        now_s = asyncio.get_running_loop().time
+        gathering = Gathering(now_s())
         while True:
             batch = await self.consumer.batch()
             self._take(batch)
             if self.clients or not self.is_warm.is_set():
-                await asyncio.sleep(GATHER_S if len(batch) < BUSY_EVENTS else BUSY_GATHER_S)
+                await asyncio.sleep(gathering.after(len(batch), now_s()))
             elif not self.consumer.has_more:  # resting in a flood, it would fall ever further behind, and heartbeats with it
                 self._resting = asyncio.get_running_loop().create_future()
                 await asyncio.wait([self._resting], timeout=UNWATCHED_S)
