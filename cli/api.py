@@ -6,6 +6,7 @@ token or an API key), else from the session that ``arena login`` left in ``keys/
 
 import json
 import os
+import socket
 import ssl
 import time
 import urllib.error
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cli import exit_codes
 from cli.output import fail
@@ -41,7 +42,12 @@ class Answer:
 
 
 class NoAnswer(Exception):
-    """Nothing listens there, or it did not answer in time."""
+    """Nothing listens there, or it did not answer in time. ``was_sent`` is false only where nothing can have arrived."""
+
+    def __init__(self, reason: BaseException) -> None:
+        cause = getattr(reason, "reason", reason)
+        super().__init__(str(cause))
+        self.was_sent = not isinstance(cause, ConnectionRefusedError | socket.gaierror)
 
 
 def settings_or_fail() -> Settings:
@@ -85,7 +91,7 @@ class Api:
             with error:
                 return Answer(error.code, _decode(error.read()), dict(error.headers))
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-            raise NoAnswer(str(getattr(error, "reason", error))) from error
+            raise NoAnswer(error) from error
 
     def stream(self, path: str) -> Iterator[bytes]:
         """The lines of an event stream, without their line ends, until the server ends it.
@@ -103,7 +109,7 @@ class Api:
                 body = _decode(error.read())
             fail(describe(Answer(error.code, body, {})))
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-            raise NoAnswer(str(getattr(error, "reason", error))) from error
+            raise NoAnswer(error) from error
 
     def login(self, email: str, password: str) -> Answer:
         answer = self.call("POST", "/auth/login", {"email": email, "password": password}, anonymous=True)
@@ -191,15 +197,49 @@ def describe(answer: Answer) -> str:
     return f"{answer.body.get('message', 'the gateway refused')} [{code}]" + (f" ({listed})" if listed else "")
 
 
+def send_or_fail(method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None, look: str) -> Answer:
+    """The good answer to a change that carries an id of its own: sent once more where the first answer did not come, for it cannot be done twice.
+
+    Args:
+        look: where its outcome can be looked up, for who is told that nobody knows it.
+    """
+    api = Api.from_environment()
+    may_be_done = False
+    for last_try in (False, True):
+        try:
+            answer = api.call(method, path, body, headers=headers)
+        except NoAnswer as error:
+            may_be_done = may_be_done or error.was_sent
+            if not may_be_done:
+                _fail_unreachable(api, error)
+            if last_try:
+                fail(f"no answer from {api.url} ({error}). It may have been done: {look}", exit_codes.UNKNOWN)
+            continue
+        if answer.status == 202:
+            fail(f"not known yet whether it was done: {look}", exit_codes.UNKNOWN)
+        return _good(answer)
+    raise AssertionError("the loop returns or fails")
+
+
 def call_or_fail(method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None) -> Answer:
     """The answer when it is a good one; else its message on stderr and the documented exit code."""
     api = Api.from_environment()
     try:
         answer = api.call(method, path, body, headers=headers)
     except NoAnswer as error:
-        fail(f"no gateway answers at {api.url} ({error}). Is the arena running? Start it with: make up", exit_codes.UNREACHABLE)
+        if method != "GET" and error.was_sent:
+            fail(f"no answer from {api.url} ({error}). It may have been done: look before it is sent again", exit_codes.UNKNOWN)
+        _fail_unreachable(api, error)
     if answer.status == 202:
         fail(describe(answer), exit_codes.UNKNOWN)
+    return _good(answer)
+
+
+def _fail_unreachable(api: Api, error: NoAnswer) -> NoReturn:
+    fail(f"no gateway answers at {api.url} ({error}). Is the arena running? Start it with: make up", exit_codes.UNREACHABLE)
+
+
+def _good(answer: Answer) -> Answer:
     if answer.status == 401:
         fail(describe(answer) + "\nLog in with: arena login EMAIL")
     if not answer.ok:

@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from cli import backup, keys, notify, orders, paper, replay, status, tail, trading_state, users
+from cli import backup, desk, keys, notify, orders, paper, replay, status, tail, trading_state, users
 from cli.api import settings_or_fail
 
 app = typer.Typer(
     name="arena", help="RBOT Arena: bracket orders for OANDA and Coinbase.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True
 )
 orders.register(app)
+desk.register(app)
 paper.register(app)
 replay.register(app)
 status.register(app)

@@ -1,4 +1,4 @@
-"""``arena order, orders, positions, cancel, close``: placing and watching brackets through the gateway, like any other client."""
+"""``arena order, orders, modify, cancel``: placing, watching and changing brackets through the gateway, like any other client."""
 
 import uuid
 from decimal import Decimal, InvalidOperation
@@ -8,11 +8,8 @@ from urllib.parse import quote, urlencode
 import typer
 
 from cli import exit_codes
-from cli.api import Answer, Api, NoAnswer, call_or_fail, describe
-from cli.output import fail, pick, print_json, print_table
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
-Broker = Annotated[str, typer.Argument(help="oanda or coinbase")]
+from cli.api import Answer, call_or_fail, send_or_fail
+from cli.output import Broker, BrokerOrBoth, Json, fail, pick, print_json, print_table, unavailable_in
 
 ORDER_COLUMNS = (
     "order_id",
@@ -26,10 +23,29 @@ ORDER_COLUMNS = (
     "status",
     "placed_by",
 )
+# In the order a trader asks; what the server says beyond these comes after them by its own name.
+PREVIEW_WORDS = {
+    "instrument": "instrument",
+    "side": "side",
+    "units": "units",
+    "bid": "bid now",
+    "ask": "ask now",
+    "spread": "spread",
+    "entry_price": "entry price",
+    "notional": "worth of it",
+    "cost": "margin or cash taken",
+    "available": "available for it",
+    "entry_fee": "fee going in",
+    "exit_fee": "fee coming out",
+    "loss_at_stop": "lost at the stop, with fees",
+    "gain_at_target": "won at the target, after fees",
+    "reward_risk": "reward to risk",
+    "currency": "money in",
+}
 
 
 def register(app: typer.Typer) -> None:
-    for command in (order, orders, positions, cancel, close):
+    for command in (order, orders, modify, cancel):
         app.command()(command)
 
 
@@ -42,7 +58,8 @@ def order(
     target: Annotated[str, typer.Option(help="Take profit price.")],
     entry: Annotated[str | None, typer.Option(help="Entry price; leave it out for a market order.")] = None,
     entry_type: Annotated[str | None, typer.Option("--type", help="limit (default with --entry), stop or market.")] = None,
-    ttl_min: Annotated[int | None, typer.Option("--ttl", help="Minutes the unfilled entry lives (default 360).")] = None,
+    trail: Annotated[str | None, typer.Option(help="Trailing stop: the stop follows the price at this distance, and never goes back.")] = None,
+    ttl_min: Annotated[str | None, typer.Option("--ttl", help="Minutes the unfilled entry lives (default 360).")] = None,
     quality: Annotated[int | None, typer.Option(help="Quality score, 0 to 100.")] = None,
     client_order_id: Annotated[str | None, typer.Option("--id", help="Your own id: the same id again never places a second order.")] = None,
     preview: Annotated[bool, typer.Option(help="Only say what it would cost and risk.")] = False,
@@ -58,35 +75,22 @@ def order(
         "stop_loss_price": _number("--stop", stop),
         "take_profit_price": _number("--target", target),
     }
-    optional = {"entry_price": _number("--entry", entry) if entry else None, "ttl_min": ttl_min, "quality_score": quality}
-    body.update({key: value for key, value in optional.items() if value is not None})
+    body |= _numbers(entry_price=("--entry", entry), trailing_stop_distance=("--trail", trail), ttl_min=("--ttl", ttl_min))
+    if quality is not None:
+        body["quality_score"] = quality
     if preview:
         _show_preview(call_or_fail("POST", f"/brokers/{quote(broker)}/orders/preview", body), as_json=as_json)
         return
-    answer = _place(broker, body, chosen_id)
+    look = f"arena orders {broker} --id {chosen_id}"
+    answer = send_or_fail("POST", f"/brokers/{quote(broker)}/orders", {**body, "client_order_id": chosen_id}, look=look)
     if as_json:
         print_json(answer.body)
     else:
         placed = answer.body
-        print(f"{placed['order_id']} {placed['status']} ({placed['mode']}): {body['side']} {units} {instrument}, stop {stop}, target {target}")
-
-
-def _place(broker: str, body: dict[str, object], client_order_id: str) -> Answer:
-    """Send it; when no answer comes, send the same id once more: it cannot be placed twice."""
-    api = Api.from_environment()
-    for last_try in (False, True):
-        try:
-            answer = api.call("POST", f"/brokers/{quote(broker)}/orders", {**body, "client_order_id": client_order_id})
-        except NoAnswer as error:
-            if last_try:
-                fail(f"no answer from {api.url} ({error}). It may have been placed: arena orders {broker} --id {client_order_id}", exit_codes.UNKNOWN)
-            continue
-        if answer.status == 202:
-            fail(f"not known yet whether it was placed: arena orders {broker} --id {client_order_id}", exit_codes.UNKNOWN)
-        if not answer.ok:
-            fail(describe(answer))
-        return answer
-    raise AssertionError("the loop returns or fails")
+        trails = f" trailing {trail} behind" if trail else ""
+        print(
+            f"{placed['order_id']} {placed['status']} ({placed['mode']}): {body['side']} {units} {instrument}, stop {stop}{trails}, target {target}"
+        )
 
 
 def _show_preview(answer: Answer, *, as_json: bool) -> None:
@@ -95,13 +99,16 @@ def _show_preview(answer: Answer, *, as_json: bool) -> None:
         return
     preview: dict[str, Any] = answer.body.get("preview") or {key: value for key, value in answer.body.items() if key != "ok"}
     warnings = preview.pop("warnings", [])
-    print_table("preview, nothing was placed", ("what", "value"), sorted(preview.items()), empty="nothing to say")
+    said = [(words, preview.pop(field)) for field, words in PREVIEW_WORDS.items() if preview.get(field) is not None]
+    if preview.pop("stale", False):
+        warnings = ["the price it was reckoned with is old", *warnings]
+    print_table("preview, nothing was placed", ("what", "value"), [*said, *sorted(preview.items())], empty="nothing to say")
     for warning in warnings:
         print(f"! {warning['message'] if isinstance(warning, dict) else warning}")
 
 
 def orders(
-    broker: Annotated[str | None, typer.Argument(help="oanda or coinbase; both when left out")] = None,
+    broker: BrokerOrBoth = None,
     status: Annotated[str | None, typer.Option(help="For example PENDING or OPEN.")] = None,
     instrument: Annotated[str | None, typer.Option()] = None,
     client_order_id: Annotated[str | None, typer.Option("--id", help="Look up your own id.")] = None,
@@ -116,22 +123,35 @@ def orders(
         print_json(answer.body)
     else:
         print_table("orders", ORDER_COLUMNS, (pick(row, *ORDER_COLUMNS) for row in answer.body["orders"]), empty="no such order")
-    if answer.body.get("unavailable"):
-        fail(f"not asked, down: {_names(answer.body['unavailable'])}", exit_codes.PARTLY)
+    unavailable_in(answer.body)
 
 
-def _names(unavailable: list[Any]) -> str:
-    return ", ".join(str(item.get("broker", item)) if isinstance(item, dict) else str(item) for item in unavailable)
-
-
-def positions(broker: Broker, as_json: Json = False) -> None:
-    """List open positions with their profit and who guards their stops."""
-    answer = call_or_fail("GET", f"/brokers/{quote(broker)}/positions")
+def modify(
+    broker: Broker,
+    order_id: str,
+    stop: Annotated[str | None, typer.Option(help="New stop loss price.")] = None,
+    target: Annotated[str | None, typer.Option(help="New take profit price.")] = None,
+    trail: Annotated[str | None, typer.Option(help="New distance of the trailing stop.")] = None,
+    entry: Annotated[str | None, typer.Option(help="New entry price, before any fill.")] = None,
+    ttl_min: Annotated[str | None, typer.Option("--ttl", help="Minutes the unfilled entry lives from now on.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Change an order's stop, target or trailing distance; before it is filled its entry and time to live too."""
+    body = _numbers(
+        stop_loss_price=("--stop", stop),
+        take_profit_price=("--target", target),
+        trailing_stop_distance=("--trail", trail),
+        entry_price=("--entry", entry),
+        ttl_min=("--ttl", ttl_min),
+    )
+    if not body:
+        fail("say what to change: --stop, --target, --trail, --entry or --ttl", exit_codes.USAGE)
+    answer = call_or_fail("PATCH", f"/brokers/{quote(broker)}/orders/{quote(order_id)}", body)
     if as_json:
         print_json(answer.body)
         return
-    columns = ("instrument", "side", "units", "average_price", "unrealized_pnl", "protection")
-    print_table("positions", columns, (pick(row, *columns) for row in answer.body["positions"]), empty="flat: no open position")
+    columns = ("order_id", "status", "entry_price", "stop_loss_price", "take_profit_price", "trailing_stop_distance")
+    print_table("changed", columns, [pick(answer.body["order"], *columns)], empty="")
 
 
 def cancel(
@@ -159,24 +179,9 @@ def cancel(
         raise typer.Exit(exit_codes.PARTLY)
 
 
-def close(
-    broker: Broker,
-    instrument: str,
-    side: Annotated[str | None, typer.Option(help="BUY or SELL, when both stand.")] = None,
-    units: Annotated[str | None, typer.Option(help="Part of it, oldest first.")] = None,
-    percent: Annotated[str | None, typer.Option(help="Part of it, in percent.")] = None,
-    close_id: Annotated[str | None, typer.Option("--id", help="Sent again under the same id, it closes once.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Close a position at the market, whole or in part; its stop and target go with it."""
-    wanted = {"side": side.upper() if side else None, "units": units, "percent": percent}
-    query = urlencode({key: value for key, value in wanted.items() if value is not None})
-    headers = {"Idempotency-Key": close_id} if close_id else None
-    answer = call_or_fail("DELETE", f"/brokers/{quote(broker)}/positions/{quote(instrument)}?{query}", headers=headers)
-    if as_json:
-        print_json(answer.body)
-    else:
-        print(f"closing {instrument}: {answer.body.get('status', 'done')}")
+def _numbers(**options: tuple[str, str | None]) -> dict[str, object]:
+    """The fields whose options were given, as they go on the wire."""
+    return {field: _number(name, text) for field, (name, text) in options.items() if text is not None}
 
 
 def _number(name: str, text: str) -> object:

@@ -4,13 +4,17 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from cli import exit_codes
 
 PIPED_COLUMNS = 200
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+Broker = Annotated[str, typer.Argument(help="oanda or coinbase")]
+BrokerOrBoth = Annotated[str | None, typer.Argument(help="oanda or coinbase; both when left out")]
 
 
 def print_json(value: object) -> None:
@@ -67,3 +71,10 @@ def fail(message: str, code: int = exit_codes.FAILED) -> NoReturn:
 def pick(source: Mapping[str, Any], *names: str) -> list[object]:
     """The values of ``names`` in that order; None where one is absent."""
     return [source.get(name) for name in names]
+
+
+def unavailable_in(body: Mapping[str, Any]) -> None:
+    """End with PARTLY and say whose part is missing, where a list of all brokers lacks one's."""
+    if missing := body.get("unavailable"):
+        names = ", ".join(str(item.get("broker", item)) if isinstance(item, dict) else str(item) for item in missing)
+        fail(f"not asked, down: {names}", exit_codes.PARTLY)

@@ -18,6 +18,9 @@ from cli.up import PROGRAMS
 from cli.weaknesses import weaknesses
 from runtime.settings import Settings
 
+# Rick's heartbeat has the name of his journal.
+HEARD_AS = {"narrator": "rick"}
+
 
 def register(app: typer.Typer) -> None:
     app.command()(status)
@@ -31,7 +34,7 @@ def status(as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     components = _components()
     rows: list[dict[str, Any]] = []
     for name in PROGRAMS:
-        program, beat = supervised.get(name), components.get(name, {})
+        program, beat = supervised.get(name), components.get(HEARD_AS.get(name, name), {})
         state = program.state if program else "STOPPED"
         rows.append(
             {

@@ -25,7 +25,7 @@ def tail(
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for more, or end after what there is.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with its cursor in id.")] = False,
 ) -> None:
-    """Show events as they happen, the last ones first. Ctrl-C ends it."""
+    """Show events as they happen, the last ones first, heartbeats only with --json or --type. Ctrl-C ends it."""
     api = Api.from_environment()
     wanted = {"types": types, "sources": sources, "instruments": instruments, "replay": last, "last_event_id": since}
     path = "/events?" + urlencode({key: value for key, value in wanted.items() if value is not None})
@@ -37,7 +37,7 @@ def tail(
                 continue
             if as_json:
                 print_json({"id": cursor, **data} if name is None else {"frame": name, **data})
-            elif name is None:
+            elif name is None and (types or data.get("type") != "heartbeat"):  # for people they come only when asked for, as on the page
                 print(line(data), flush=True)
             else:
                 print(f"-------- {name}: {json.dumps(data)}", flush=True)
@@ -70,6 +70,8 @@ def line(event: dict[str, Any]) -> str:
     clock = str(event.get("ts", ""))[11:19]
     if event.get("type") == "narration":
         return f"{clock} rick      {_printable(payload.get('text', ''))}"
+    if event.get("type") == "heartbeat" and isinstance(programs := payload.get("programs"), dict):
+        payload = {name: "silent" if beat.get("stale") else beat.get("status") for name, beat in programs.items() if isinstance(beat, dict)}
     said = " ".join(f"{key}={_printable(value)}" for key, value in payload.items() if value is not None)
     return f"{clock} {_printable(event.get('source', '')):9} {_printable(event.get('type', ''))} {said}"
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cli.desk import ACCOUNT_COLUMNS, POSITION_COLUMNS, TRADE_COLUMNS
 from tests.system.stack import PROGRAMS, Stack
 
 BRACKET = ("order", "oanda", "buy", "100", "EUR_USD", "--entry", "1.1655", "--stop", "1.1600", "--target", "1.1700")
@@ -74,6 +75,10 @@ async def test_a_market_order_becomes_a_position_and_closes(desk: Stack) -> None
     assert any(position["instrument"] == "EUR_USD" for position in positions["positions"])  # type: ignore[attr-defined]
     code, out, err = await desk.cli("close", "oanda", "EUR_USD", "--side", "BUY")
     assert code == 0, err + out
+    # A column that the gateway does not fill would be an empty one in everybody's table.
+    accounts, trades = await json_of(desk, "account"), await json_of(desk, "trades", "oanda")
+    for columns, rows in ((POSITION_COLUMNS, positions["positions"]), (ACCOUNT_COLUMNS, accounts["accounts"]), (TRADE_COLUMNS, trades["trades"])):
+        assert set(columns) <= set(rows[0])  # type: ignore[index]
 
 
 async def test_a_preview_places_nothing(desk: Stack) -> None:
@@ -104,6 +109,7 @@ async def test_status(desk: Stack) -> None:
     answer = await json_of(desk, "status")
     assert [program["program"] for program in answer["programs"]] == list(PROGRAMS)  # type: ignore[attr-defined]
     assert all(program["state"] == "RUNNING" for program in answer["programs"])  # type: ignore[attr-defined]
+    assert [program["program"] for program in answer["programs"] if program["age_s"] is None] == ["bus"]  # type: ignore[attr-defined]
     code, out, _ = await desk.cli("status")
     assert code == 0
     assert "gateway" in out
