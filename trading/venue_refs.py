@@ -37,14 +37,17 @@ class StandingLeg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeUp:
-    """A fill that was made up because the account showed another position at ``seen_ns``, as far as the venue has not told its own since."""
+    """A fill that was made up because the account showed another position, as far as the venue has not told its own since.
+
+    ``until``: whatever had traded up to there, in the venue's own order of things (``brokers.live.facts``), was in what it showed.
+    """
 
     fill_id: str
     is_entry: bool
     units: Decimal
     price: Decimal
     realized_pnl: Decimal
-    seen_ns: int
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +121,16 @@ def _together(legs: Mapping[str, StandingLeg]) -> StandingLeg | None:
     return replace(newest, units=sum((leg.units for leg in legs.values()), ZERO))
 
 
-def taken_from(made_up: Sequence[MadeUp], *, is_entry: bool, units: Decimal, time_ns: int) -> tuple[tuple[MadeUp, ...], list[MadeUp]]:
+def taken_from(made_up: Sequence[MadeUp], *, is_entry: bool, units: Decimal, at: int) -> tuple[tuple[MadeUp, ...], list[MadeUp]]:
     """What a fill of ``units`` leaves of ``made_up``, and what it takes the place of, the oldest first.
 
     Args:
-        time_ns: when it traded, on the venue's clock; 0 where that is not said. One that traded later than a look is not what the look saw.
+        at: where it traded in the venue's own order of things; 0 where that is not said. What traded after a look is not what the look saw.
     """
     left: list[MadeUp] = []
     taken: list[MadeUp] = []
     for one in made_up:
-        share = min(one.units, units) if one.is_entry is is_entry and time_ns <= one.seen_ns else ZERO
+        share = min(one.units, units) if one.is_entry is is_entry and at <= one.until else ZERO
         units -= share
         if share:
             taken.append(one if share == one.units else _part(one, share))

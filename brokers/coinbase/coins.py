@@ -29,7 +29,7 @@ def held(found: Family, target: Target) -> Decimal:
         if one.entry_id in known:
             continue
         is_entry = one.order_id in entries
-        made_up, taken = taken_from(made_up, is_entry=is_entry, units=one.size, time_ns=one.time_ns)
+        made_up, taken = taken_from(made_up, is_entry=is_entry, units=one.size, at=one.time_ns)
         news = one.size - sum((each.units for each in taken), ZERO)  # the rest of it a comparison has counted already
         units += news if is_entry else -news
     return plain(min(max(units, ZERO), found.position_units))

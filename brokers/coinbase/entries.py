@@ -45,7 +45,7 @@ class Entries:
         created = await self._context.client.create(create, deadline_boot_ns=intent.deadline_boot_ns, timeout_s=WRITE_S_MAX)
         with no_way_back():  # it is there: that a question about it could not be sent must not be taken for an order that was not
             placed = await self._placing.seen(created.order_id)
-        wrong = differences(create, placed, sent_ns=intent.created_ns)
+        wrong = differences(create, placed, sent_ns=self._context.looking.time.of_ours(intent.created_ns))
         if wrong:
             raise VenueMismatch(f"the venue answered with another order than was sent: {', '.join(wrong)} differ")
         self._context.names.note_entry(placed.order_id, placed.client_order_id)

@@ -24,8 +24,9 @@ from brokers.coinbase.kin import Kin
 from brokers.coinbase.rest import Missing
 from brokers.coinbase.together import Together
 from brokers.coinbase.unreadable import Unreadable
+from brokers.coinbase.venue_clock import VenueClock
 from brokers.live.venue import Target
-from runtime.clock import NS_PER_S, Clock
+from runtime.clock import NS_PER_S
 from runtime.outbound import InDoubt
 from trading.venue_refs import Doubt
 
@@ -70,7 +71,7 @@ class Look:
 
 @dataclass(slots=True)
 class Sent:
-    """The highest part that was sent for a bracket, and when (wall clock)."""
+    """The highest part that was sent for a bracket, and when (the venue's clock)."""
 
     number: int
     since_ns: int
@@ -79,34 +80,14 @@ class Sent:
 class Looking:
     """Finds the orders of brackets by ``client``."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: Client, time: VenueClock) -> None:
         self._client = client
-        self._clock = clock
-        self._wall_ns = clock.wall_ns
+        self.time = time
         self._sent: OrderedDict[str, Sent] = OrderedDict()
         self._turned_up: OrderedDict[str, str] = OrderedDict()  # order id, and of which bracket
         self._working = Together(lambda _: client.working())
         self._made = Together(lambda since_ns: client.orders(since_ns=since_ns))
         self._traded = Together(lambda since_ns: client.fills(since_ns=since_ns))
-        self.found_skew(0)
-
-    def found_skew(self, skew_ns: int) -> None:
-        """The venue's clock less ours was found to be ``skew_ns`` just now."""
-        self._skew_ns, self._ahead_ns = skew_ns, 0
-        self._epoch_ns = self._clock.wall_ns() - self._clock.boot_ns()
-
-    @property
-    def skew_ns(self) -> int:
-        """The venue's clock less ours, at the least that it can have been since it was found: our wall clock may have been stepped.
-
-        What is listed from a moment on must not begin too late, or an order that is there would be taken for none.
-        """
-        self._note_clock()
-        return self._skew_ns - self._ahead_ns
-
-    def _note_clock(self) -> None:
-        """How far ahead of where it was our wall clock has been: called whenever a moment of it is kept."""
-        self._ahead_ns = max(self._ahead_ns, self._clock.wall_ns() - self._clock.boot_ns() - self._epoch_ns)
 
     def sending(self, client_id: str, number: int) -> Sent | None:
         """Part ``number`` of the bracket is about to be sent: until the book knows of it, looks are made with the lists.
@@ -114,9 +95,9 @@ class Looking:
         Returns:
             What was sent before, for ``not_made``.
         """
-        self._note_clock()
+        self.time.note()
         before = self._sent.get(client_id)
-        since_ns = self._wall_ns() if before is None or before.number < number else before.since_ns
+        since_ns = self.time.now_ns() if before is None or before.number < number else before.since_ns
         self._sent[client_id] = Sent(number, since_ns)
         self._sent.move_to_end(client_id)
         while len(self._sent) > SENT_MAX:
@@ -130,8 +111,8 @@ class Looking:
 
     def created(self, client_id: str) -> None:
         """The bracket began in this process: there is nothing of it from before."""
-        self._note_clock()
-        self._sent.setdefault(client_id, Sent(0, self._wall_ns()))
+        self.time.note()
+        self._sent.setdefault(client_id, Sent(0, self.time.now_ns()))
 
     def turned_up(self, client_id: str, order_id: str) -> None:
         """The venue answered a name of the bracket with an order that the book does not have, and that may be too old for any list."""
@@ -230,14 +211,14 @@ class Looking:
         refs, sent = target.refs, self._sent.get(target.client_id)
         moments: list[int] = []
         if not refs.order_refs or refs.doubt is Doubt.CREATE:
-            moments.append(refs.sent_ns or target.created_ns)
+            moments.append(self.time.of_ours(refs.sent_ns or target.created_ns))
         if (refs.doubt is not Doubt.NONE or refs.asked is not Doubt.NONE) and refs.asked_ns:
-            moments.append(refs.asked_ns)
+            moments.append(self.time.of_ours(refs.asked_ns))
         if sent is None:
-            moments.append(self._wall_ns() - RECENT_NS)
+            moments.append(self.time.now_ns() - RECENT_NS)
         elif sent.number > highest_part(refs):
             moments.append(sent.since_ns)
-        return min(moments) + self.skew_ns - CLOCK_SLACK_NS if moments else None
+        return min(moments) - CLOCK_SLACK_NS if moments else None
 
     async def _add_known(self, orders: dict[str, VenueOrder], targets: Sequence[Target], more: Iterable[str] = ()) -> set[str]:
         """Fetch by id what is not in ``orders`` yet; then the exits that were attached to what was found. Returns the ids that are not there."""

@@ -43,7 +43,7 @@ class Opened:
     info: VenueInfo
     products: Mapping[str, Product]
     abilities: Mapping[tuple[str, Side], Ability]
-    skew_ns: int
+    offset_ns: int  # the venue's clock less CLOCK_BOOTTIME
 
 
 async def look_round(client: Client, clock: Clock, wanted: Iterable[Instrument], known: Mapping[tuple[str, Side], Ability]) -> Opened:
@@ -53,7 +53,8 @@ async def look_round(client: Client, clock: Clock, wanted: Iterable[Instrument],
         VenueRefused: the key is not taken, may not trade, or our clock is too far off. NotSent, InDoubt: the venue could not be asked.
     """
     try:
-        skew_ns = await _skew_ns(client, clock)
+        offset_ns = await _offset_ns(client, clock)
+        skew_ns = offset_ns - (clock.wall_ns() - clock.boot_ns())
         rights = await client.permissions()
         warnings = [*_check_clock(skew_ns), *_check_rights(rights)]
     except AnswerUnusable as error:
@@ -90,7 +91,7 @@ async def look_round(client: Client, clock: Clock, wanted: Iterable[Instrument],
         warnings=[*warnings, *_unproven(abilities)],
         account_ref=optional_text(rights, "portfolio_uuid"),
     )
-    return Opened(info=info, products=products, abilities=abilities, skew_ns=skew_ns)
+    return Opened(info=info, products=products, abilities=abilities, offset_ns=offset_ns)
 
 
 async def ability_of(client: Client, product: Product, side: Side, price: Decimal | None) -> Ability:
@@ -150,14 +151,15 @@ def _sample(product: Product, side: Side, price: Decimal) -> BracketOrder:
     )
 
 
-async def _skew_ns(client: Client, clock: Clock) -> int:
-    """The venue's clock less ours, to half of what asking takes."""
-    before_ns = clock.wall_ns()
+async def _offset_ns(client: Client, clock: Clock) -> int:
+    """The venue's clock less CLOCK_BOOTTIME, to half of what asking takes."""
+    before_ns = clock.boot_ns()
     there_ns = await client.time_ns()
-    return there_ns - (before_ns + clock.wall_ns()) // 2
+    return there_ns - (before_ns + clock.boot_ns()) // 2
 
 
 def _check_clock(skew_ns: int) -> list[str]:
+    """What to tell of the venue's clock being ahead of ours by ``skew_ns``."""
     off_s = abs(skew_ns) / NS_PER_S
     if off_s > SKEW_S_MAX:
         raise VenueRefused("CLOCK_SKEW", f"this machine's clock is {off_s:.0f} s {'behind' if skew_ns > 0 else 'ahead of'} the venue's: set it")

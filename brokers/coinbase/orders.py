@@ -115,7 +115,7 @@ def venue_id(*parts: str) -> str:
 def differences(create: Create, found: VenueOrder, *, sent_ns: int) -> list[str]:
     """The names of what ``found`` has otherwise than ``create`` asked: empty when it is the order that was meant.
 
-    ``sent_ns`` is the wall clock before the first byte left. An order of that id made long before is somebody else's, whatever a reply echoed.
+    ``sent_ns`` is the venue's time before the first byte left. An order of that id made long before is somebody else's, whatever a reply echoed.
     """
     asked, has = create.configuration, found.configuration
     pairs: list[tuple[str, object, object]] = [

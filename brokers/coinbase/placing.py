@@ -85,7 +85,7 @@ class Placing:
         for number in range(found.number + 1, found.number + 1 + NUMBERS_TRIED):
             create = build(part_id(client_id, kind, number))
             before = self._context.looking.sending(client_id, number)
-            sent_ns = self._context.clock.wall_ns()
+            sent_ns = self._context.looking.time.now_ns()
             try:
                 created = await self._insist(create)
             except _RefusedAtOnce as refused:
@@ -106,13 +106,12 @@ class Placing:
 
     async def _by_name(self, client_order_id: str, since_ns: int) -> Created | None:
         """The order that goes by this name, made a moment ago. Raises InDoubt, NotSent."""
-        looking = self._context.looking
-        recent = await self._client.orders(since_ns=since_ns + looking.skew_ns - CLOCK_SLACK_NS)
+        recent = await self._client.orders(since_ns=since_ns - CLOCK_SLACK_NS)
         return next((Created(order_id=one.order_id, attached_order_id="") for one in recent if one.client_order_id == client_order_id), None)
 
     async def _insist(self, create: Create) -> Created:
         trouble: Exception | None = None
-        began_ns = self._context.clock.wall_ns()
+        began_ns = self._context.looking.time.now_ns()
         for pause_s, seconds in zip(CREATE_PAUSES_S, CREATE_S_MAX, strict=True):
             await asyncio.sleep(pause_s)
             try:

@@ -15,10 +15,10 @@ from yarl import URL
 
 from brokers.coinbase.answers import Json, Malformed, items, optional_text
 from brokers.coinbase.auth import ApiKey
+from brokers.coinbase.venue_clock import VenueClock
 from brokers.live.throttle import Priority, Throttle
 from brokers.live.venue import NotSent
 from runtime import outbound
-from runtime.clock import Clock
 from runtime.outbound import AnswerUnusable, InDoubt, Outbound
 
 PREFIX = "/api/v3/brokerage"
@@ -47,12 +47,12 @@ class Missing(Exception):
 
 
 class Rest:
-    """The account's signed requests. Tokens are made by wall clock: the venue compares them with its own."""
+    """The account's signed requests. Tokens are made by the venue's time: it compares them with its own."""
 
-    def __init__(self, way_out: Outbound, key: ApiKey, clock: Clock, throttle: Throttle) -> None:
+    def __init__(self, way_out: Outbound, key: ApiKey, time: VenueClock, throttle: Throttle) -> None:
         self._way_out = way_out
         self._key = key
-        self._clock = clock
+        self._time = time
         self._throttle = throttle
         url = URL(way_out.base_url)
         self._host = str(url.host) if url.is_default_port() else f"{url.host}:{url.port}"
@@ -111,7 +111,7 @@ class Rest:
 
     def stream_token(self) -> str:
         """What a websocket subscription is signed with."""
-        return self._key.token(self._clock.wall_ns())
+        return self._key.token(self._time.now_ns())
 
     async def _send(
         self,
@@ -125,7 +125,7 @@ class Rest:
         timeout_s: float,
     ) -> Json:
         await self._throttle.take(priority, deadline_boot_ns=deadline_boot_ns)
-        token = self._key.token(self._clock.wall_ns(), method=method, host=self._host, path=self._base_path + PREFIX + path)
+        token = self._key.token(self._time.now_ns(), method=method, host=self._host, path=self._base_path + PREFIX + path)
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         if body:
             headers["Content-Type"] = "application/json"

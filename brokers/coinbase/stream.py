@@ -44,7 +44,7 @@ TURN_S_MAX = 0.5
 # The core hears of us at least this often while the venue is heard of; it takes three times as long for a dead stream.
 LIFE_S = 4.0
 
-# How far back the executions before a cursor are read again: our clock, the venue's, and executions that are listed late.
+# How far back the executions before a cursor are read again: the venue's clock was measured anew, and executions are listed late.
 SEAM_NS = 180 * NS_PER_S
 # The same while the stream runs.
 POLL_BACK_NS = 30 * NS_PER_S
@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class _Line:
-    """The connection of the moment. Times are the wall clock's for ``up_ns`` (0: it is down), CLOCK_BOOTTIME's for the others."""
+    """The connection of the moment. Times are the venue's for ``up_ns`` (0: it is down), CLOCK_BOOTTIME's for the others."""
 
     down_since_ns: int
     heard_ns: int
@@ -74,6 +74,7 @@ class Stream:
         self._context = context
         self._client = context.client
         self._clock = context.clock
+        self._time = context.looking.time
         self._way_out = way_out
         self._is_strict = is_strict
         self._jitter = random.Random()
@@ -87,7 +88,7 @@ class Stream:
         telling, wake, poll_now = Telling(self._context), asyncio.Event(), asyncio.Event()
         now_ns = self._clock.boot_ns()
         line = _Line(down_since_ns=now_ns, heard_ns=now_ns)
-        since_ns = int(cursor) if cursor else self._clock.wall_ns()
+        since_ns = min(int(cursor), self._time.now_ns()) if cursor else self._time.now_ns()
         floor_ns = telling.polled_ns = since_ns - SEAM_NS if cursor else since_ns
         tasks = [
             asyncio.create_task(self._keep_line(line, telling, wake, poll_now, was_before=bool(cursor))),
@@ -112,7 +113,7 @@ class Stream:
                 while self._context.aside:
                     facts.append(self._context.aside.popleft())
                 now_ns = self._clock.boot_ns()
-                if telling.oldest_ns is not None and self._clock.wall_ns() - telling.oldest_ns >= UNTOLD_S_MAX * NS_PER_S:
+                if telling.oldest_ns is not None and self._time.now_ns() - telling.oldest_ns >= UNTOLD_S_MAX * NS_PER_S:
                     raise StreamBroken("the venue tells that something has happened, and not what")
                 is_live = bool(line.up_ns) and (was_live or (telling.polled_ns >= line.up_ns and telling.is_done))
                 is_alive = now_ns - line.heard_ns < LIFE_S * NS_PER_S and now_ns - told_ns >= LIFE_S * NS_PER_S
@@ -138,7 +139,7 @@ class Stream:
                 async with self._way_out.websocket() as socket:
                     numbers = Numbers(is_strict=self._is_strict)
                     await self._subscribe(socket, numbers, telling)
-                    up_ns = self._clock.wall_ns()
+                    up_ns = self._time.now_ns()
                     async with asyncio.TaskGroup() as both:
                         both.create_task(self._hear(socket, numbers, line, telling, wake))
                         standing = await self._standing(telling)  # on a line of its own: what was told meanwhile would be there again
@@ -180,18 +181,14 @@ class Stream:
         """Ask for executions without a word from the channel, again and again; none from before ``floor_ns``."""
         while True:
             poll_now.clear()
-            read_ns, pause_s = self._clock.wall_ns(), POLL_AGAIN_S
+            read_ns, pause_s = self._time.now_ns(), POLL_AGAIN_S
             with contextlib.suppress(InDoubt, NotSent):  # the next try is soon; what lacks all the while ends the stream
-                telling.due_fills(await self._client.fills(since_ns=self._there(max(floor_ns, min(telling.polled_ns, read_ns - POLL_BACK_NS)))))
+                telling.due_fills(await self._client.fills(since_ns=max(floor_ns, min(telling.polled_ns, read_ns - POLL_BACK_NS))))
                 telling.polled_ns, line.heard_ns, pause_s = read_ns, self._clock.boot_ns(), POLL_S
                 wake.set()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await poll_now.wait()
-
-    def _there(self, our_ns: int) -> int:
-        """A moment of ours on the venue's clock, at the latest: what was executed after it must not lie before it there."""
-        return our_ns + min(self._context.looking.skew_ns, 0)
 
     async def _subscribe(self, socket: WebSocket, numbers: Numbers, telling: Telling) -> None:
         """Return once the venue says that both channels are subscribed to."""

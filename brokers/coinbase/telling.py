@@ -38,7 +38,7 @@ class Telling:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._client = context.client
-        self._due: dict[str, int] = {}  # order id, and since when (wall clock)
+        self._due: dict[str, int] = {}  # order id, and since when (the venue's clock)
         self._asked: dict[str, int] = {}  # of those, when each was first read: a long queue is not a venue that does not tell
         self.polled_ns = 0  # when executions were last asked for without a word from the channel
         self._reading: dict[str, asyncio.Task[list[Fact]]] = {}
@@ -66,17 +66,17 @@ class Telling:
         for one in orders:
             if self._states.get(one.order_id) != (one.status, one.filled_size, one.is_triggered):
                 _put(self._hints, one.order_id, (one.status, one.filled_size, one.is_triggered))
-                self._due.setdefault(one.order_id, self._context.clock.wall_ns())
+                self._due.setdefault(one.order_id, self._context.looking.time.now_ns())
 
     def due_fills(self, fills: Iterable[VenueFill]) -> None:
         """These were executed."""
         for one in fills:
             if one.entry_id not in self._told:
-                self._due.setdefault(one.order_id, self._context.clock.wall_ns())
+                self._due.setdefault(one.order_id, self._context.looking.time.now_ns())
         for trouble in self._client.unreadable_fills:
             if trouble.order_id and trouble.key not in self._told:
                 _put(self._told, trouble.key, None)
-                self._due.setdefault(trouble.order_id, self._context.clock.wall_ns())
+                self._due.setdefault(trouble.order_id, self._context.looking.time.now_ns())
 
     async def standing(self, orders: Sequence[VenueOrder]) -> list[Fact]:
         """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now."""
@@ -84,7 +84,7 @@ class Telling:
         for one in orders:
             if self._states.get(one.order_id) == (one.status, one.filled_size, one.is_triggered):
                 continue  # told by an earlier connection
-            self._due.setdefault(one.order_id, self._context.clock.wall_ns())
+            self._due.setdefault(one.order_id, self._context.looking.time.now_ns())
             knows = not one.originating_order_id or self._context.names.name_of_entry(one.originating_order_id) is not None
             if knows and not one.filled_size:
                 told += self._facts(one, [], await self._whose(one))
@@ -98,7 +98,7 @@ class Telling:
             task = asyncio.create_task(self._read(order_id))
             task.add_done_callback(lambda _: wake())
             self._reading[order_id] = task
-            self._asked.setdefault(order_id, self._context.clock.wall_ns())
+            self._asked.setdefault(order_id, self._context.looking.time.now_ns())
 
     def told(self) -> list[Fact]:
         """The facts of what has been read by now; what could not be read stays due."""

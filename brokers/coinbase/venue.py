@@ -25,6 +25,7 @@ from brokers.coinbase.placing import Placing
 from brokers.coinbase.rest import Rest
 from brokers.coinbase.resting import Resting
 from brokers.coinbase.stream import Stream
+from brokers.coinbase.venue_clock import VenueClock
 from brokers.live.throttle import Throttle
 from brokers.live.venue import (
     Amendment,
@@ -95,8 +96,9 @@ class CoinbaseVenue:
         self._instruments = instruments.for_venue(self.name)
         self._clock = clock
         self._rest_out, self._stream_out = Outbound(rest_url, connections_max=CONNECTIONS), Outbound(stream_url, connections_max=2)
-        client = Client(Rest(self._rest_out, key, clock, Throttle(rate_per_s, BURST, clock)), Resting(clock.boot_ns), clock.boot_ns)
-        self._context = Context(client=client, looking=Looking(client, clock), clock=clock)
+        time = VenueClock(clock)
+        client = Client(Rest(self._rest_out, key, time, Throttle(rate_per_s, BURST, clock)), Resting(clock.boot_ns), clock.boot_ns)
+        self._context = Context(client=client, looking=Looking(client, time), clock=clock)
         placing = Placing(self._context)
         self._entries = Entries(self._context, placing)
         self._legs = Legs(self._context, placing)
@@ -123,7 +125,7 @@ class CoinbaseVenue:
         opened = await look_round(self._context.client, self._clock, self._instruments.values(), self._context.abilities)
         self._context.products = dict(opened.products)
         self._context.abilities = dict(opened.abilities)
-        self._context.looking.found_skew(opened.skew_ns)
+        self._context.looking.time.found(opened.offset_ns)
         self._context.must_reopen = False
         self._info, self._found_ns = opened.info, now_ns
         return opened.info
@@ -162,6 +164,7 @@ class CoinbaseVenue:
 
     async def look_up(self, target: Target) -> Sighting:
         self._know(target)
+        until = self._context.looking.time.now_ns()
         found = await self._context.looking.one(target)
         gone: Decimal | None = None
         if target.order.side is Side.BUY and found.position_units and not found.working_exits:
@@ -170,12 +173,12 @@ class CoinbaseVenue:
             with contextlib.suppress(InDoubt, NotSent):  # what guards the position must not wait for an answer about money
                 here = missing({target.client_id: found}, [target], self._context.products, await self._context.client.holdings())
             gone = min(max(here.get(target.client_id, ZERO), self._gone.get(target.client_id, ZERO)), found.position_units)
-        return self._sighting(found, target, gone)
+        return self._sighting(found, target, until, gone)
 
     async def snapshot(self, targets: Sequence[Target]) -> VenueSnapshot:
         for target in targets:
             self._know(target)
-        cursor = str(self._clock.wall_ns())
+        until = self._context.looking.time.now_ns()
         look = await self._context.looking.look(targets)
         holdings = await self._context.client.holdings()
         account = account_of(holdings)
@@ -184,7 +187,7 @@ class CoinbaseVenue:
         self._gone = gone = missing(look.families, targets, self._context.products, holdings)
         return VenueSnapshot(
             sightings={
-                target.client_id: self._sighting(look.families[target.client_id], target, gone.get(target.client_id))
+                target.client_id: self._sighting(look.families[target.client_id], target, until, gone.get(target.client_id))
                 for target in targets
                 if target.client_id in look.families
             },
@@ -192,19 +195,20 @@ class CoinbaseVenue:
             unreadable=[one.why for one in look.unreadable],
             unclear=look.dark,
             account=account,
-            cursor=cursor,
+            cursor=str(until),
+            until=until,
         )
 
     def stream(self, cursor: str) -> AsyncIterator[Batch]:
         return self._stream.batches(cursor)
 
-    def _sighting(self, found: Family, target: Target, gone: Decimal | None = None) -> Sighting:
+    def _sighting(self, found: Family, target: Target, until: int, gone: Decimal | None = None) -> Sighting:
         """An entry that is off for its change has not ended: the change goes on, or comes out as doubt. ``gone`` are coins that left by hand."""
         facts = [fact for fact in facts_of(found, target.refs) if not (isinstance(fact, EntryEnded) and fact.order_ref in self._context.replacing)]
         stands = standing(found)
         if stands is not None and gone:
             stands = replace(stands, position_units=stands.position_units - gone)
-        return Sighting(facts=facts, standing=stands)
+        return Sighting(facts=facts, standing=stands, until=until)
 
     def _know(self, target: Target) -> None:
         self._context.names.add(target.client_id)

@@ -173,7 +173,7 @@ class Book(Shelf):
             bracket = self.arrived(bracket, Step.ACCEPTED, now_ns)
         execution = execution_of(fact, bracket, self.state, units=fact.units, realized_pnl=None, now_ns=now_ns)
         after, fill = enter(bracket, execution)
-        after = kept(after, execution, is_entry=True)
+        after = kept(after, fact, execution)
         if not after.remaining_units and after.venue.cancel_reason:
             after = replace(after, venue=replace(after.venue, cancel_reason=""))
         if after.closing_reason is CloseReason.KILL_SWITCH:
@@ -244,7 +244,7 @@ class Book(Shelf):
         if fact.fill_id in bracket.venue.fill_ids:
             return
         is_known = is_entry_known(bracket) and not bracket.remaining_units
-        _, taken = taken_from(bracket.venue.made_up, is_entry=False, units=fact.units, time_ns=fact.time_ns)
+        _, taken = taken_from(bracket.venue.made_up, is_entry=False, units=fact.units, at=fact.at)
         if (bracket.is_final and not taken) or (not bracket.is_final and bracket.position_units < rest_of(fact, taken).units and not is_known):
             # It left before it came: the fill of its entry is on its way, or the comparison finds what this was.
             waiting = self._early.setdefault(bracket.n, [])
@@ -262,7 +262,7 @@ class Book(Shelf):
             reason = bracket.closing_reason
         execution = execution_of(fact, bracket, self.state, units=units, realized_pnl=fact.realized_pnl, now_ns=now_ns)
         after, fill = leave(bracket, execution, leg, reason)
-        after = kept(after, execution, is_entry=False, realized_pnl=fill.realized_pnl)
+        after = kept(after, fact, execution, realized_pnl=fill.realized_pnl)
         if leg is Leg.CLOSE and reason in _LEG_OF:
             leg = _LEG_OF[reason]
             fill = replace(fill, leg=leg)

@@ -55,10 +55,10 @@ class Comparing:
                 self._hearing.take(sighting.facts, now_ns, current)
                 current = account.state.brackets.get(n)
                 if current is not None:
-                    self._seeing.compare(current, None, now_ns, begun_ns)
+                    self._seeing.compare(current, None, now_ns, begun_ns, snapshot.until)
             self._jobs.note(n)
         looks, self._ended_yet_seen = self._ended_yet_seen, {}
-        ids = [self._adopt(stranger, looks, now_ns, begun_ns) for stranger in snapshot.strangers]
+        ids = [self._adopt(stranger, looks, now_ns, begun_ns, snapshot.until) for stranger in snapshot.strangers]
         self._tell_foreign([each for each in snapshot.strangers if each.instrument not in account.state.instruments])
         self._hearing.told += [f"{text}: it is none of ours; look at it there" for text in snapshot.unreadable if text not in self._unreadable]
         self._unreadable = frozenset(snapshot.unreadable)
@@ -73,7 +73,7 @@ class Comparing:
         orders = len(self._account.state.brackets)
         self._account.state.tell(events.reconciled(instrument=None, blind_s=blind_s, orders=orders, ts_ns=now_ns, details=details))
 
-    def _adopt(self, stranger: Stranger, looks: Mapping[int, int], now_ns: int, begun_ns: int) -> str | None:
+    def _adopt(self, stranger: Stranger, looks: Mapping[int, int], now_ns: int, begun_ns: int, until: int) -> str | None:
         """The order id of what is new here. What has ended here must be seen twice: it may have ended while the first look was on its way.
 
         Args:
@@ -90,11 +90,11 @@ class Comparing:
             elif account.releases and known.status is OrderStatus.CLOSED and stranger.side is not known.side:
                 self._leftover(known, stranger)
             elif self._ended_yet_seen[known.n] == 2:
-                self._orphan(known, stranger, now_ns, begun_ns)
+                self._orphan(known, stranger, now_ns, begun_ns, until)
             return None
         if stranger.instrument not in account.state.instruments or not stranger.standing.position_units + stranger.standing.remaining_units:
             return None
-        bracket = adopted(stranger, n=account.state.next_n, venue=account.state.venue, now_ns=now_ns, begun_ns=begun_ns)
+        bracket = adopted(stranger, n=account.state.next_n, venue=account.state.venue, now_ns=now_ns, until=until)
         account.state.next_n += 1
         bracket = account.book.put(bracket)
         account.state.tell(events.oco_placed(bracket))
@@ -138,14 +138,14 @@ class Comparing:
         self._leftovers.append(replace(known, venue=refs))
         self._account.book.must_compare = True
 
-    def _orphan(self, known: Bracket, stranger: Stranger, now_ns: int, begun_ns: int) -> None:
+    def _orphan(self, known: Bracket, stranger: Stranger, now_ns: int, begun_ns: int, until: int) -> None:
         """Something that goes by the ids of a bracket that has ended still stands: it turned up after all."""
         standing = stranger.standing
         if known.status is OrderStatus.CLOSED or not standing.position_units + standing.remaining_units:
             self._hearing.told.append(f"{known.order_id} is {known.status}, and something of it still stands at the venue: look at it there")
             return
         back = self._account.book.turned_up(known, now_ns, rests=bool(standing.remaining_units))
-        self._seeing.compare(back, standing, now_ns, begun_ns)
+        self._seeing.compare(back, standing, now_ns, begun_ns, until)
         self._jobs.note(known.n)
 
 

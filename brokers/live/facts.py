@@ -26,12 +26,16 @@ class Fact:
     """Something that happened at the venue to one bracket, addressed by any id that the core has been told: it tries ``client_id``, then the others.
 
     ``order_ref`` is the venue's id of an order (entry or exit), ``trade_ref`` of a position it opened. Ids given in a fact are learnt from it.
+
+    ``at`` is where it happened in the venue's own order of things: the number in its log, or the time on its clock where it has no such log. It is
+    only ever compared with how far a look reached (``Sighting.until``) in the same order, never with a clock of ours. 0 where it is not said.
     """
 
     client_id: str = ""
     order_ref: str = ""
     trade_ref: str = ""
     time_ns: int = 0
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """Fills that a comparison made up because the account showed another position than the book, and the venue's own word of them, told later.
 
-What the account showed holds everything that had traded when it was looked at. So a fill that the venue dates no later than the look is in the
-position already, as far as something was made up in its direction: it takes the place of that, and mends prices, fees and results only. What is dated
-later is another one. A fill without a date is taken for an old one.
+What the account showed holds everything that had traded up to some point of the venue's own order of things (``Sighting.until``). So a fill that lies
+no later there is in the position already, as far as something was made up in its direction: it takes the place of that, and mends prices, fees and
+results only. What lies later is another one. Our clock has no part in it: it may be wrong, and be stepped in between. A fill that does not say where
+it lies is taken for an old one.
 
 The rows of the fill that was made up, and of a trade that ended with it, stay as they were told; the bracket and the account are mended.
 """
@@ -24,17 +25,17 @@ from trading.venue_refs import MadeUp, taken_from
 FillT = TypeVar("FillT", EntryFilled, ExitFilled)
 
 
-def kept(bracket: Bracket, execution: Execution, *, is_entry: bool, realized_pnl: Decimal = ZERO) -> Bracket:
-    """``bracket`` after ``execution``, which is remembered where it was made up."""
+def kept(bracket: Bracket, fact: EntryFilled | ExitFilled, execution: Execution, *, realized_pnl: Decimal = ZERO) -> Bracket:
+    """``bracket`` after ``fact`` was booked as ``execution``, which is remembered where it was made up."""
     if not execution.fill_id.startswith(MADE_UP):
         return bracket
     one = MadeUp(
         fill_id=execution.fill_id,
-        is_entry=is_entry,
+        is_entry=isinstance(fact, EntryFilled),
         units=execution.units,
         price=execution.price,
         realized_pnl=realized_pnl,
-        seen_ns=execution.now_ns,
+        until=fact.at,
     )
     return replace(bracket, venue=replace(bracket.venue, made_up=(*bracket.venue.made_up, one)))
 
@@ -44,7 +45,7 @@ def settle(bracket: Bracket, fact: FillT, state: State, now_ns: int) -> tuple[Br
 
     The money in ``state`` is mended but for the balance, which is the venue's own and has it already.
     """
-    left, taken = taken_from(bracket.venue.made_up, is_entry=isinstance(fact, EntryFilled), units=fact.units, time_ns=fact.time_ns)
+    left, taken = taken_from(bracket.venue.made_up, is_entry=isinstance(fact, EntryFilled), units=fact.units, at=fact.at)
     if not taken:
         return bracket, fact
     rest = rest_of(fact, taken)

@@ -35,22 +35,22 @@ class Difference:
     is_sure: bool
 
 
-def differences(bracket: Bracket, standing: Standing, mark_price: Decimal | None, begun_ns: int) -> Sequence[Difference]:
+def differences(bracket: Bracket, standing: Standing, mark_price: Decimal | None, begun_ns: int, until: int) -> Sequence[Difference]:
     """In what ``bracket``, with all facts applied, differs from ``standing``, as it was at ``begun_ns``.
 
-    ``mark_price`` prices a position that left without a word.
+    ``until`` is how far the look reached in the venue's own order of things. ``mark_price`` prices a position that left without a word.
     """
     found: list[Difference] = []
     name, held, there = bracket.order_id, bracket.position_units, standing.position_units
     client_id = bracket.venue.client_id
     if there > held:
         price = standing.average_price or bracket.order.entry_price or mark_price or bracket.stop_price
-        entered = EntryFilled(client_id=client_id, fill_id=_fill_id(bracket), units=plain(there - held), price=price, time_ns=begun_ns)
+        entered = EntryFilled(client_id=client_id, fill_id=_fill_id(bracket), units=plain(there - held), price=price, time_ns=begun_ns, at=until)
         found.append(Difference(text=f"{name}: the venue holds {there}, the book held {held}", fact=entered, is_sure=False))
     if there < held:
         price = mark_price or bracket.average_entry_price or bracket.stop_price
         units = plain(held - there)
-        left = ExitFilled(client_id=client_id, leg=Leg.CLOSE, fill_id=_fill_id(bracket), units=units, price=price, time_ns=begun_ns)
+        left = ExitFilled(client_id=client_id, leg=Leg.CLOSE, fill_id=_fill_id(bracket), units=units, price=price, time_ns=begun_ns, at=until)
         found.append(Difference(text=f"{name}: the venue holds {there}, the book held {held}", fact=left, is_sure=False))
     if bracket.remaining_units and not standing.remaining_units and there <= held:
         ended = EntryEnded(client_id=client_id, reason=standing.ended or CancelReason.VENUE)
@@ -63,9 +63,9 @@ def differences(bracket: Bracket, standing: Standing, mark_price: Decimal | None
     return found
 
 
-def gone(bracket: Bracket, mark_price: Decimal | None, begun_ns: int) -> Sequence[Difference]:
+def gone(bracket: Bracket, mark_price: Decimal | None, begun_ns: int, until: int) -> Sequence[Difference]:
     """The same for a bracket that the venue knows nothing of."""
-    return differences(bracket, Standing(remaining_units=Decimal(0), position_units=Decimal(0)), mark_price, begun_ns)
+    return differences(bracket, Standing(remaining_units=Decimal(0), position_units=Decimal(0)), mark_price, begun_ns, until)
 
 
 def with_prices_of(standing: Standing, bracket: Bracket) -> tuple[Bracket, dict[str, object]]:

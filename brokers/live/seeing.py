@@ -46,7 +46,7 @@ class Seeing:
         if current is None:
             return
         if sighting.lost:
-            self._is_lost(current, sighting.lost, now_ns, begun_ns)
+            self._is_lost(current, sighting, now_ns, begun_ns)
             return
         current = self._made_out(current)
         doubt, standing = current.venue.doubt, sighting.standing
@@ -61,12 +61,12 @@ class Seeing:
             current = book.arrived(current, Step.ACCEPTED, now_ns)
         notes.looked_for_stop, notes.looked_ns = True, begun_ns
         if doubt is Doubt.AMEND and not self._has_landed(current, begun_ns):
-            self.compare(current, standing, now_ns, begun_ns)  # what stands is known; whether the change still comes is not
+            self.compare(current, standing, now_ns, begun_ns, sighting.until)  # what stands is known; whether the change still comes is not
             return
         if doubt is Doubt.AMEND:
             current = self._adopt_prices(current, standing, now_ns)
         if doubt is Doubt.CLOSE and not self._close_is_known(current, standing, now_ns, begun_ns):
-            self.compare(current, standing, now_ns, begun_ns)
+            self.compare(current, standing, now_ns, begun_ns, sighting.until)
             return
         notes.empty_looks_ns.clear()
         current = self._account.state.brackets.get(current.n)
@@ -83,14 +83,18 @@ class Seeing:
             return
         self._note_bare(current, standing)
         current = self._tell_note(current, standing)
-        self.compare(current, standing, now_ns, begun_ns)
+        self.compare(current, standing, now_ns, begun_ns, sighting.until)
         self._still_working(current.n, now_ns)
         self._nothing_is_out(current.n)
 
-    def compare(self, bracket: Bracket, standing: Standing | None, now_ns: int, begun_ns: int) -> None:
-        """Make the book agree with the venue; what is only missing must be missing for a while, by looks that began after it."""
+    def compare(self, bracket: Bracket, standing: Standing | None, now_ns: int, begun_ns: int, until: int) -> None:
+        """Make the book agree with the venue; what is only missing must be missing for a while, by looks that began after it.
+
+        Args:
+            until: how far the look reached, see ``Sighting``.
+        """
         notes, mark = self._account.notes_of(bracket.n), self._account.mark_price(bracket)
-        found = gone(bracket, mark, begun_ns) if standing is None else differences(bracket, standing, mark, begun_ns)
+        found = gone(bracket, mark, begun_ns, until) if standing is None else differences(bracket, standing, mark, begun_ns, until)
         if all(each.is_sure for each in found):
             notes.gone_since_ns = 0
         elif not notes.gone_since_ns:
@@ -131,13 +135,13 @@ class Seeing:
             return bracket
         return self._account.book.put(replace(bracket, venue=replace(bracket.venue, memo=memo)))
 
-    def _is_lost(self, bracket: Bracket, why: str, now_ns: int, begun_ns: int) -> None:
+    def _is_lost(self, bracket: Bracket, sighting: Sighting, now_ns: int, begun_ns: int) -> None:
         """The venue cannot say any more what became of it: a person has to, and says so by asking for its end, which nothing stands against there."""
-        book = self._account.book
+        book, why = self._account.book, sighting.lost
         self._account.notes_of(bracket.n).put_off(now_ns, LOST_S)
         if bracket.venue.cancel_reason or bracket.closing_units:
             known = bracket if bracket.venue.doubt is Doubt.NONE else book.resolve(bracket, now_ns)
-            found = gone(known, self._account.mark_price(known), begun_ns)
+            found = gone(known, self._account.mark_price(known), begun_ns, sighting.until)
             self._hearing.told += [each.text for each in found]
             self._hearing.take([each.fact for each in found], now_ns)
         elif bracket.venue.memo.get(LOST) != why[:LOST_CHARS_MAX]:

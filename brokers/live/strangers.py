@@ -17,8 +17,8 @@ from trading.venue_refs import MadeUp, StandingLeg
 PLACED_BY = "external"
 
 
-def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int, begun_ns: int) -> Bracket:
-    """The bracket that ``stranger`` is here, by a look that began at ``begun_ns``. Exits that it has not got are 0."""
+def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int, until: int) -> Bracket:
+    """The bracket that ``stranger`` is here, by a look that reached ``until`` (``VenueSnapshot``). Exits that it has not got are 0."""
     standing = stranger.standing
     stop = ZERO if standing.stop is None else standing.stop.price
     target = ZERO if standing.target is None else standing.target.price
@@ -33,7 +33,7 @@ def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int, begun_ns: in
     entry_type = stranger.entry_type if price is not None and stranger.entry_type is not EntryType.MARKET else EntryType.MARKET
     order_id = f"{MODE}-{venue}-{n}"
     # Its fills are in what is held, and the venue may still tell of them.
-    entered = MadeUp(fill_id=f"{MADE_UP}{order_id}.0", is_entry=True, units=plain(held), price=average, realized_pnl=ZERO, seen_ns=begun_ns)
+    entered = MadeUp(fill_id=f"{MADE_UP}{order_id}.0", is_entry=True, units=plain(held), price=average, realized_pnl=ZERO, until=until)
     refs = replace(stranger.refs, made_up=(entered,) if held else ())
     return Bracket(
         order_id=order_id,

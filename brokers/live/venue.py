@@ -192,11 +192,13 @@ class Sighting:
 
     ``standing`` None: the venue has answered, and has never heard of it (or, for a venue that forgets, no longer knows it). ``lost``: nothing of it
     stands there, and the venue's records do not say any more how it ended; the text is for a person.
+    ``until`` is how far the look surely reached in the venue's own order of things (``Fact.at``): what happened up to there is in ``standing``.
     """
 
     facts: Sequence[Fact] = ()
     standing: Standing | None = None
     lost: str = ""
+    until: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +227,7 @@ class VenueSnapshot:
     strangers: Sequence[Stranger]
     account: VenueAccount
     cursor: str
+    until: int = 0  # of all of it, as in ``Sighting``
     unreadable: Sequence[str] = ()  # a sentence for each thing that belongs to none of the Targets and cannot be read; people are told once
     unclear: Mapping[str, str] = field(default_factory=dict)  # the same of Targets, by ``client_id``: they have no sighting
 

@@ -37,13 +37,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Found:
-    """What a look has come across so far; ``counted`` are the fills that the book has."""
+    """What a look has come across so far; ``counted`` are the fills that the book has.
+
+    ``as_of`` and ``until`` are the account's last transaction at the newest and at the oldest read.
+    """
 
     counted: frozenset[str]
     entries: dict[str, VenueOrder] = field(default_factory=dict)
     trades: dict[str, VenueTrade] = field(default_factory=dict)
     transactions: dict[int, Json] = field(default_factory=dict)
     as_of: int = 0
+    until: int = 0
+
+    def read_at(self, last_id: int) -> None:
+        """Something was read when ``last_id`` was the account's last transaction."""
+        self.as_of, self.until = max(self.as_of, last_id), min(self.until or last_id, last_id)
 
 
 class Looker:
@@ -86,6 +94,7 @@ class Looker:
             strangers=strangers_of(targets, state, self._account_id),
             account=state.account,
             cursor=str(state.last_id),
+            until=state.last_id,
             unreadable=state.unreadable,
         )
 
@@ -121,7 +130,8 @@ class Looker:
         refusals: list[Fact] = []
         for each in named:
             refusals += await self._log.tell(await self._log.transaction(each.number))
-        return Sighting(facts=refusals, standing=Standing(remaining_units=ZERO, position_units=ZERO)) if refusals else Sighting()
+        never = Standing(remaining_units=ZERO, position_units=ZERO)
+        return Sighting(facts=refusals, standing=never, until=newest) if refusals else Sighting(until=newest)
 
     async def _follow(self, target: Target, order_ids: Sequence[str], trade_ids: Sequence[str]) -> Sighting:
         """How the bracket stands, from what the venue says of these orders and trades, and of those that came of them."""
@@ -143,7 +153,8 @@ class Looker:
     async def _follow_entry(self, spec: str, found: _Found) -> None:
         """Read an entry, and what it was replaced with, and that."""
         while spec and spec not in found.entries and len(found.entries) < _FOLLOWED_MAX:
-            order = await self._rest.read(f"/orders/{spec}", parse=lambda answer: read_order(wire.part(answer, "order")))
+            order, last_id = await self._rest.read(f"/orders/{spec}", parse=_order)
+            found.read_at(last_id)
             if order.role is not Role.ENTRY:
                 raise Malformed(f"order {spec} is no entry")
             found.entries[order.order_id] = order
@@ -155,7 +166,8 @@ class Looker:
 
     async def _follow_trade(self, spec: str, found: _Found) -> None:
         """Read a trade and the fills that made it what it is; a trade has the number of the fill that opened it."""
-        trade, found.as_of = await self.trade(spec)
+        trade, last_id = await self.trade(spec)
+        found.read_at(last_id)
         found.trades[trade.trade_id] = trade
         await self._collect(found, trade.trade_id)
         for number in trade.closing_ids:
@@ -187,4 +199,9 @@ class Looker:
             facts += await self._log.tell(found.transactions[number])
         ended = next((fact.reason for fact in reversed(facts) if isinstance(fact, EntryEnded)), None)
         facts += facts_standing(entries, trades, found.as_of)
-        return Sighting(facts=facts, standing=standing_of(entries, trades, target, ended))
+        return Sighting(facts=facts, standing=standing_of(entries, trades, target, ended), until=found.until)
+
+
+def _order(answer: Json) -> tuple[VenueOrder, int]:
+    """The answer of ``GET /orders/{spec}``, and the account's last transaction then."""
+    return read_order(wire.part(answer, "order")), wire.counter(answer, "lastTransactionID")

@@ -74,10 +74,10 @@ class Purged:
         if reading.has_hole or orders_left or trades_left:
             self._readings.pop(target.client_id, None)  # it may be whole another time
             if not entries and not trades:
-                return Sighting(facts=facts, lost=_lost(reading, orders_left, trades_left))
+                return Sighting(facts=facts, lost=_lost(reading, orders_left, trades_left), until=state.last_id)
         ended = next((fact.reason for fact in reversed(facts) if isinstance(fact, EntryEnded)), None)
         facts += facts_standing(entries, trades, state.last_id)
-        return Sighting(facts=facts, standing=standing_of(entries, trades, target, ended))
+        return Sighting(facts=facts, standing=standing_of(entries, trades, target, ended), until=state.last_id)
 
     async def _read(self, target: Target, order_ids: Sequence[str], trade_ids: Sequence[str], newest: int) -> _Reading:
         orders, trades = {*target.refs.order_refs, *order_ids}, {*target.refs.trade_refs, *trade_ids}

@@ -100,7 +100,7 @@ def plain_sightings(targets: Sequence[Target], state: AccountState) -> tuple[dic
         entries, trades = entries_of(target, state.orders.values()), trades_of(target, state.trades.values())
         standing = standing_of(entries, trades, target)
         if (entries or trades) and (standing.remaining_units, standing.position_units) == (target.remaining_units, target.position_units):
-            sightings[target.client_id] = Sighting(facts=facts_standing(entries, trades, state.last_id), standing=standing)
+            sightings[target.client_id] = Sighting(facts=facts_standing(entries, trades, state.last_id), standing=standing, until=state.last_id)
         else:
             others.append(target)
     return sightings, others

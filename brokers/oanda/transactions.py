@@ -175,6 +175,7 @@ def _fill(transaction: Json, memory: Memory) -> Sequence[Fact]:
                 price=wire.number(opened if opened.get("price") is not None else transaction, "price"),
                 fee=fee,
                 time_ns=_time(transaction),
+                at=at,
             )
         )
         fee = ZERO
@@ -205,6 +206,7 @@ def _traded_out(transaction: Json, closed: Json, fee: Decimal) -> Fact:
         realized_pnl=wire.number(closed, "realizedPL") + wire.number_or(closed, "financing", ZERO),
         reason=close_reason(reason),
         time_ns=_time(transaction),
+        at=wire.counter(transaction, "id"),
     )
 
 

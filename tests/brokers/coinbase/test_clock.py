@@ -4,9 +4,14 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.coinbase.venue import CoinbaseVenue
+from brokers.live.venue import EntryFilled
 from runtime.clock import NS_PER_S, SystemClock
-from tests.brokers.coinbase.kit import Pair, adapter, bracket, limit
+from tests.brokers.coinbase.kit import Ear, Pair, adapter, bracket, limit, pair
 from tests.brokers.coinbase.test_doubt import CREATE, doubtful
+
+HOUR_S = 3600
+stepped = pytest.mark.parametrize("step_s", [-HOUR_S, HOUR_S])
 
 
 class Stepped(SystemClock):
@@ -34,3 +39,65 @@ async def test_an_order_in_doubt_is_found_though_the_clock_was_stepped_since_it_
     standing = await at.look(known)
     assert standing is not None
     assert standing.position_units == Decimal("0.01")
+
+
+async def _with(clock: Stepped, at: Pair) -> None:
+    """Go on with an adapter that has ``clock``."""
+    at.venue, before = adapter(at.sim, clock=clock), at.venue
+    await before.aclose()
+    await at.venue.open()
+
+
+@stepped
+async def test_what_is_asked_after_a_step_is_signed_placed_and_told(at: Pair, step_s: int) -> None:
+    """Every request was refused for its token's hour; and with the clock ahead, every order was another one than had been sent."""
+    clock = Stepped()
+    await _with(clock, at)
+    async with Ear(at.venue) as ear:
+        clock.off_s = step_s
+        known = await at.place(limit("59000"))
+        at.strike("stream_mute", path="user")
+        at.quote("58990", "59000")
+        await ear.until(lambda: ear.of(EntryFilled))
+        known.take(ear.facts)
+        assert known.position == Decimal("0.01")
+
+
+@stepped
+async def test_a_stream_that_is_opened_after_a_step_tells_what_it_missed(at: Pair, step_s: int) -> None:
+    """Its cursor came from a clock that was an hour ahead: executions were asked for from a moment that was yet to come."""
+    clock = Stepped()
+    await _with(clock, at)
+    clock.off_s = step_s
+    async with Ear(at.venue) as ear:
+        known = await at.place(limit("59000"))
+        await ear.until(lambda: ear.batches)
+        cursor = ear.batches[-1].cursor
+    clock.off_s = 0
+    at.quote("58990", "59000")
+    async with Ear(at.venue, cursor) as ear:
+        await ear.until(lambda: ear.of(EntryFilled))
+        known.take(ear.facts)
+        assert known.position == Decimal("0.01")
+
+
+@pytest.mark.parametrize("step_s", [-40, -HOUR_S, HOUR_S])
+async def test_an_exit_in_doubt_is_found_after_a_step_and_a_new_look_round(step_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was sent by a clock that was then set back, and the venue's was measured anew: the exit stood, was not found, and another was placed."""
+    monkeypatch.setattr("brokers.coinbase.opening.SKEW_S_MAX", 2 * HOUR_S)
+    async with pair(attached_supported=False) as at:
+        clock = Stepped()
+        await _with(clock, at)
+        known = await at.place(bracket())
+        await at.look(known)
+        at.strike("error_after", **CREATE, times=20)
+        with pytest.raises(Exception):  # noqa: B017  (any kind of doubt)
+            known.take(await at.venue.protect(known.target()))
+        at.sim.faults.clear()
+        clock.off_s = step_s
+        assert isinstance(at.venue, CoinbaseVenue)
+        at.venue._info = None
+        await at.venue.open()
+        known.take(await at.venue.protect(known.target()))
+        assert len(at.orders(side="SELL", working=True)) == 1
+        assert known.stop is not None

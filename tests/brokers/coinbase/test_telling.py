@@ -25,7 +25,7 @@ async def test_a_long_queue_is_no_venue_that_does_not_tell() -> None:
         raise Missing(f"no {order_id}")
 
     client = SimpleNamespace(order=order, unreadable=_none(), unreadable_fills=_none())
-    telling = Telling(SimpleNamespace(client=client, clock=SimpleNamespace(wall_ns=lambda: now_ns[0])))
+    telling = Telling(SimpleNamespace(client=client, looking=SimpleNamespace(time=SimpleNamespace(now_ns=lambda: now_ns[0]))))
     telling.due_fills(SimpleNamespace(entry_id=f"fill-{n}", order_id=f"order-{n}") for n in range(2 * AT_ONCE))
     now_ns[0] = 60 * NS_PER_S
     assert telling.oldest_ns is None, "nothing has been asked yet"

@@ -69,7 +69,10 @@ class Exchange:
         self.doubles_creates = True  # as OANDA: a second create under the same id is a second order
         self.confirms_cancels = True
         self.close_price = Decimal("1.1650")
+        self._moves = 0
         self.on_create: Callable[[], None] = lambda: None
+        self.clock: Callable[[], int] = lambda: 0
+        self.has_log_numbers = True
         self._ids = itertools.count(1)
         self._news = asyncio.Event()
 
@@ -161,6 +164,8 @@ class Exchange:
             fill_id=fill_id or self.next_id(),
             units=traded,
             price=Decimal(price),
+            time_ns=self.clock(),
+            at=self._moved(),
         )
         self._tell(held, fact)
         if not held.remaining:
@@ -217,6 +222,15 @@ class Exchange:
         """It is gone without a word."""
         del self.held[client_id]
 
+    @property
+    def until(self) -> int:
+        """Where it stands in its own order of things: the last number of its log, or its clock."""
+        return self._moves if self.has_log_numbers else self.clock()
+
+    def _moved(self) -> int:
+        self._moves += 1
+        return self.until
+
     def standing(self, held: Held) -> Standing:
         return Standing(
             remaining_units=held.remaining,
@@ -260,7 +274,16 @@ class Exchange:
             leg_now: StandingLeg | None = getattr(held, standing)
             if leg_now is not None:
                 setattr(held, standing, replace(leg_now, units=held.open_units) if held.open_units else None)
-        fact = ExitFilled(client_id=held.client_id, trade_ref=held.trade_ref, leg=leg, fill_id=self.next_id(), units=units, price=price)
+        fact = ExitFilled(
+            client_id=held.client_id,
+            trade_ref=held.trade_ref,
+            leg=leg,
+            fill_id=self.next_id(),
+            units=units,
+            price=price,
+            time_ns=self.clock(),
+            at=self._moved(),
+        )
         self._tell(held, fact)
         return fact
 

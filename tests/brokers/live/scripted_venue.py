@@ -137,7 +137,8 @@ class ScriptedVenue:
             if held.client_id not in known and (held.remaining or held.open_units)
         ]
         sightings = {target.client_id: self._sighting(target) for target in targets}
-        return VenueSnapshot(sightings=sightings, strangers=strangers, account=self._account(), cursor=str(len(self.exchange.log)))
+        cursor, until = str(len(self.exchange.log)), self.exchange.until
+        return VenueSnapshot(sightings=sightings, strangers=strangers, account=self._account(), cursor=cursor, until=until)
 
     async def stream(self, cursor: str) -> AsyncIterator[Batch]:
         await self._reach("stream")
@@ -163,7 +164,8 @@ class ScriptedVenue:
 
     def _sighting(self, target: Target) -> Sighting:
         held = self.exchange.held.get(target.client_id)
-        return Sighting() if held is None else Sighting(facts=list(held.facts), standing=self.exchange.standing(held))
+        until = self.exchange.until
+        return Sighting(until=until) if held is None else Sighting(facts=list(held.facts), standing=self.exchange.standing(held), until=until)
 
     def _account(self) -> VenueAccount:
         return VenueAccount(currency="USD", balance=self.exchange.balance, equity=self.exchange.balance)

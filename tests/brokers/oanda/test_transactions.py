@@ -77,7 +77,15 @@ def memory() -> Memory:
 def test_a_fill_that_opens(memory: Memory) -> None:
     assert facts_of(FILL, memory) == [
         EntryFilled(
-            client_id=ID, order_ref="30", trade_ref="31", fill_id="31", units=Decimal(1), price=Decimal("1.13835"), fee=Decimal(0), time_ns=AT_NS
+            client_id=ID,
+            order_ref="30",
+            trade_ref="31",
+            fill_id="31",
+            units=Decimal(1),
+            price=Decimal("1.13835"),
+            fee=Decimal(0),
+            time_ns=AT_NS,
+            at=31,
         )
     ]
 
