@@ -6,18 +6,18 @@ from decimal import Decimal
 from dashboard.narrator import figures
 from dashboard.narrator.refusals import refusal
 from dashboard.narrator.state import net_result
-from dashboard.narrator.telling import Told, Turn, sentences, tone_of
+from dashboard.narrator.telling import Told, Turn, capital, sentences, tone_of
 
 _HOW: Mapping[str, str] = {
     "TAKE_PROFIT": "at the target",
     "STOP_LOSS": "at the stop",
     "MANUAL": "by hand",
     "KILL_SWITCH": "by the kill switch",
-    "MARGIN_CLOSEOUT": "by the margin rule, nobody asked",
-    "EXTERNAL": "somewhere else than here",
+    "MARGIN_CLOSEOUT": "by the margin rule, which asks nobody",
+    "EXTERNAL": "outside this arena",
 }
 _WHY: Mapping[str, str] = {
-    "user": "taken back by the one who may",
+    "user": "taken back on request",
     "ttl_expired": "its time ran out unfilled",
     "oco_sibling": "the other side of the bracket did the work",
     "kill_switch": "the kill switch took it",
@@ -40,7 +40,7 @@ def bracket_closed(turn: Turn) -> Told:
     instrument = order.instrument if order else ""
     lead = " ".join(part for part in (instrument or turn.name, "is done", _HOW.get(reason or "", "")) if part)
     after = f" after {figures.span(held_s)}" if held_s is not None else ""
-    amount = "" if net is None else figures.result(net) + (f" after {figures.result(fees).lstrip('+')} in fees" if fees else "")
+    amount = "" if net is None else figures.result(net) + (f" after {figures.amount(fees)} in fees" if fees else "")
     result = ", ".join(part for part in (amount, figures.r_multiple(multiple) if multiple is not None else "") if part)
     tone = "warning" if reason in {"MARGIN_CLOSEOUT", "EXTERNAL"} else tone_of(net)
     return sentences(f"{lead}{after}{': ' + result if result else ''}.", _streak(turn, net)), tone
@@ -54,7 +54,7 @@ def _streak(turn: Turn, pnl: Decimal | None) -> str | None:
     count = abs(turn.story.streak)
     if count == 1:
         return f"{turn.story.wins} won, {turn.story.losses} lost so far."
-    remark = turn.pick("streak", "", " Streaks end.", " The next one does not know that.") if count >= _REMARK_FROM else ""
+    remark = turn.pick("streak", "", "", " Streaks end.", " The next one does not know that.", " Coins do that too.") if count >= _REMARK_FROM else ""
     return f"The {figures.ordinal(count)} {'win' if turn.story.streak > 0 else 'loss'} in a row.{remark}"
 
 
@@ -79,7 +79,7 @@ def order_cancelled(turn: Turn) -> Told:
 
 
 def order_rejected(turn: Turn) -> Told:
-    lead = turn.pick("lead", f"Refused, {turn.what}", f"No to {turn.what}", f"{turn.what} did not get in")
+    lead = turn.pick("lead", f"Refused, {turn.what}", f"No to {turn.what}", f"{capital(turn.what)} did not get in")
     return f"{lead}: {refusal(turn.event)}.", "warning"
 
 
@@ -88,5 +88,5 @@ def order_unknown(turn: Turn) -> Told:
 
 
 def order_resolved(turn: Turn) -> Told:
-    lead = turn.pick("lead", f"The doubt about {turn.what} is settled", f"{turn.what} has been looked up")
+    lead = turn.pick("lead", f"The doubt about {turn.what} is settled", f"{capital(turn.what)} has been looked up")
     return sentences(f"{lead}: {turn.event.word('status') or 'it is known again'}."), "plain"

@@ -42,6 +42,8 @@ _SEPARATORS = re.compile(r"[_-]")
 # Past this a number is no price or size of ours; it is written short so that a comment stays a line.
 _READABLE_MAX = Decimal(10) ** 15
 _READABLE_MIN = Decimal("1e-10")
+_CENT = Decimal("0.01")
+_SHARE_MIN = Decimal("0.005")  # per cent; what is less would read 0.00
 _THOUSANDS = tuple(f",.{places}f" for places in range(9))
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
@@ -96,12 +98,19 @@ def _pip(instrument: str) -> Decimal | None:
 
 
 def distance(instrument: str, start: Decimal, end: Decimal) -> str:
-    """How far ``end`` is from ``start``, without a sign: "55.0 pips" or "1.24%"."""
+    """How far ``end`` is from ``start``, without a sign: "55.0 pips", "1.24%", or "2.77 USD" where per cent would say nothing."""
     gap = abs(end - start)
     pip = _pip(instrument)
     if pip is not None:
         return f"{fixed(gap / pip, 1)} pips"
-    return f"{fixed(100 * gap / start, 2)}%" if start else f"{plain(gap)}"
+    if start and (share := 100 * gap / start) >= _SHARE_MIN:
+        return f"{fixed(share, 2)}%"
+    return f"{plain(gap)} {currencies(instrument)[1]}".rstrip()
+
+
+def is_forex(instrument: str) -> bool:
+    """Whether it is a pair of two currencies, whose dealer is paid by the spread."""
+    return _pip(instrument) is not None
 
 
 def money(instrument: str, value: Decimal) -> str:
@@ -124,7 +133,15 @@ def _unit(instrument: str) -> tuple[str, int, Decimal]:
 
 def result(value: Decimal) -> str:
     """What was won or lost, in the account's currency (which no event names): "+0.45", "-12.30"; more digits below a cent."""
-    return _signed(value, 2 if abs(value) >= Decimal("0.01") or not value else 6)
+    if abs(value) >= _CENT or not value:
+        return _signed(value, 2)
+    text = _signed(value, 6).rstrip("0")
+    return "0.00" if text.endswith(".") else text
+
+
+def amount(value: Decimal) -> str:
+    """A fee: an amount of the account's currency without a sign."""
+    return result(abs(value)).lstrip("+")
 
 
 def r_multiple(value: Decimal) -> str:
@@ -144,7 +161,7 @@ def span(seconds: Decimal) -> str:
         return "an odd length of time"
     whole = int(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return f"{whole} s" if whole else "less than a second"
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if hours == 0:
         return f"{minutes} min"

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from dashboard.narrator import figures
 from dashboard.narrator.state import KnownOrder, changes
-from dashboard.narrator.telling import Told, Turn, loss_at_stop, sentences, side_of
+from dashboard.narrator.telling import Told, Turn, at_risk, loss_at_stop, sentences, side_of
 from dashboard.narrator.wording import choice
 
 _LABELS = {
@@ -21,7 +21,11 @@ def oco_placed(turn: Turn) -> Told:
     if order is None:
         return "An order was placed, and it does not say on what.", "warning"
     return sentences(
-        _lead(turn, order), _reward_to_risk(turn, order), _loss(turn, order, order.units), _company(turn, order) or _quality(turn, order)
+        _lead(turn, order),
+        _reward_to_risk(turn, order),
+        _trail(order),
+        _loss(turn, order, order.units),
+        _company(turn, order) or _quality(turn, order),
     ), "plain"
 
 
@@ -56,18 +60,28 @@ def _reward_to_risk(turn: Turn, order: KnownOrder) -> str | None:
     win = figures.distance(order.instrument, entry, target)
     if chosen == 0:
         return f"{win} to win, {lose} to lose: {ratio} to 1."
+    if not figures.is_forex(order.instrument):  # what it takes to break even depends on fees that nobody has charged yet
+        return f"{lose} to the stop, {win} to the target: {ratio} to 1."
     needed = figures.fixed(100 * risk / (risk + reward), 0)
-    return f"{lose} to the stop, {win} to the target: {ratio} to 1, even at {needed}% right."
+    return f"{lose} to the stop, {win} to the target: {ratio} to 1, breaks even at {needed}% right."
 
 
 def _loss(turn: Turn, order: KnownOrder, units: Decimal | None) -> str | None:
     loss = loss_at_stop(order, units)
     if loss is None:
         return None
-    amount = figures.money(order.instrument, loss)
+    amount = at_risk(order, abs(loss))
     if loss <= 0:
         return f"At the stop it would keep {amount}." if loss else "At the stop it comes out even."
     return turn.pick("loss", f"The stop costs {amount}.", f"Being wrong is priced at {amount}.", f"If the stop goes, {amount} goes with it.")
+
+
+def _trail(order: KnownOrder) -> str | None:
+    """How far behind it follows; measured from the entry, which is where it begins."""
+    if order.trail is None:
+        return None
+    start = order.average_entry or Decimal(0)
+    return f"The stop trails {figures.distance(order.instrument, start, start - order.trail)} behind."
 
 
 def _company(turn: Turn, order: KnownOrder) -> str | None:
@@ -92,7 +106,7 @@ def _quality(turn: Turn, order: KnownOrder) -> str | None:
     if order.quality >= 60:
         return f"Quality {score}."
     if order.quality >= 40:
-        return turn.pick("quality", f"Quality {score}: a coin with opinions.", f"Quality {score}, so nobody is in love with it.")
+        return turn.pick("quality", f"Quality {score}: close to a coin toss.", f"Quality {score}, so nobody is in love with it.")
     return turn.pick("quality", f"Quality {score}, by its own admission.", f"Quality {score}. Not my words.")
 
 

@@ -1,8 +1,10 @@
 """Why an order was refused, in Rick's words, by the refusal's stable code (docs/http-api.md lists them). A code without a line here is named."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 from dashboard.narrator.reading import Happening
+from trading.risk_limits import RiskLimits
 
 # Each line says what happened, never what to trade instead.
 REFUSALS: Mapping[str, str] = {
@@ -36,6 +38,11 @@ REFUSALS: Mapping[str, str] = {
     "IDEMPOTENCY_MISMATCH": "that id already belongs to another order",
 }
 
+# The desk's own limits and ranges: their messages hold the figures, and their codes say no more.
+IN_OUR_WORDS = frozenset(
+    {*(each.name.upper() for each in fields(RiskLimits)), "LIVE_NOTIONAL_PER_DAY_MAX", "QUOTE_NEEDED", "DAY_RESULT_UNKNOWN"}
+    | {"QUALITY_OUT_OF_RANGE", "TTL_OUT_OF_RANGE"}
+)
 
 MESSAGE_CHARS_MAX = 160
 
@@ -45,5 +52,7 @@ def refusal(event: Happening) -> str:
     code, message = event.word("code"), event.word("message", MESSAGE_CHARS_MAX)
     if code is not None and code in REFUSALS:
         return REFUSALS[code]
+    if code in IN_OUR_WORDS and message is not None:
+        return message.rstrip(".")
     said = " ".join(part for part in (f"{code}," if code and message else code, message) if part)
     return said.rstrip(".") or "no reason was given"

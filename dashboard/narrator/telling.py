@@ -29,11 +29,12 @@ class Turn(msgspec.Struct, frozen=True):
 
     @property
     def what(self) -> str:
-        """ "100 EUR_USD", or the order's name where no more is known."""
+        """ "100 EUR_USD", also of an order that was refused before it had a name; the name where no more is known."""
         order = self.order
-        if order is None:
+        units, instrument = (order.units, order.instrument) if order else (self.event.number("units"), self.event.word("instrument"))
+        if instrument is None:
             return self.name
-        return f"{figures.plain(order.units)} {order.instrument}" if order.units is not None else order.instrument
+        return f"{figures.plain(units)} {instrument}" if units is not None else instrument
 
     def pick(self, slot: str, *phrases: str) -> str:
         """The phrase this event has in this slot."""
@@ -61,8 +62,17 @@ def loss_at_stop(order: KnownOrder, units: Decimal | None) -> Decimal | None:
     return (entry - stop) * units * (1 if order.is_buy else -1)
 
 
+def at_risk(order: KnownOrder, loss: Decimal) -> str:
+    """That loss in words. What a venue will charge is in no journal before it is charged: where fees are usual they are said to be left out."""
+    return figures.money(order.instrument, loss) + ("" if figures.is_forex(order.instrument) else " before fees")
+
+
 def tone_of(pnl: Decimal | None) -> str:
     return "plain" if not pnl else "good" if pnl > 0 else "bad"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def sentences(*parts: str | None) -> str:

@@ -345,10 +345,10 @@ def test_every_reason_and_every_leg_of_the_closed_sets_has_words() -> None:
 def test_nothing_is_ever_minus_nil() -> None:
     """A result that rounds to nothing has no sign; one below a cent has more digits."""
     (text,) = texts(closed(-0.0012, r_multiple=-0.0007))
-    assert "-0.001200" in text
+    assert "-0.0012," in text
     assert " 0.00R" in text
     (text,) = texts(closed(-0.0000001, r_multiple=0.004))
-    assert ": 0.000000, 0.00R." in text
+    assert ": 0.00, 0.00R." in text
 
 
 def test_the_exits_of_a_position_closed_by_hand_go_with_it() -> None:
