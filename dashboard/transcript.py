@@ -118,7 +118,9 @@ def line_of(event: Event) -> str:
             )
         case "order_filled" | "order_partially_filled":
             done = "Order Filled" if event.type == "order_filled" else "Order Partially Filled"
-            return f"{done} {what} {_text(said, 'fill_units' if 'fill_units' in said else 'units')} @ {_text(said, 'price')}"
+            line = f"{done} {what} {_text(said, 'fill_units' if 'fill_units' in said else 'units')} @ {_text(said, 'price')}"
+            is_exit = said.get("leg") not in (None, "entry")
+            return " | ".join([line, *(f"{key}: {_text(said, key)}" for key in _EXIT_DETAILS if said.get(key) is not None)]) if is_exit else line
         case "order_cancelled":
             return f"Order Cancelled {what} Order ID: {_text(said, 'order_id')}"
     words = event.type.replace("_", " ").capitalize()
@@ -126,12 +128,14 @@ def line_of(event: Event) -> str:
     return " | ".join([f"{words} {what}".strip(), *details])
 
 
+_EXIT_DETAILS: Sequence[str] = ("leg", "realized_pnl", "fee")
 _DETAILS: Sequence[str] = (
     "order_id",
     "code",
     "status",
     "close_reason",
     "realized_pnl",
+    "fees",
     "r_multiple",
     "new",
     "reason",

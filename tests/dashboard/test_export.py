@@ -96,6 +96,19 @@ async def test_the_transcript_holds_every_event_of_every_source_in_order(home: P
     assert {row["order_id"] for row in rows if row["source"] == "rick"} == {"paper-oanda-1"}
 
 
+async def test_the_transcript_says_which_exit_filled_and_what_it_brought(home: Path) -> None:
+    """A fill without its leg and its result says less than the line of the feed; an entry's line is the first version's, to the letter."""
+    out = {"instrument": "BTC-USD", "units": 0.05, "fill_units": 0.05, "price": 61701, "leg": "take_profit", "realized_pnl": 0.3345, "fee": 12.3402}
+    done = {"instrument": "BTC-USD", "realized_pnl": 0.3345, "fees": 30.85, "r_multiple": -8.93}
+    drafts = [("order_filled", {**out, "leg": "entry"}), ("order_filled", out), ("bracket_closed", done)]
+    rows = table((await download(home, "narration.csv", only(*drafts)))[1])
+    assert [row["text"] for row in rows] == [
+        "Order Filled BTC-USD 0.05 @ 61701",
+        "Order Filled BTC-USD 0.05 @ 61701 | leg: take_profit | realized_pnl: 0.3345 | fee: 12.3402",
+        "Bracket closed BTC-USD | realized_pnl: 0.3345 | fees: 30.85 | r_multiple: -8.93",
+    ]
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [

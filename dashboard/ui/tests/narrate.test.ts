@@ -63,6 +63,16 @@ describe('the other types follow their pattern', () => {
       { ...PLACED, close_reason: 'STOP_LOSS', realized_pnl: -0.55, r_multiple: -1 },
       '■ Bracket Closed EUR_USD Order ID: paper-oanda-3 | Stop loss | P&L −0.55 | −1.00 R',
     ],
+    [
+      'order_filled',
+      { ...PLACED, price: 1.17, leg: 'take_profit', realized_pnl: 0.3345, fee: 12.3402 },
+      '✓ Order Filled EUR_USD 100 @ 1.17000 | Take profit | P&L +0.33, fees 12.34',
+    ],
+    [
+      'bracket_closed',
+      { ...PLACED, close_reason: 'TAKE_PROFIT', realized_pnl: 0.3345, fees: 30.8485, r_multiple: -8.93 },
+      '■ Bracket Closed EUR_USD Order ID: paper-oanda-3 | Take profit | P&L +0.33, fees 30.85 | −8.93 R',
+    ],
     ['protection_lost', { ...PLACED, reason: 'leg_refused' }, '⚠ Protection Lost EUR_USD Order ID: paper-oanda-3 | Leg refused'],
     [
       'trading_state_changed',
@@ -83,6 +93,14 @@ describe('the other types follow their pattern', () => {
     ['source_reset', { reason: 'created' }, '↺ History Begins oanda | created'],
   ])('%s', (type, payload, expected) => {
     expect(words(event(type, payload))).toBe(expected);
+  });
+
+  it('a win that its fees eat is told as the loss it is', () => {
+    const toneOf = (type: string, payload: Payload): string => tell(event(type, { ...PLACED, leg: 'take_profit', ...payload })).tone;
+    expect(toneOf('order_filled', { realized_pnl: 0.33, fee: 12.34 })).toBe('bad');
+    expect(toneOf('order_filled', { realized_pnl: 0.33, fee: 0.1 })).toBe('good');
+    expect(toneOf('order_filled', { realized_pnl: 0.33, fee: 0 })).toBe('good');
+    expect(toneOf('bracket_closed', { realized_pnl: 0.33, fees: 30.85 })).toBe('bad');
   });
 
   it('Rick speaks in his own words', () => {

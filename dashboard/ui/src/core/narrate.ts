@@ -6,6 +6,7 @@
  * own name: nothing that was journalled goes unseen.
  */
 
+import { compare, decimalFromWire, isZero } from './decimal';
 import { money, plain, price, signedMoney, signOf } from './format';
 import type { IconName } from './icons';
 import { capital, oneLine, words } from './text';
@@ -86,13 +87,20 @@ function orderId(event: ArenaEvent): Part {
   return text(id && `Order ID: ${id}`);
 }
 
+/** What the prices brought, and beside it the fees: the one without the other looks like a win that was none. */
 function profit(payload: Payload): string {
   const value = payload['realized_pnl'];
-  return value === undefined || value === null ? '' : `P&L ${signedMoney(value)}`;
+  if (value === undefined || value === null) return '';
+  const fees = payload['fees'] ?? payload['fee'];
+  return `P&L ${signedMoney(value)}${signOf(fees) ? `, fees ${money(fees)}` : ''}`;
 }
 
+/** By what is left when the fees are paid. */
 function profitTone(payload: Payload): Tone {
-  return (['bad', 'plain', 'good'] as const)[signOf(payload['realized_pnl']) + 1] ?? 'plain';
+  const won = decimalFromWire(payload['realized_pnl']);
+  const fees = decimalFromWire(payload['fees'] ?? payload['fee']);
+  const left = won && fees && !isZero(fees) ? compare(won, fees) : signOf(payload['realized_pnl']);
+  return (['bad', 'plain', 'good'] as const)[left + 1] ?? 'plain';
 }
 
 const tellPlaced: Tell = (_event, payload) => {
