@@ -74,13 +74,22 @@ class Client:
     Args:
         resting: every order that is shown passes through it, so that two looks are two looks whoever makes them.
         boot_ns: CLOCK_BOOTTIME, from a ``runtime.clock.Clock``.
+        reads: how soon orders, executions and products are read.
     """
 
-    def __init__(self, rest: Rest, resting: Resting, boot_ns: Callable[[], int]) -> None:
+    def __init__(self, rest: Rest, resting: Resting, boot_ns: Callable[[], int], *, reads: Priority = Priority.READ) -> None:
         self._rest = rest
         self._resting = resting
+        self._boot_ns = boot_ns
+        self._reads = reads
         self.unreadable = UnreadableThings(boot_ns, are_executions=False)
         self.unreadable_fills = UnreadableThings(boot_ns, are_executions=True)
+
+    def reads_at(self, priority: Priority) -> "Client":
+        """The same account, of which orders, executions and products are read at ``priority``."""
+        other = Client(self._rest, self._resting, self._boot_ns, reads=priority)
+        other.unreadable, other.unreadable_fills = self.unreadable, self.unreadable_fills
+        return other
 
     async def create(
         self, create: Create, *, priority: Priority = Priority.ORDER, deadline_boot_ns: int | None = None, timeout_s: float = WRITE_S_MAX
@@ -131,13 +140,13 @@ class Client:
             raise InDoubt("the venue answered a cancel with 404") from None
         return read_or_doubt(lambda answer: [_cancelled(one) for one in items(answer, "results")], found, "the answer to a cancel")
 
-    async def order(self, order_id: str, *, priority: Priority = Priority.READ) -> VenueOrder:
+    async def order(self, order_id: str) -> VenueOrder:
         """One order as it stands.
 
         Raises:
             Missing, NotSent, InDoubt.
         """
-        read = await self._rest.get(f"/orders/historical/{in_path(order_id)}", lambda found: self._read(found.get("order")), priority=priority)
+        read = await self._rest.get(f"/orders/historical/{in_path(order_id)}", lambda found: self._read(found.get("order")), priority=self._reads)
         if read.order_id != order_id:
             raise InDoubt("the venue showed another order than it was asked for")
         return self._resting.judged(read)
@@ -201,7 +210,9 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        return await self._rest.get(f"/products/{in_path(product_id)}", lambda found: (product(found), number_or_zero(found, "price") or None))
+        return await self._rest.get(
+            f"/products/{in_path(product_id)}", lambda found: (product(found), number_or_zero(found, "price") or None), priority=self._reads
+        )
 
     async def permissions(self) -> Json:
         """``can_view, can_trade, can_transfer, portfolio_uuid, …`` of the key.
@@ -226,6 +237,11 @@ class Client:
             Missing, NotSent, InDoubt.
         """
         return await self._rest.get("/time", lambda found: int(number(found, "epochMillis")) * _NS_PER_MS)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the venue's limit is nearly used up."""
+        return self._rest.is_short
 
     def stream_token(self) -> str:
         """What a websocket subscription is signed with."""
@@ -263,7 +279,7 @@ class Client:
 
     async def _list(self, path: str, name: str, read: Callable[[object], ValueT], query: Sequence[tuple[str, str]]) -> list[ValueT]:
         try:
-            return await self._rest.list(path, name, read, query)
+            return await self._rest.list(path, name, read, query, priority=self._reads)
         except Missing:
             raise InDoubt(f"the venue answered {path} with 404") from None
 

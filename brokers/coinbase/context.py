@@ -14,6 +14,7 @@ from brokers.coinbase.client import Client
 from brokers.coinbase.ids import family_of, read_part
 from brokers.coinbase.looking import Looking
 from brokers.coinbase.products import Product
+from brokers.coinbase.reading import Reading
 from brokers.live.venue import Fact
 from runtime.clock import Clock
 from trading.instruments import Side
@@ -68,6 +69,7 @@ class Context:
     """One per adapter."""
 
     client: Client
+    guard: Reading  # what a position that may be without its stop waits for
     looking: Looking
     clock: Clock
     products: dict[str, Product] = field(default_factory=dict)

@@ -171,7 +171,7 @@ class Legs:
         """Why the market would take no close now, by what the venue says of the product; empty where it would, or that cannot be found out."""
         try:
             async with asyncio.timeout(HALTED_S_MAX):
-                product, _ = await self._context.client.product(target.order.instrument)
+                product = await self._context.guard.product(target.order.instrument)
         except (InDoubt, NotSent, Missing, TimeoutError):
             return ""
         return f"{product.product_id} {product.closed_because}" if product.closed_because else ""

@@ -4,8 +4,8 @@ Three nets, each catching what the others let through: the orders whose venue id
 listed whole; and everything made since a doubt arose is listed, whatever became of it. Who belongs to whom is read from the names (``ids``). The
 lists are left out where nothing is in doubt: every order that this process made for the bracket has come back in its book. A bracket that this
 process has not looked at yet is in doubt for the last minutes and for what works; of any other, all that could be unknown was made since the
-doubt. An order in doubt that no list shows may have traded: then its executions name it. Brackets that are looked for at about the same time read
-the lists together, but for one that is held without a stop.
+doubt. An order in doubt that no list shows may have traded: then its executions name it. Brackets that are looked for at about the same time are
+read together; what is held without a stop, and what something is being done to, goes before all others (``Priority.GUARD``).
 
 Reads only. A look that cannot be completed raises; half of one is never taken for the whole.
 """
@@ -16,13 +16,13 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from brokers.coinbase.answers import VenueFill, VenueOrder
+from brokers.coinbase.answers import VenueOrder
 from brokers.coinbase.client import Client
 from brokers.coinbase.family import Family, highest_part, refreshed
 from brokers.coinbase.ids import family_of
 from brokers.coinbase.kin import Kin
+from brokers.coinbase.reading import Reading
 from brokers.coinbase.rest import Missing
-from brokers.coinbase.together import Together
 from brokers.coinbase.unreadable import Unreadable
 from brokers.coinbase.venue_clock import VenueClock
 from brokers.live.venue import Target
@@ -41,8 +41,8 @@ SENT_MAX = 50_000
 # Orders that turned up under a name that was used again, until their bracket's book has them.
 TURNED_UP_MAX = 1000
 
-# Order ids in one request: its address stays below 4 KiB.
-IDS_PER_REQUEST = 50
+# How long a look waits for a reading that is out, before one of its own begins beside it.
+PATIENCE_S = 1.0
 
 # Executions are listed a moment after the order says that it filled.
 LAG_PAUSES_S = (0.0, 0.15, 0.3, 0.6, 1.2)
@@ -78,16 +78,15 @@ class Sent:
 
 
 class Looking:
-    """Finds the orders of brackets by ``client``."""
+    """Finds the orders of brackets by ``client``, or by ``guard`` for who cannot wait."""
 
-    def __init__(self, client: Client, time: VenueClock) -> None:
+    def __init__(self, client: Client, guard: Reading, time: VenueClock) -> None:
         self._client = client
+        self._guard = guard
+        self._patient = Reading(client, lambda: client.is_short, patience_s=PATIENCE_S)
         self.time = time
         self._sent: OrderedDict[str, Sent] = OrderedDict()
         self._turned_up: OrderedDict[str, str] = OrderedDict()  # order id, and of which bracket
-        self._working = Together(lambda _: client.working())
-        self._made = Together(lambda since_ns: client.orders(since_ns=since_ns))
-        self._traded = Together(lambda since_ns: client.fills(since_ns=since_ns))
 
     def sending(self, client_id: str, number: int) -> Sent | None:
         """Part ``number`` of the bracket is about to be sent: until the book knows of it, looks are made with the lists.
@@ -126,35 +125,35 @@ class Looking:
         Raises:
             InDoubt, NotSent: the look could not be completed.
         """
-        look = await self._look(targets, with_working=True)
+        look = await self._look(self._patient, targets, with_working=True)
         if look.unclear:
             _log.warning("brackets could not be made out", extra={"client_ids": sorted(look.unclear)[:10], "brackets": len(look.unclear)})
         self._client.forget_foreign(look.unreadable)
         return look
 
-    async def one(self, target: Target) -> Family:
-        """The family of ``target``, with the nets that it needs.
+    async def one(self, target: Target, *, can_wait: bool = False) -> Family:
+        """The family of ``target``, with the nets that it needs. ``can_wait``: it is only compared, so one that has its stop waits for others.
 
         Raises:
             InDoubt, NotSent.
         """
-        return _only(await self._look([target], with_working=target.client_id not in self._sent), target)
+        reading = self._patient if can_wait and not _is_bare(target) else self._guard
+        return _only(await self._look(reading, [target], with_working=target.client_id not in self._sent), target)
 
-    async def _look(self, targets: Sequence[Target], *, with_working: bool) -> Look:
+    async def _look(self, reading: Reading, targets: Sequence[Target], *, with_working: bool) -> Look:
         orders: dict[str, VenueOrder] = {}
-        in_haste = len(targets) == 1 and _is_bare(targets[0])
         if with_working:
-            orders = {one.order_id: one for one in await self._working.since(0, at_once=in_haste)}
+            orders = {one.order_id: one for one in await reading.working()}
         # In this order: what is made between the two requests is in the second, what ends between them is in the second as well.
         since_ns = min((since for target in targets if (since := self._since_ns(target)) is not None), default=None)
         if since_ns is not None:
-            orders |= {one.order_id: one for one in await self._made.since(since_ns, at_once=in_haste)}
-        gone = await self._add_known(orders, targets)
+            orders |= {one.order_id: one for one in await reading.made_since(since_ns)}
+        gone = await self._add_known(reading, orders, targets)
         doubtful = [target for target in targets if target.refs.doubt is Doubt.CREATE]
         kin = Kin(orders.values())
         for target in [target for target in doubtful if kin.family(target).entry is None]:
-            await self._add_unlisted(orders, target)
-        families, unclear = await self._whole(targets, orders)
+            await self._add_unlisted(reading, orders, target)
+        families, unclear = await self._whole(reading, targets, orders)
         for target in targets:
             if gone.intersection(_known_ids(target)):
                 unclear[target.client_id] = "the venue no longer shows an order that it has shown before"
@@ -177,8 +176,8 @@ class Looking:
             InDoubt, NotSent.
         """
         orders: dict[str, VenueOrder] = {}
-        gone = await self._add_known(orders, [target], order_ids)
-        families, unclear = await self._whole([target], orders)
+        gone = await self._add_known(self._guard, orders, [target], order_ids)
+        families, unclear = await self._whole(self._guard, [target], orders)
         if gone:
             unclear[target.client_id] = "the venue no longer shows an order that it has shown before"
         self._sort_unreadable([target], families, unclear)
@@ -220,13 +219,13 @@ class Looking:
             moments.append(sent.since_ns)
         return min(moments) - CLOCK_SLACK_NS if moments else None
 
-    async def _add_known(self, orders: dict[str, VenueOrder], targets: Sequence[Target], more: Iterable[str] = ()) -> set[str]:
+    async def _add_known(self, reading: Reading, orders: dict[str, VenueOrder], targets: Sequence[Target], more: Iterable[str] = ()) -> set[str]:
         """Fetch by id what is not in ``orders`` yet; then the exits that were attached to what was found. Returns the ids that are not there."""
         late = self._late(targets)
-        gone = await self._add(orders, [*more, *late, *(order_id for target in targets for order_id in _known_ids(target))])
+        gone = await self._add(reading, orders, [*more, *late, *(order_id for target in targets for order_id in _known_ids(target))])
         kin = Kin(orders.values())
         attached = [one.attached_order_id for target in targets for one in kin.family(target).entries if one.attached_order_id]
-        return gone | await self._add(orders, attached)
+        return gone | await self._add(reading, orders, attached)
 
     def _late(self, targets: Sequence[Target]) -> list[str]:
         """What turned up of ``targets`` and is not in their books yet."""
@@ -238,29 +237,27 @@ class Looking:
             del self._turned_up[order_id], mine[order_id]
         return list(mine)
 
-    async def _add(self, orders: dict[str, VenueOrder], order_ids: Iterable[str]) -> set[str]:
+    async def _add(self, reading: Reading, orders: dict[str, VenueOrder], order_ids: Iterable[str]) -> set[str]:
         missing = list(dict.fromkeys(order_id for order_id in order_ids if order_id not in orders))
-        for some in _chunks(missing):
-            if len(some) > 1:
-                orders |= {one.order_id: one for one in await self._client.orders(order_ids=some)}
+        if len(missing) > 1:
+            orders |= await reading.orders(missing)
         gone: set[str] = set()
         for order_id in [order_id for order_id in missing if order_id not in orders and self._client.unreadable.get(order_id) is None]:
             try:
-                orders[order_id] = await self._client.order(order_id)
+                orders[order_id] = await reading.order(order_id)
             except Missing:
                 gone.add(order_id)
         return gone
 
-    async def _add_unlisted(self, orders: dict[str, VenueOrder], target: Target) -> None:
+    async def _add_unlisted(self, reading: Reading, orders: dict[str, VenueOrder], target: Target) -> None:
         """The order in doubt may have traded and not be listed yet: look at whose the executions since then are."""
         since_ns = self._since_ns(target)
         assert since_ns is not None, "its create is in doubt"
-        # Others who read with us may have wanted older ones. A trade's time is told cut to the millisecond.
-        fills = [one for one in await self._traded.since(since_ns) if one.time_ns >= since_ns - NS_PER_S]
+        fills = await reading.traded_since(since_ns)
         unknown = [one.order_id for one in fills if one.order_id not in orders and one.product_id == target.order.instrument]
-        await self._add(orders, list(dict.fromkeys(unknown))[-UNLISTED_MAX:])
+        await self._add(reading, orders, list(dict.fromkeys(unknown))[-UNLISTED_MAX:])
 
-    async def _whole(self, targets: Sequence[Target], orders: dict[str, VenueOrder]) -> tuple[dict[str, Family], dict[str, str]]:
+    async def _whole(self, reading: Reading, targets: Sequence[Target], orders: dict[str, VenueOrder]) -> tuple[dict[str, Family], dict[str, str]]:
         """The families with their executions, and why some are not clear: totals and executions do not agree yet."""
         kin = Kin(orders.values())
         families = {target.client_id: kin.family(target) for target in targets}
@@ -268,7 +265,7 @@ class Looking:
         for pause_s in LAG_PAUSES_S:
             await asyncio.sleep(pause_s)
             wanted = [one.order_id for found in lacking for one in found.orders if one.filled_size or found.fills]
-            fills = await self._fills(wanted)
+            fills = await reading.fills(wanted)
             for found in lacking:
                 families[found.client_id] = replace(found, fills=[one for one in fills if one.order_id in {order.order_id for order in found.orders}])
             lacking = [families[found.client_id] for found in lacking if families[found.client_id].not_whole]
@@ -276,7 +273,7 @@ class Looking:
                 break
             # Whichever of the two was read first may be the older one: read the totals again as well.
             for found in lacking:
-                fresh = {one.order_id: await self._again(one) for one in found.not_whole}
+                fresh = {one.order_id: await _again(reading, one) for one in found.not_whole}
                 families[found.client_id] = refreshed(found, fresh)
             lacking = [families[found.client_id] for found in lacking]
         return families, {found.client_id: "what an order says is filled and its executions do not agree yet" for found in lacking if found.not_whole}
@@ -286,14 +283,12 @@ class Looking:
         fills = self._client.unreadable_fills
         return bool(fills) and any(fills.of_order(one.order_id) is not None for one in found.not_whole)
 
-    async def _again(self, order: VenueOrder) -> VenueOrder:
-        try:
-            return await self._client.order(order.order_id)
-        except Missing:
-            return order  # it stays as it was seen, and does not agree
 
-    async def _fills(self, order_ids: Sequence[str]) -> list[VenueFill]:
-        return [one for some in _chunks(order_ids) for one in await self._client.fills(order_ids=some)]
+async def _again(reading: Reading, order: VenueOrder) -> VenueOrder:
+    try:
+        return await reading.order(order.order_id)
+    except Missing:
+        return order  # it stays as it was seen, and does not agree
 
 
 def _is_bare(target: Target) -> bool:
@@ -307,10 +302,6 @@ def _only(look: Look, target: Target) -> Family:
     if target.client_id in look.unclear:
         raise InDoubt(look.unclear[target.client_id])
     return look.families[target.client_id]
-
-
-def _chunks(order_ids: Sequence[str]) -> list[Sequence[str]]:
-    return [order_ids[start : start + IDS_PER_REQUEST] for start in range(0, len(order_ids), IDS_PER_REQUEST)]
 
 
 def _all_ids(target: Target, found: Family) -> set[str]:

@@ -143,7 +143,7 @@ class Placing:
         for pause_s in SEE_PAUSES_S:
             await asyncio.sleep(pause_s)
             try:
-                seen = await self._client.order(order_id, priority=Priority.CANCEL)
+                seen = await self._context.guard.order(order_id)
             except Missing:
                 continue
             except (InDoubt, NotSent) as error:  # a read may be repeated
@@ -201,7 +201,7 @@ class Placing:
                 break
             await asyncio.sleep(pause_s)
             try:
-                order = await self._client.order(order.order_id, priority=Priority.CANCEL)
+                order = await self._context.guard.order(order.order_id)
             except Missing:
                 raise InDoubt("the venue no longer shows an order that it has shown before") from None
             except (InDoubt, NotSent):  # a read may be repeated; what was seen last still counts

@@ -90,7 +90,15 @@ class Rest:
         body = fields if isinstance(fields, bytes) else json.dumps(fields, separators=(",", ":")).encode()
         return await self._send("POST", path, body=body, priority=priority, deadline_boot_ns=deadline_boot_ns, timeout_s=timeout_s)
 
-    async def list(self, path: str, name: str, read: Callable[[object], ValueT], query: Sequence[tuple[str, str]] = ()) -> list[ValueT]:
+    async def list(
+        self,
+        path: str,
+        name: str,
+        read: Callable[[object], ValueT],
+        query: Sequence[tuple[str, str]] = (),
+        *,
+        priority: Priority = Priority.READ,
+    ) -> list[ValueT]:
         """Every element of the list ``name``, of all its pages. Pages may overlap while things change.
 
         Raises:
@@ -100,7 +108,9 @@ class Rest:
         cursor = ""
         for _ in range(PAGES_MAX):
             asked = [("limit", str(PAGE)), *query, *([("cursor", cursor)] if cursor else [])]
-            page, following = await self.get(path, lambda answer: ([read(one) for one in items(answer, name)], _following(answer, name)), asked)
+            page, following = await self.get(
+                path, lambda answer: ([read(one) for one in items(answer, name)], _following(answer, name)), asked, priority=priority
+            )
             found += page
             if not following:
                 return found
@@ -108,6 +118,11 @@ class Rest:
                 raise AnswerUnusable(f"{path} leads back to the same page", _OK)
             cursor = following
         raise AnswerUnusable(f"{path} does not end", _OK)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the venue's limit is nearly used up."""
+        return self._throttle.is_short
 
     def stream_token(self) -> str:
         """What a websocket subscription is signed with."""

@@ -183,7 +183,8 @@ class Stream:
             poll_now.clear()
             read_ns, pause_s = self._time.now_ns(), POLL_AGAIN_S
             with contextlib.suppress(InDoubt, NotSent):  # the next try is soon; what lacks all the while ends the stream
-                telling.due_fills(await self._client.fills(since_ns=max(floor_ns, min(telling.polled_ns, read_ns - POLL_BACK_NS))))
+                since_ns = max(floor_ns, min(telling.polled_ns, read_ns - POLL_BACK_NS))
+                telling.due_fills(await self._context.guard.traded_since(since_ns))
                 telling.polled_ns, line.heard_ns, pause_s = read_ns, self._clock.boot_ns(), POLL_S
                 wake.set()
             with contextlib.suppress(TimeoutError):

@@ -1,9 +1,9 @@
 """From "something about this order has changed" to facts.
 
-What the channel or a list hints at is put on a list of orders that are due; for each, the order and its executions are read by REST, and everything
-known of it is told. An order stays due until its executions add up to what it says is filled, because the end of an entry must not be told before
-what it traded; one of which an execution cannot be read is left to the core, which tells people and compares it no more. Of one whose bracket is not
-known here nothing can be told, not even whether it is an entry or an exit: the core compares.
+What the channel or a list hints at is put on a list of orders that are due; for each, the order and its executions are read by REST, many in one
+request, and everything known of it is told. An order stays due until its executions add up to what it says is filled, because the end of an entry
+must not be told before what it traded; one of which an execution cannot be read is left to the core, which tells people and compares it no more. Of
+one whose bracket is not known here nothing can be told, not even whether it is an entry or an exit: the core compares.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from brokers.coinbase.context import Context
 from brokers.coinbase.facts import fill_facts, piece_facts
 from brokers.coinbase.family import piece
 from brokers.coinbase.messages import OrderNews
+from brokers.coinbase.reading import IDS_PER_REQUEST
 from brokers.coinbase.rest import Missing
 from brokers.live.venue import EntryAccepted, EntryFilled, ExitFilled, Fact, NotSent, Unplaced
 from runtime.outbound import InDoubt
@@ -25,8 +26,8 @@ from trading.money import ZERO
 
 # Orders and executions of which it is remembered that they were told; one that is forgotten is told again.
 KEPT_MAX = 20_000
-# Orders read side by side; the way out has connections enough to leave commands theirs.
-AT_ONCE = 8
+# Orders read side by side, as many as one request may name.
+AT_ONCE = IDS_PER_REQUEST
 
 ValueT = TypeVar("ValueT")
 _State = tuple[VenueStatus, Decimal, bool]
@@ -114,8 +115,8 @@ class Telling:
 
     async def _read(self, order_id: str) -> list[Fact]:
         try:
-            order = await self._client.order(order_id)
-            fills = await self._client.fills(order_ids=[order_id]) if order.filled_size else []
+            order = await self._context.guard.order(order_id)
+            fills = await self._context.guard.fills([order_id]) if order.filled_size else []
             client_id = await self._whose(order)
         except Missing:
             self._is_told(order_id)
@@ -164,7 +165,7 @@ class Telling:
         name = names.name_of_entry(parent_id)
         if name is None:
             try:
-                name = (await self._client.order(parent_id)).client_order_id
+                name = (await self._context.guard.order(parent_id)).client_order_id
             except Missing:
                 return ""
             names.note_entry(parent_id, name)

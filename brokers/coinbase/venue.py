@@ -22,11 +22,12 @@ from brokers.coinbase.legs import Legs
 from brokers.coinbase.looking import Looking
 from brokers.coinbase.opening import account_of, look_round
 from brokers.coinbase.placing import Placing
+from brokers.coinbase.reading import Reading
 from brokers.coinbase.rest import Rest
 from brokers.coinbase.resting import Resting
 from brokers.coinbase.stream import Stream
 from brokers.coinbase.venue_clock import VenueClock
-from brokers.live.throttle import Throttle
+from brokers.live.throttle import Priority, Throttle
 from brokers.live.venue import (
     Amendment,
     Batch,
@@ -53,10 +54,13 @@ from trading.venue_refs import VenueRefs
 REST_URL = "https://api.coinbase.com"
 STREAM_URL = "wss://advanced-trade-ws-user.coinbase.com"
 
-# The venue allows an account 30 requests a second.
-RATE_PER_S, BURST = 25.0, 25
+# The venue allows an account 30 requests a second. Whichever second it counts, these two together stay below that.
+RATE_PER_S, BURST = 24.0, 5
 # A slow answer must not keep a cancel from leaving.
 CONNECTIONS = 32
+
+# What guards a position is not kept for longer by a reading that gets no answer.
+GUARD_PATIENCE_S = 0.25
 
 # What a preview said holds so long: a stream that is cut often must not cost a dozen previews each time.
 ABILITIES_KEPT_NS = 3600 * NS_PER_S
@@ -98,7 +102,8 @@ class CoinbaseVenue:
         self._rest_out, self._stream_out = Outbound(rest_url, connections_max=CONNECTIONS), Outbound(stream_url, connections_max=2)
         time = VenueClock(clock)
         client = Client(Rest(self._rest_out, key, time, Throttle(rate_per_s, BURST, clock)), Resting(clock.boot_ns), clock.boot_ns)
-        self._context = Context(client=client, looking=Looking(client, time), clock=clock)
+        guard = Reading(client.reads_at(Priority.GUARD), lambda: client.is_short, patience_s=GUARD_PATIENCE_S)
+        self._context = Context(client=client, guard=guard, looking=Looking(client, guard, time), clock=clock)
         placing = Placing(self._context)
         self._entries = Entries(self._context, placing)
         self._legs = Legs(self._context, placing)
@@ -165,7 +170,7 @@ class CoinbaseVenue:
     async def look_up(self, target: Target) -> Sighting:
         self._know(target)
         until = self._context.looking.time.now_ns()
-        found = await self._context.looking.one(target)
+        found = await self._context.looking.one(target, can_wait=True)
         gone: Decimal | None = None
         if target.order.side is Side.BUY and found.position_units and not found.working_exits:
             # Without an exit that holds them its coins may have been sold by hand; what all brackets lack together the last snapshot has said.

@@ -1,6 +1,7 @@
 """A token bucket for a venue's request limit, in which cancels go first.
 
-Who waits is served by priority, then in the order of asking: what takes risk off before what puts it on, both before looking. A request whose
+Who waits is served by priority, then in the order of asking: what takes risk off and what that waits for, before what puts it on, all before looking.
+A request whose
 deadline passes while it waits is not sent (``NotSent``). The queue is bounded: beyond ``waiting_max`` the newest is refused at once.
 """
 
@@ -19,8 +20,9 @@ class Priority(IntEnum):
     """Who goes first."""
 
     CANCEL = 0  # cancels, closes, stops
-    ORDER = 1
-    READ = 2
+    GUARD = 1  # reads without which a stop is not placed: what has traded, and what stands of a position that has none
+    ORDER = 2
+    READ = 3
 
 
 class Throttle:
@@ -38,6 +40,12 @@ class Throttle:
         self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
         self._turns = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether turns run out: somebody waits, or half of what may go at once is gone."""
+        self._count()
+        return bool(self._queue) or self._tokens < self._burst / 2
 
     async def take(self, priority: Priority, *, deadline_boot_ns: int | None = None) -> None:
         """Return when a request may be sent.

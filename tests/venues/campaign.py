@@ -24,19 +24,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from brokers.live.broker import LiveBroker
 from brokers.live.venue import client_id_of
 from runtime.clock import NS_PER_S
 from runtime.program import prepare_home
 from runtime.settings import Settings, load_settings
 from runtime.timestamps import from_text
-from tests.brokers.conftest import running
 from tests.brokers.desk_kit import GRANTED, Bus, Caller, events_of
 from tests.venues.campaign_report import NAKED_S_MAX, UNKNOWN_S_MAX, Report
-from tests.venues.campaign_side import Side
-from tests.venues.common.conf import instruments_of
+from tests.venues.campaign_side import Side, opened
 from tests.venues.common.faults import Fault, Kind
-from tests.venues.common.paced import PacedLoop, run_paced
+from tests.venues.common.paced import run_paced
 from trading.errors import ArenaError, DeadlinePassed, OrderDenied, OutcomeUnknown, StateConflict, Unavailable
 
 # How the share of faults is divided; slow answers hold a connection for long and are kept few.
@@ -122,15 +119,7 @@ class _Campaign:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Caller]:
-        clock, instruments = self.side.clock, instruments_of(self.side.source)
-        broker = LiveBroker(self.side.adapter(), instruments=instruments, clock=clock)
-        async with running(self.settings, broker, instruments, clock, self.side.source) as (adapter, ask):
-            loop = asyncio.get_running_loop()
-            if isinstance(loop, PacedLoop):
-                loop.slow_while(lambda: bool(adapter.context.journal._in_flight))
-            async with asyncio.timeout(60):
-                while not broker.is_reconciled:
-                    await asyncio.sleep(0.01)
+        async with opened(self.side, self.settings) as (broker, ask):
             self.instance = broker._account.instance
             yield ask
 

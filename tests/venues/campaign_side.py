@@ -1,14 +1,21 @@
 """What the fault campaign needs of a venue: the simulator's own books, its market, and our adapter for it."""
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from random import Random
 
+from brokers.live.broker import LiveBroker
 from brokers.live.venue import Venue
 from runtime.clock import Clock, SystemClock
+from runtime.settings import Settings
+from tests.brokers.conftest import running
+from tests.brokers.desk_kit import Caller
+from tests.venues.common.conf import instruments_of
 from tests.venues.common.faults import FaultScript
+from tests.venues.common.paced import PacedLoop
 
 
 class Side(ABC):
@@ -61,3 +68,18 @@ class Side(ABC):
     @abstractmethod
     def naked(self) -> frozenset[str]:
         """The positions there for which no stop stands."""
+
+
+@asynccontextmanager
+async def opened(side: Side, settings: Settings) -> AsyncIterator[tuple[LiveBroker, Caller]]:
+    """The whole adapter at ``side``, reconciled, on whatever the store of ``settings`` holds already."""
+    clock, instruments = side.clock, instruments_of(side.source)
+    broker = LiveBroker(side.adapter(), instruments=instruments, clock=clock)
+    async with running(settings, broker, instruments, clock, side.source) as (adapter, ask):
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, PacedLoop):
+            loop.slow_while(lambda: bool(adapter.context.journal._in_flight))
+        async with asyncio.timeout(60):
+            while not broker.is_reconciled:
+                await asyncio.sleep(0.01)
+        yield broker, ask

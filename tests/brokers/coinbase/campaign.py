@@ -8,7 +8,7 @@ from decimal import Decimal
 from random import Random
 
 from brokers.coinbase.ids import FAMILY_CHARS, Part, read_part
-from brokers.coinbase.venue import CoinbaseVenue
+from brokers.coinbase.venue import RATE_PER_S, CoinbaseVenue
 from brokers.live.venue import Venue, VenuePolicy
 from tests.brokers.coinbase.kit import adapter
 from tests.venues.campaign_side import Side
@@ -17,6 +17,9 @@ from tests.venues.coinbase.venue import CoinbaseVenue as SimulatedVenue
 from tests.venues.common.faults import FaultScript
 from tests.venues.common.paced import LoopClock
 from trading.money import ZERO
+
+# What an account may ask of the venue in a second.
+VENUE_PER_S = 30
 
 _MIDDLE = Decimal(60000)
 _STEP = Decimal(6)  # a basis point
@@ -56,16 +59,20 @@ class CoinbaseSide(Side):
     Args:
         attached: whether the venue takes exits with an entry; without, they are placed after the fill.
         policy: shorter times of the adapter, where a test has few seconds.
+        rate_per_s: what the adapter allows itself; the venue refuses more than its 30 a second. None: both without a limit.
     """
 
     source = "coinbase"
     is_paced = True
 
-    def __init__(self, policy: VenuePolicy | None = None, *, attached: bool = True) -> None:
+    def __init__(self, policy: VenuePolicy | None = None, *, attached: bool = True, rate_per_s: float | None = RATE_PER_S) -> None:
         self.clock = clock = LoopClock()
         self._policy = policy
+        self._rate_per_s = rate_per_s
         self._sim = SimulatedVenue(clock=clock)
         self._sim.set_state({"balances": {"USD": "90000000", "BTC": "1000"}, "options": {"attached_supported": attached}})
+        if rate_per_s is not None:
+            self._sim.set_state({"options": {"requests_per_s": VENUE_PER_S}})
         self._sim.account.on_order(self._note)
         self._mid = _MIDDLE
         self._brackets: dict[str, _Bracket] = {}
@@ -82,7 +89,7 @@ class CoinbaseSide(Side):
             yield
 
     def adapter(self) -> Venue:
-        venue: CoinbaseVenue = adapter(self._sim, clock=self.clock)
+        venue: CoinbaseVenue = adapter(self._sim, clock=self.clock, rate_per_s=self._rate_per_s or 1e6)
         if self._policy is not None:
             venue.policy = self._policy  # type: ignore[misc]  # a class's own, changed for this one
         return venue
@@ -90,6 +97,11 @@ class CoinbaseSide(Side):
     def move(self, dice: Random) -> None:
         step = _STEP * (dice.randint(-25, 25) if dice.random() < 0.01 else dice.randint(-2, 2))
         self._mid += step - (_STEP if self._mid > _MIDDLE else -_STEP) * (dice.random() < 0.2)  # it comes back, as few markets do
+        self._quote()
+
+    def jump(self, mid: Decimal) -> None:
+        """Let the market be there at once."""
+        self._mid = mid
         self._quote()
 
     def ticket(self, dice: Random) -> dict[str, object]:

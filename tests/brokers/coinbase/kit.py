@@ -204,10 +204,10 @@ async def pair(*, balances: Mapping[str, str] | None = None, **options: object) 
             await made.venue.aclose()
 
 
-def adapter(sim: SimulatedVenue, **options: Any) -> CoinbaseVenue:
+def adapter(sim: SimulatedVenue, *, rate_per_s: float = 1e6, **options: Any) -> CoinbaseVenue:
     """A fresh adapter at ``sim``, as after a restart."""
     key, clock = ApiKey(sim.key.name, sim.key.secret), options.pop("clock", CLOCK)
-    return CoinbaseVenue(key, instruments_of("coinbase"), clock, rest_url=sim.base_url, stream_url=sim.ws_url, rate_per_s=1e6, **options)
+    return CoinbaseVenue(key, instruments_of("coinbase"), clock, rest_url=sim.base_url, stream_url=sim.ws_url, rate_per_s=rate_per_s, **options)
 
 
 class Ear:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from brokers.coinbase.auth import ApiKey
+from brokers.coinbase.client import Client
 from brokers.coinbase.venue import CoinbaseVenue
 from brokers.live.venue import Amendment, NotSent, VenueMismatch, VenueRefused
 from runtime.clock import ManualClock
@@ -140,7 +141,7 @@ async def test_a_read_back_that_could_not_be_sent_is_no_order_that_was_not_sent(
     async def unreachable(*_: object, **__: object) -> object:
         raise NotSent
 
-    monkeypatch.setattr(at.venue._context.client, "order", unreachable)
+    monkeypatch.setattr(Client, "order", unreachable)
     known = at.known(at.intent(bracket()))
     with pytest.raises(Exception) as raised:
         await at.venue.create(known.intent)

@@ -17,15 +17,15 @@ def _none() -> UnreadableThings:
 
 
 async def test_a_long_queue_is_no_venue_that_does_not_tell() -> None:
-    """After a break three minutes of executions are read again, eight orders at a time: the last of them wait, and nobody has asked in vain."""
+    """After a break three minutes of executions are read again, so many orders at a time: the last of them wait, and nobody has asked in vain."""
     now_ns, gate = [0], asyncio.Event()
 
     async def order(order_id: str) -> VenueOrder:
         await gate.wait()
         raise Missing(f"no {order_id}")
 
-    client = SimpleNamespace(order=order, unreadable=_none(), unreadable_fills=_none())
-    telling = Telling(SimpleNamespace(client=client, looking=SimpleNamespace(time=SimpleNamespace(now_ns=lambda: now_ns[0]))))
+    client, guard = SimpleNamespace(unreadable=_none(), unreadable_fills=_none()), SimpleNamespace(order=order)
+    telling = Telling(SimpleNamespace(client=client, guard=guard, looking=SimpleNamespace(time=SimpleNamespace(now_ns=lambda: now_ns[0]))))
     telling.due_fills(SimpleNamespace(entry_id=f"fill-{n}", order_id=f"order-{n}") for n in range(2 * AT_ONCE))
     now_ns[0] = 60 * NS_PER_S
     assert telling.oldest_ns is None, "nothing has been asked yet"

@@ -79,13 +79,12 @@ class _Venue:
                 await self.came.wait()
 
 
-async def test_who_comes_while_a_reading_is_out_shares_the_next_which_goes_back_as_far_as_any_wants(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brokers.coinbase.together.PATIENCE_S", WAIT_S)
+async def test_who_comes_while_a_reading_is_out_shares_the_next_which_goes_back_as_far_as_any_wants() -> None:
     venue = _Venue()
-    together = Together(venue.read)
-    first = asyncio.create_task(together.since(50))
+    together = Together(venue.read, min, patience_s=WAIT_S)
+    first = asyncio.create_task(together.read(50))
     await venue.until(1)
-    late = [asyncio.create_task(together.since(since_ns)) for since_ns in (40, 20, 30)]
+    late = [asyncio.create_task(together.read(since_ns)) for since_ns in (40, 20, 30)]
     await asyncio.sleep(0)
     assert venue.begun == [50], "what was read before they asked may be older than what they look for"
     venue.gates[0].set_result("old")
@@ -96,13 +95,12 @@ async def test_who_comes_while_a_reading_is_out_shares_the_next_which_goes_back_
     assert venue.begun == [50, 20]
 
 
-async def test_a_reading_that_hangs_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("brokers.coinbase.together.PATIENCE_S", 0.01)
+async def test_a_reading_that_hangs_keeps_nobody() -> None:
     venue = _Venue()
-    together = Together(venue.read)
-    first = asyncio.create_task(together.since(50))
+    together = Together(venue.read, min, patience_s=0.01)
+    first = asyncio.create_task(together.read(50))
     await venue.until(1)
-    second = asyncio.create_task(together.since(40))
+    second = asyncio.create_task(together.read(40))
     await venue.until(2)
     venue.gates[1].set_result("new")
     assert await second == "new"
@@ -112,11 +110,30 @@ async def test_a_reading_that_hangs_keeps_nobody(monkeypatch: pytest.MonkeyPatch
 
 async def test_one_who_gives_up_takes_it_from_nobody_and_trouble_is_told_to_all() -> None:
     venue = _Venue()
-    together = Together(venue.read)
-    waiters = [asyncio.create_task(together.since(1)) for _ in range(3)]
+    together = Together(venue.read, min, patience_s=WAIT_S)
+    waiters = [asyncio.create_task(together.read(1)) for _ in range(3)]
     await venue.until(1)
     waiters[0].cancel()
     venue.gates[0].set_exception(InDoubt("no answer"))
     outcomes = await asyncio.gather(*waiters, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError, InDoubt, InDoubt]
     assert venue.begun == [1]
+
+
+async def test_those_who_gather_share_one_reading() -> None:
+    """While turns are short the first one waits a moment for company, though nothing is out."""
+    venue, gathered = _Venue(), asyncio.Event()
+
+    def gather_s() -> float:
+        gathered.set()
+        return 0.05
+
+    together = Together(venue.read, min, patience_s=WAIT_S, gather_s=gather_s)
+    first = asyncio.create_task(together.read(50))
+    async with asyncio.timeout(WAIT_S):
+        await gathered.wait()
+    second = asyncio.create_task(together.read(20))
+    await venue.until(1)
+    venue.gates[0].set_result("both")
+    assert await asyncio.gather(first, second) == ["both"] * 2
+    assert venue.begun == [20]
