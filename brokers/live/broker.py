@@ -135,7 +135,7 @@ class LiveBroker:
 
     def shift_expiries(self, step_ns: int) -> None:
         """See ``brokers.base.Broker``. A date that the venue was given stays: it is by the venue's clock, which was not stepped."""
-        self._now_ns = self._clock.wall_ns()
+        self._now_ns += step_ns
         self._jobs.shift(step_ns)
         self._held.shift(step_ns)
 

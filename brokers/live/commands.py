@@ -14,6 +14,7 @@ from brokers.live.venue import Amendment, Exits, Intent, client_id_of
 from brokers.paper.changing import BEFORE_FILL, check_values, wanted_changes
 from brokers.paper.closing import parts_to_close
 from brokers.paper.placing import expiry_ns, reserve_price_of
+from bus.deadline import NS_PER_MS, TTL_MS_MAX
 from runtime.clock import NS_PER_S, Clock
 from trading import events
 from trading.brackets import Bracket, Protection
@@ -81,7 +82,8 @@ class Commands:
         account.notes.pop(n, None)
         account.book.put(bracket)
         state.tell(events.oco_placed(bracket))
-        left_ns = round(SEND_S_MAX * NS_PER_S) if deadline_ns is None else deadline_ns - now_ns
+        # At most what a request may ask for: the clock may have been set back since its deadline was reckoned.
+        left_ns = round(SEND_S_MAX * NS_PER_S) if deadline_ns is None else min(deadline_ns - now_ns, TTL_MS_MAX * NS_PER_MS)
         intent = Intent(
             client_id=client_id,
             order=order,

@@ -87,13 +87,13 @@ class Jobs:
 
         When something was asked is moved back with the clock and never forward: what is listed at a venue since then must not begin too late.
         """
-        lands_ns = self._clock.wall_ns() + round(self._venue.policy.call_s_max * NS_PER_S)
+        call_ns = round(self._venue.policy.call_s_max * NS_PER_S)
         for bracket in list(self._account.state.brackets.values()):
             notes, refs, expires_ns = self._account.notes_of(bracket.n), bracket.venue, bracket.ttl_expires_ns
             notes.shift(step_ns)
             if refs.asked is not Doubt.NONE or refs.doubt is not Doubt.NONE:
+                notes.lands_ns = max(notes.lands_ns, refs.asked_ns + step_ns + call_ns)
                 refs = replace(refs, asked_ns=refs.asked_ns + min(step_ns, 0))
-                notes.lands_ns = lands_ns if step_ns > 0 else notes.lands_ns
             if bracket.remaining_units and bracket.order.entry_type not in self._account.capability(bracket.instrument).ttl_types:
                 expires_ns += step_ns  # it is ended from here
             if (refs, expires_ns) != (bracket.venue, bracket.ttl_expires_ns):

@@ -55,11 +55,15 @@ def run_virtually(work: Callable[[], Any]) -> Any:
 
 
 class VirtualClock:
-    """The loop's time as both clocks; the wall clock may have been stepped."""
+    """The loop's time as both clocks; the wall clock may have been stepped, and again by ``unfollowed_ns``, which the service has not seen yet."""
 
     stepped_ns = 0
+    unfollowed_ns = 0
 
     def wall_ns(self) -> int:
+        return self.steady_ns() + self.unfollowed_ns
+
+    def steady_ns(self) -> int:
         return BEGIN_NS + self.stepped_ns + self.boot_ns()
 
     def boot_ns(self) -> int:
@@ -132,7 +136,7 @@ class Service:
     # ── VenuePort ──
 
     def now_ns(self) -> int:
-        return self._clock.wall_ns()
+        return self._clock.steady_ns()
 
     async def apply(self, change: Callable[[int], VenueCall | None]) -> None:
         call = self._write(change)
