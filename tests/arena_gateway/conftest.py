@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from argon2 import PasswordHasher
 
 from arena_gateway import passwords
@@ -36,3 +37,17 @@ def _cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with open_desk(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The packets that the parser was given."""
+    packets: list[bytes] = []
+    feed = web.RequestHandler.data_received
+
+    def note(self: web.RequestHandler, data: bytes) -> None:
+        packets.extend([data] if data else [])
+        feed(self, data)
+
+    monkeypatch.setattr(web.RequestHandler, "data_received", note)
+    return packets
