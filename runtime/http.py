@@ -19,9 +19,10 @@ from aiohttp import web
 
 from runtime.http_answers import GUARD_HEADERS, REQUEST_ID, ApiError, error_answer, error_data, file_answer, internal_body, json_answer, json_bytes
 from runtime.http_body import read_body, read_json, read_object, read_query
+from runtime.http_connection import Connection
 from runtime.http_guard import SAFE_METHODS, HeadGuard, check_bind, reads_are_open
 from runtime.http_quick import Asked, Begun, QuickHandler, QuickRoutes, Reply, Told
-from runtime.http_server import ArenaServer, Connection, Listener, RequestHandler, bind, open_server, tls_context
+from runtime.http_server import Listener, RequestHandler, bind, open_server, tls_context
 from runtime.openapi import DOCS_CSS, docs_page, openapi
 from runtime.routes import PRINCIPAL, Authenticator, Handler, Principal, Route
 from runtime.settings import Settings
@@ -290,8 +291,8 @@ async def _authorise(server: _Server, request: web.Request, role: str) -> None:
 
 def _leave_request_slot(request: web.Request) -> None:
     connection = request.protocol
-    if isinstance(connection, Connection) and isinstance(connection._manager, ArenaServer):  # noqa: SLF001 - our own subclass
-        connection._manager.release(connection)  # noqa: SLF001 (aiohttp has no public way to let go of one connection)
+    if isinstance(connection, Connection):
+        connection.leave_slot()
 
 
 def client_address(request: web.BaseRequest, settings: Settings) -> str:

@@ -5,10 +5,11 @@ import json
 import logging
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from runtime import http_server
-from runtime.http_server import Connection
+from runtime.http_connection import Connection
 from tests.arena_gateway.fakes import Desk, open_desk
 from tests.arena_gateway.quick import arrived, connected, order, seen
 from tests.runtime.raw_http import exchange, is_closed, read_answer
@@ -103,7 +104,7 @@ async def test_a_connection_waits_for_its_order_and_is_closed_when_it_is_silent_
         writer.write(b"GET /hea")
         await seen(parsed, b"GET /hea")
         let_keepalive_end()
-        assert not opened[-1].head_is_late(asyncio.get_running_loop().time() + 1_000)
+        assert not opened[-1].head_is_late(asyncio.get_running_loop().time() + 1_000, http_server.HEAD_S_MAX)
         desk.oanda.release.set()
         assert (await read_answer(reader))[0] == 201
         assert opened[-1]._keepalive_handle is not None
@@ -114,3 +115,12 @@ async def test_a_connection_waits_for_its_order_and_is_closed_when_it_is_silent_
         assert opened[-1]._next_keepalive_close_time > asyncio.get_running_loop().time()
         let_keepalive_end()
         assert await is_closed(reader, 30)
+
+
+async def test_with_an_aiohttp_that_was_not_tried_orders_go_the_ordinary_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiohttp, "__version__", "3.15.0")
+    async with open_desk(tmp_path) as desk, connected(desk) as (reader, writer):
+        for _ in range(3):
+            writer.write(await order(desk))
+            assert (await read_answer(reader))[0] == 201
+        assert (desk.oanda.begun, len(desk.oanda.calls)) == (0, 3)

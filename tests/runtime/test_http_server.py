@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from runtime.http_connection import Connection
 from runtime.http_guard import is_loopback
-from runtime.http_server import CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, ArenaServer, Connection, bind, tls_context
+from runtime.http_server import CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, ArenaServer, bind, tls_context
 from runtime.program import CannotStart
 from runtime.settings import HttpSettings
 from tests.runtime.http_example import Example, serving
