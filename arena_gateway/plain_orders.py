@@ -43,6 +43,8 @@ def _number(text: str) -> int | float | None:
     """A fraction as it travels (``bus.codec.to_wire``); None for one that has to be looked at more closely."""
     if len(text) > SIGNIFICANT_DIGITS_MAX or "e" in text or "E" in text:
         return None
+    # Money in a float, unharmed: any decimal of at most 15 significant digits is the shortest form of the float64 nearest to it (DBL_DIG is 15), and
+    # the shortest form is what the wire means. A whole one is exact below 2**53, which has 16 digits.
     number = float(text)
     return int(number) if number.is_integer() else number
 

@@ -13,7 +13,7 @@ Source: docs/protocol.md, section 5; RULES R7, R8.
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -161,7 +161,7 @@ class RequestClient:
             OutcomeUnknown: sent, and no answer came in time.
         """
         request_id = self._next_id()
-        body = _write(pack, self._message(request_id, op, args, actor, ttl_ms))
+        body = self._body(request_id, op, args, actor, ttl_ms)
         future = self._expect(request_id, op, timeout_s)
         if ttl_ms is None:
             self._send([request_id], body)
@@ -178,13 +178,12 @@ class RequestClient:
         """Send the command ``op`` with this turn of the loop; its future ends as :meth:`call` does, and is not to be cancelled.
 
         Args:
-            args: as all others for :meth:`call`; plain values are written faster.
+            args: as all others for :meth:`call`.
         Raises:
             InvalidRequest, Unavailable: as :meth:`call`, where that is known before anything is sent.
         """
         request_id = self._next_id()
-        write = pack_plain if is_flat_and_plain(args) and (actor is None or is_flat_and_plain(actor)) else pack  # a limited grant is a Decimal
-        body = _write(write, self._message(request_id, op, args, actor, ttl_ms))
+        body = self._body(request_id, op, args, actor, ttl_ms)
         future = self._expect(request_id, op, timeout_s)
         self._collect(request_id, body)
         return future
@@ -204,15 +203,25 @@ class RequestClient:
             self._sweeper = self._loop.call_later(SWEEP_S, self._sweep)
         return future
 
-    def _message(
-        self, request_id: str, op: str, args: Mapping[str, object], actor: Mapping[str, object] | None, ttl_ms: int | None
-    ) -> dict[str, object]:
+    def _body(self, request_id: str, op: str, args: Mapping[str, object], actor: Mapping[str, object] | None, ttl_ms: int | None) -> bytes:
+        """The bytes of a request. Plain values are written faster; a limited grant, say, is a Decimal.
+
+        Raises:
+            InvalidRequest: it holds what does not travel, or too much.
+        """
         message: dict[str, object] = {"v": VERSION, "id": request_id, "op": op, "args": args}
         if actor is not None:
             message["actor"] = actor
         if ttl_ms is not None:
             message |= stamp(ttl_ms, self._clock, self._boot_id)
-        return message
+        write = pack_plain if is_flat_and_plain(args) and (actor is None or is_flat_and_plain(actor)) else pack
+        try:
+            body = write(message)
+        except ValueError as error:
+            raise InvalidRequest(f"{op} cannot be sent: {error}") from error
+        if len(body) > BODY_BYTES_MAX - _ARRAY_HEADER_BYTES_MAX:
+            raise InvalidRequest(f"{op} has {len(body)} bytes and a request at most {BODY_BYTES_MAX}")
+        return body
 
     def _collect(self, request_id: str, body: bytes) -> None:
         if not self._outgoing:
@@ -309,16 +318,6 @@ class RequestClient:
             _fail(pending.future, OutcomeUnknown(f"{pending.op} was sent and has no answer yet; look it up, do not send it again"))
         self._forget(expired)
         self._sweeper = self._loop.call_later(SWEEP_S, self._sweep) if self._pending else None
-
-
-def _write(encode: Callable[[dict[str, object]], bytes], message: dict[str, object]) -> bytes:
-    try:
-        body = encode(message)
-    except ValueError as error:
-        raise InvalidRequest(f"{message['op']} cannot be sent: {error}") from error
-    if len(body) > BODY_BYTES_MAX - _ARRAY_HEADER_BYTES_MAX:
-        raise InvalidRequest(f"{message['op']} has {len(body)} bytes and a request at most {BODY_BYTES_MAX}")
-    return body
 
 
 def _down() -> Unavailable:
