@@ -14,6 +14,7 @@ from brokers.paper.config import PaperAccountConfig
 from runtime.clock import Clock, SystemClock
 from runtime.program import CannotStart, run
 from runtime.settings import Settings
+from runtime.short_turns import take_short_turns
 from trading.instruments import InstrumentError, Instruments
 
 
@@ -47,4 +48,5 @@ def _source() -> str:
 
 
 if __name__ == "__main__":
+    take_short_turns()
     run(_source(), main)

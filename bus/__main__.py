@@ -9,6 +9,7 @@ from bus.doors import doors
 from bus.proxy import Proxy
 from runtime.program import run
 from runtime.settings import Settings
+from runtime.short_turns import take_short_turns
 
 # A flood (never-ending messages, a million subscriptions) ends this process, which keeps nothing, and not the machine (S-Z3). Full queues towards
 # a hundred frozen subscribers at the usual 300 bytes an event stay far below it.
@@ -39,4 +40,5 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
+    take_short_turns()
     run("bus", main)
