@@ -14,6 +14,7 @@ from brokers.live.facts import Booked, BookingKind
 from brokers.live.legs import unsure
 from brokers.live.plan import Notes
 from brokers.live.venue import Capability, Exits, VenueAccount, VenueInfo
+from brokers.live.waiting import PERSISTENT
 from brokers.paper import views
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.state import State
@@ -174,14 +175,18 @@ class LiveAccount:
         return None if standing is None else standing.exit_price(bracket.side)
 
     def want_close(self, bracket: Bracket, units: Decimal, reason: CloseReason, cancel_reason: str, now_ns: int) -> Bracket:
-        """Ask for ``units`` to be closed at the market, and for what is left of the entry to be cancelled."""
+        """Ask for ``units`` to be closed at the market, and for what is left of the entry to be cancelled.
+
+        What is on its way out already (0 ``units``) is asked for at once; what must go goes on to be closed for that reason.
+        """
         if bracket.remaining_units:
             bracket = self.want_cancel(bracket, cancel_reason, now_ns)
+        self.notes_of(bracket.n).close_now()
         if not units:
             return bracket
-        closing = replace(bracket, closing_units=bracket.closing_units + units, closing_reason=reason, updated_ns=now_ns)
-        self.notes_of(bracket.n).answered()
-        return self.book.put(closing)
+        if bracket.closing_units and bracket.closing_reason in PERSISTENT:
+            reason = bracket.closing_reason
+        return self.book.put(replace(bracket, closing_units=bracket.closing_units + units, closing_reason=reason, updated_ns=now_ns))
 
     def want_cancel(self, bracket: Bracket, reason: str, now_ns: int) -> Bracket:
         """Ask for the entry to be ended; the first reason given stays."""
@@ -217,7 +222,8 @@ class LiveAccount:
 
     def drain(self) -> Changes:
         changes = self.state.drain()
-        return changes._replace(account=None if changes.account is None else self._record())
+        record = None if changes.account is None else self._record()
+        return changes._replace(account=record, events=[journalled(draft) for draft in changes.events])
 
     def _record(self) -> dict[str, object]:
         funds = self.funds
@@ -259,6 +265,27 @@ class LiveAccount:
                 equity=None if equity is None else Decimal(str(equity)),
                 holdings={str(name): Decimal(str(amount)) for name, amount in holdings.items()},
             )
+
+
+def journalled(draft: events.EventDraft) -> events.EventDraft:
+    """``draft`` with numbers as near as the journal takes them: what a venue shows may add up to more digits, and one that could not be written
+    would end the process, and the next one, over the same thing."""
+    payload = _near(draft.payload)
+    assert isinstance(payload, Mapping)
+    return draft if payload is draft.payload else draft._replace(payload=payload)
+
+
+def _near(value: object) -> object:
+    """``value`` itself where every number in it travels."""
+    if isinstance(value, Decimal):
+        return nearest(value)
+    if isinstance(value, Mapping):
+        found = {name: _near(each) for name, each in value.items()}
+        return value if all(found[name] is each for name, each in value.items()) else found
+    if isinstance(value, list | tuple):
+        items = [_near(each) for each in value]
+        return value if all(near is each for near, each in zip(items, value, strict=True)) else items
+    return value
 
 
 def _is_ours(bracket: Bracket, snapshot: Snapshot) -> bool:

@@ -127,17 +127,14 @@ class Answers:
             notes.empty_looks_ns.clear()
             self._hearing.take(_facts(answer), now_ns, bracket)
             self._close_the_rest(before, _facts(answer), now_ns)
-        elif isinstance(answer, VenueRefused | NotSent) and bracket.venue.doubt is Doubt.CLOSE:
-            notes.failed(now_ns, BARE_RETRY_S)  # says nothing of the one before, which is an open question still
         elif isinstance(answer, VenueRefused | NotSent):
-            notes.failed(now_ns, BARE_RETRY_S if bracket.protection is Protection.NONE else RETRY_S_MAX)
-            refusal = (
-                _nothing_sent(answer)
-                if isinstance(answer, NotSent)
-                else StateConflict(f"the venue would not close it: {answer.message}", code=answer.code, details={"order_id": bracket.order_id})
-            )
-            self._waiting.give_up_close(bracket, refusal, now_ns)
-            self._account.book.must_compare = True
+            is_bare = bracket.protection is Protection.NONE
+            if isinstance(answer, VenueRefused):
+                notes.close_refused(now_ns, is_bare=is_bare)
+            else:
+                notes.failed(now_ns, BARE_RETRY_S if is_bare else RETRY_S_MAX)
+            if bracket.venue.doubt is not Doubt.CLOSE:  # else it says nothing of the one before, which is an open question still
+                self._not_closed(bracket, answer, now_ns)
         elif bracket.position_units:
             notes.failed(now_ns)
             self._account.book.lose(self._uncovered(bracket, now_ns), Doubt.CLOSE, now_ns, begun_ns)
@@ -177,13 +174,13 @@ class Answers:
         if isinstance(answer, VenueRefused) and answer.code not in _NOT_NOW:
             self._cannot_be_protected(bracket, answer, now_ns)
         elif bracket.protection is Protection.NONE:
-            notes.unguarded(now_ns)
+            notes.unguarded(now_ns, refused=isinstance(answer, VenueRefused))
             # After a definite no it is asked for again without a look: nothing has changed there, and the next try looks for itself.
             notes.looked_for_stop = notes.looked_for_stop and isinstance(answer, VenueRefused | NotSent)
         elif has_too_large_a_stop(bracket, self._policy):
             notes.unguarded(now_ns)
         else:
-            notes.guard_from_ns = 0
+            notes.guard_from_ns = notes.guard_refusals = 0
 
     def trailed(self, n: int, price: Decimal | None, answer: object, now_ns: int) -> None:
         notes = self._account.notes_of(n)
@@ -204,6 +201,19 @@ class Answers:
 
     # ── inside ──
 
+    def _not_closed(self, bracket: Bracket, answer: VenueRefused | NotSent, now_ns: int) -> None:
+        """Tell who waits; and people, once, where it is asked for again until it is out."""
+        self._account.book.must_compare = True
+        if isinstance(answer, NotSent):
+            self._waiting.give_up_close(bracket, _nothing_sent(answer), now_ns)
+            return
+        refusal = StateConflict(f"the venue would not close it: {answer.message}", code=answer.code, details={"order_id": bracket.order_id})
+        notes = self._account.notes_of(bracket.n)
+        if self._waiting.give_up_close(bracket, refusal, now_ns) and notes.refusal_told != answer.code:
+            notes.refusal_told = answer.code
+            text = f"{bracket.order_id}: the venue would not close it ({answer}); it is asked for again until it is out, ever more seldom"
+            self._hearing.told.append(text[:300])
+
     def _close_the_rest(self, before: Bracket, facts: Sequence[Fact], now_ns: int) -> None:
         """What the close was asked for is out, or as much of it as found a counterpart: what is wanted besides has a close of its own.
 
@@ -213,12 +223,13 @@ class Answers:
         if left is None or not left.closing_units:
             return
         out = before.position_units - left.position_units
+        if out > 0:
+            self._account.notes_of(left.n).closed()
         if out >= before.closing_units or (out > 0 and self._policy.releases):
             self._account.book.resolve(left, now_ns)
         elif self._policy.releases and left.venue.doubt is Doubt.NONE and _exits_in(facts) <= set(left.venue.fill_ids):
-            self._account.notes_of(left.n).failed(now_ns, BARE_RETRY_S)
-            refusal = StateConflict("nothing of it could be closed", code="NOT_CLOSED", details={"order_id": left.order_id})
-            self._waiting.give_up_close(left, refusal, now_ns)
+            self._account.notes_of(left.n).close_refused(now_ns, is_bare=left.protection is Protection.NONE)
+            self._not_closed(left, VenueRefused("NOT_CLOSED", "nothing of it could be closed"), now_ns)
 
     def _answered(self, n: int, answer: object, keep: Doubt = Doubt.NONE) -> Bracket | None:
         """The bracket, its mark of a call that is out taken off; ``keep`` stays while its fills are waited for."""
@@ -244,7 +255,7 @@ class Answers:
         notes, units = self._account.notes_of(bracket.n), bracket.position_units - bracket.closing_units
         if not units:  # it was rung for, and is on its way out already
             notes.failed(now_ns, BARE_RETRY_S)
-            notes.unguarded(now_ns)
+            notes.unguarded(now_ns, refused=True)
             notes.looked_for_stop, notes.is_refused_its_stop = False, True
             return
         _log.error("the venue refuses the stop; the position is closed", extra={"order_id": bracket.order_id, "reason": str(refusal)})

@@ -148,7 +148,7 @@ class Jobs:
         notes = self._account.notes_of(n)
         if bracket.position_units and bracket.protection is Protection.NONE:
             if not notes.bare_since_ns:
-                notes.bare_since_ns, notes.guard_from_ns = now_ns, 0
+                notes.bare_since_ns, notes.guard_from_ns, notes.close_from_ns = now_ns, 0, 0
         else:
             notes.bare_since_ns, notes.looked_for_stop = 0, False
         return next_job(bracket, notes, self._account.capability(bracket.instrument), self._venue.policy, now_ns)

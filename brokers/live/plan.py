@@ -25,6 +25,9 @@ EXPIRY_GRACE_S = 10.0
 RETRY_S_MAX = 3.0
 # What is held without a stop waits for nothing longer than this.
 BARE_RETRY_S = 0.3
+# What the venue definitely refuses: as quickly again while that may be a short halt, then twice as long each time. A market may be closed for days.
+QUICK_REFUSALS = 10
+REFUSED_S_MAX = 30.0  # where a stop stands meanwhile; else RETRY_S_MAX
 
 
 class Job(StrEnum):
@@ -48,8 +51,10 @@ class Next:
 class Notes:
     """What was tried lately about one bracket; not kept over a restart, which tries anew.
 
-    ``not_before_ns`` after a failure; ``guard_from_ns`` after one to guard what is held bare, which waits for no other pause. ``empty_looks_ns`` are
-    the looks that found nothing (an order in doubt), or no change (a close in doubt), by when they began: a look shows how things were then.
+    ``not_before_ns`` after a failure; ``guard_from_ns`` after one to guard what is held bare, which waits for no other pause, and ``close_from_ns``
+    after a close that was refused; ``guard_refusals`` and ``close_refusals`` in a row, ``refusal_told`` the reason that people were told of.
+    ``empty_looks_ns`` are the looks that found nothing (an order in doubt), or no change (a close in doubt), by when they began: a look shows how
+    things were then.
     ``cancel_taken``: the venue has taken the request and not confirmed it, ``cancel_refusal`` why it would not. ``bare_since_ns``: since when
     something is held without a stop of its size, ``looked_for_stop`` that it was looked for since. ``gone_since_ns``: since when the venue has known
     nothing of it, or less than the book; ``looked_ns`` when the last look that saw it began. ``lands_ns``: until then what was sent before the clock
@@ -61,6 +66,10 @@ class Notes:
     tries: int = 0
     not_before_ns: int = 0
     guard_from_ns: int = 0
+    guard_refusals: int = 0
+    close_from_ns: int = 0
+    close_refusals: int = 0
+    refusal_told: str = ""
     empty_looks_ns: list[int] = field(default_factory=list)
     cancel_taken: bool = False
     cancel_refusal: str = ""
@@ -80,9 +89,25 @@ class Notes:
         self.tries += 1
         self.not_before_ns = now_ns + round(min(float(self.tries), wait_s_max) * NS_PER_S)
 
-    def unguarded(self, now_ns: int) -> None:
-        """What is held is bare still, or its stop too large."""
-        self.guard_from_ns = now_ns + round(BARE_RETRY_S * NS_PER_S)
+    def unguarded(self, now_ns: int, *, refused: bool = False) -> None:
+        """What is held is bare still, or its stop too large. ``refused``: the venue would not have the stop now."""
+        self.guard_refusals = self.guard_refusals + 1 if refused else 0
+        self.guard_from_ns = now_ns + _pause_ns(self.guard_refusals, is_bare=True)
+
+    def close_refused(self, now_ns: int, *, is_bare: bool) -> None:
+        """The venue would not close it now."""
+        self.close_refusals += 1
+        self.close_from_ns = now_ns + _pause_ns(self.close_refusals, is_bare=is_bare)
+
+    def close_now(self) -> None:
+        """Nothing that was tried before keeps the close waiting."""
+        self.answered()
+        self.close_from_ns = 0
+
+    def closed(self) -> None:
+        """The venue has closed something: what it refuses from now on, it refuses anew."""
+        self.close_from_ns = self.close_refusals = 0
+        self.refusal_told = ""
 
     def put_off(self, now_ns: int, seconds: float) -> None:
         """A person has to see to it: nothing is tried before then."""
@@ -95,10 +120,19 @@ class Notes:
     def shift(self, step_ns: int) -> None:
         """The clock that these times are told in was stepped."""
         self.stepped_ns += step_ns
-        for name in ("not_before_ns", "guard_from_ns", "bare_since_ns", "gone_since_ns", "looked_ns", "lands_ns"):
+        for name in ("not_before_ns", "guard_from_ns", "close_from_ns", "bare_since_ns", "gone_since_ns", "looked_ns", "lands_ns"):
             at_ns = getattr(self, name)
             setattr(self, name, at_ns + step_ns if at_ns else 0)
         self.empty_looks_ns = [at_ns + step_ns for at_ns in self.empty_looks_ns]
+
+
+def _pause_ns(refusals: int, *, is_bare: bool) -> int:
+    """How long is waited after the venue has refused something so often in a row."""
+    if is_bare:
+        seconds = min(BARE_RETRY_S * 2.0 ** min(max(refusals - QUICK_REFUSALS, 0), 10), RETRY_S_MAX)
+    else:
+        seconds = min(2.0 ** min(refusals - 1, 10), REFUSED_S_MAX)
+    return round(seconds * NS_PER_S)
 
 
 def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: VenuePolicy, now_ns: int) -> Next | None:
@@ -110,7 +144,7 @@ def next_job(bracket: Bracket, notes: Notes, capability: Capability, policy: Ven
         # The exits may have been taken off for a close or a change that never came: see what there is, and guard it whatever becomes of that.
         # Where a known name is answered with the first order, a close in doubt is asked for again rather than waited for.
         if bracket.closing_units and (refs.doubt is not Doubt.CLOSE or (policy.resends and notes.is_refused_its_stop)):
-            return Next(Job.CLOSE, notes.not_before_ns)
+            return Next(Job.CLOSE, max(notes.not_before_ns, notes.close_from_ns))
         return Next(_first_for_its_stop(notes, policy), notes.guard_from_ns)
     if refs.doubt is not Doubt.NONE or refs.asked is Doubt.CLOSE:
         return Next(Job.LOOK, max(notes.not_before_ns, first_look_ns(bracket, notes, policy)))
@@ -150,7 +184,8 @@ def _end_entry(bracket: Bracket, notes: Notes) -> Next | None:
 
 
 def _close(bracket: Bracket, notes: Notes) -> Next | None:
-    return Next(Job.CLOSE, notes.not_before_ns) if bracket.closing_units and bracket.position_units else None
+    due_ns = max(notes.not_before_ns, notes.close_from_ns)
+    return Next(Job.CLOSE, due_ns) if bracket.closing_units and bracket.position_units else None
 
 
 def _guard(bracket: Bracket, notes: Notes, capability: Capability, policy: VenuePolicy, now_ns: int) -> Next | None:

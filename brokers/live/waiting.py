@@ -14,7 +14,7 @@ from trading.orders import CloseReason, OrderStatus
 from trading.venue_refs import Doubt
 
 # Closes that nobody waits for: they are tried until the position is gone.
-_PERSISTENT = frozenset({CloseReason.KILL_SWITCH, CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT, CloseReason.MARGIN_CLOSEOUT})
+PERSISTENT = frozenset({CloseReason.KILL_SWITCH, CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT, CloseReason.MARGIN_CLOSEOUT})
 # Cancels that somebody asked for and waits for; the others are tried until the entry is gone.
 _ONCE = frozenset({str(CancelReason.USER)})
 
@@ -60,12 +60,13 @@ class Waiting:
             if each.what is what:
                 each.verdict.settle(refusal)
 
-    def give_up_close(self, bracket: Bracket, refusal: ArenaError, now_ns: int) -> None:
-        """It was not closed: who waits is told, and unless it must go it stays as it is."""
+    def give_up_close(self, bracket: Bracket, refusal: ArenaError, now_ns: int) -> bool:
+        """It was not closed: who waits is told, and unless it must go it stays as it is. Whether it must."""
         refs = replace(bracket.venue, asked=Doubt.NONE)
-        stays = bracket.closing_reason in _PERSISTENT
-        self._book.put(replace(bracket, venue=refs, closing_units=bracket.closing_units if stays else ZERO, updated_ns=now_ns))
+        must_go = bracket.closing_reason in PERSISTENT
+        self._book.put(replace(bracket, venue=refs, closing_units=bracket.closing_units if must_go else ZERO, updated_ns=now_ns))
         self.refuse(bracket.n, Doubt.CLOSE, refusal)
+        return must_go
 
     def give_up_cancel(self, bracket: Bracket, refusal: ArenaError, now_ns: int) -> None:
         """It was not cancelled: who waits is told, and unless it must end it rests as it did."""
