@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from brokers.live.account import LiveAccount
 from brokers.live.jobs import Jobs, target_of
-from brokers.live.strangers import adopted
+from brokers.live.strangers import adopted, why_not
 from brokers.live.venue import Stranger, Target, VenueSnapshot
 from trading import events
 from trading.brackets import Bracket
@@ -26,7 +26,7 @@ class Comparing:
         self._ended_yet_seen: dict[int, int] = {}
         self._leftovers: list[Bracket] = []
         self._unreadable: frozenset[str] = frozenset()
-        self._foreign: dict[str, Stranger] = {}
+        self._foreign: Mapping[str, tuple[Stranger, str]] = {}
         self._unclear: Mapping[str, str] = {}
 
     def targets(self) -> tuple[Sequence[Target], Mapping[int, Bracket]]:
@@ -59,7 +59,7 @@ class Comparing:
             self._jobs.note(n)
         looks, self._ended_yet_seen = self._ended_yet_seen, {}
         ids = [self._adopt(stranger, looks, now_ns, begun_ns, snapshot.until) for stranger in snapshot.strangers]
-        self._tell_foreign([each for each in snapshot.strangers if each.instrument not in account.state.instruments])
+        self._tell_foreign({each.refs.client_id: (each, why) for each in snapshot.strangers if (why := why_not(each, account.state.instruments))})
         self._hearing.told += [f"{text}: it is none of ours; look at it there" for text in snapshot.unreadable if text not in self._unreadable]
         self._unreadable = frozenset(snapshot.unreadable)
         self._tell_unclear(snapshot.unclear, before)
@@ -92,7 +92,7 @@ class Comparing:
             elif self._ended_yet_seen[known.n] == 2:
                 self._orphan(known, stranger, now_ns, begun_ns, until)
             return None
-        if stranger.instrument not in account.state.instruments or not stranger.standing.position_units + stranger.standing.remaining_units:
+        if why_not(stranger, account.state.instruments) or not stranger.standing.position_units + stranger.standing.remaining_units:
             return None
         bracket = adopted(stranger, n=account.state.next_n, venue=account.state.venue, now_ns=now_ns, until=until)
         account.state.next_n += 1
@@ -112,22 +112,23 @@ class Comparing:
                 self._hearing.told.append(f"{bracket.order_id}: {why}: it is not compared, and may stand otherwise than here; look at it there")
         self._unclear = unclear
 
-    def _tell_foreign(self, strangers: Sequence[Stranger]) -> None:
-        """What stands in instruments that are not configured here has no order id and no figures of ours, but it uses the account's margin.
+    def _tell_foreign(self, found: Mapping[str, tuple[Stranger, str]]) -> None:
+        """What can have no order id and no figures of ours (``why_not``) uses the account's margin all the same.
 
         It is told when it is found, changes or goes. A restart tells it again.
         """
-        now = {each.refs.client_id: each for each in strangers if each.standing.position_units + each.standing.remaining_units}
-        for client_id, each in now.items():
+        now = {name: (each, why) for name, (each, why) in found.items() if each.standing.position_units + each.standing.remaining_units}
+        for client_id, (each, why) in now.items():
             before, standing = self._foreign.get(client_id), each.standing
             sizes = (standing.position_units, standing.remaining_units)
-            if before is None or (before.standing.position_units, before.standing.remaining_units) != sizes:
+            if before is None or (before[0].standing.position_units, before[0].standing.remaining_units) != sizes:
+                held, rests = map(plain, sizes)
                 self._hearing.told.append(
-                    f"{_named(each)}: {each.side}, {plain(sizes[0])} held, {plain(sizes[1])} resting; it uses the account's margin and is left alone"
+                    f"{_named(each, why)}: {each.side}, {held} held, {rests} resting; it uses the account's margin and is left alone"
                 )
-        for client_id, each in self._foreign.items():
+        for client_id, (each, why) in self._foreign.items():
             if client_id not in now:
-                self._hearing.told.append(f"{_named(each)}: nothing of it stands any more")
+                self._hearing.told.append(f"{_named(each, why)}: nothing of it stands any more")
         self._foreign = now
 
     def _leftover(self, known: Bracket, stranger: Stranger) -> None:
@@ -154,7 +155,7 @@ def _is_as_it_was(before: Bracket, now: Bracket) -> bool:
     return now is before or replace(now, stop_price=before.stop_price, updated_ns=before.updated_ns) == before
 
 
-def _named(stranger: Stranger) -> str:
+def _named(stranger: Stranger, why: str) -> str:
     refs = stranger.refs
     which = f"trade {refs.trade_refs[0]}" if refs.trade_refs else f"order {refs.order_refs[0]}" if refs.order_refs else refs.client_id
-    return f"placed at the venue by another ({which}), and {stranger.instrument} is not configured here"
+    return f"placed at the venue by another ({which}), and {why}"

@@ -9,12 +9,22 @@ from brokers.live.account import MODE
 from brokers.live.facts import MADE_UP
 from brokers.live.venue import Stranger
 from trading.brackets import EXTERNAL, Bracket, Protection
-from trading.instruments import Side
-from trading.money import ZERO, book, plain
+from trading.instruments import Instruments, Side
+from trading.money import ZERO, book, fits_wire, nearest, plain
 from trading.orders import BracketOrder, EntryType, OrderStatus
 from trading.venue_refs import MadeUp, StandingLeg
 
 PLACED_BY = "external"
+
+
+def why_not(stranger: Stranger, instruments: Instruments) -> str:
+    """Why ``stranger`` can have no order id and no figures here, empty where it can: then it is only told of."""
+    if stranger.instrument not in instruments:
+        return f"{stranger.instrument} is not configured here"
+    standing = stranger.standing
+    exits = [number for leg in (standing.stop, standing.target) if leg is not None for number in (leg.units, leg.price)]
+    numbers = (standing.position_units, standing.remaining_units, stranger.units, stranger.entry_price or ZERO, *exits)
+    return "" if all(map(fits_wire, numbers)) else "its numbers have more digits than can be shown"
 
 
 def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int, until: int) -> Bracket:
@@ -29,7 +39,7 @@ def adopted(stranger: Stranger, *, n: int, venue: str, now_ns: int, until: int) 
     # What has filled and left again before we looked is history that no figure here rests on.
     units = plain(held + rests)
     status = OrderStatus.PENDING if not held else OrderStatus.PARTIALLY_FILLED if rests else OrderStatus.OPEN
-    average = standing.average_price if standing.average_price is not None else price or ZERO
+    average = nearest(standing.average_price if standing.average_price is not None else price or ZERO)
     entry_type = stranger.entry_type if price is not None and stranger.entry_type is not EntryType.MARKET else EntryType.MARKET
     order_id = f"{MODE}-{venue}-{n}"
     # Its fills are in what is held, and the venue may still tell of them.

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from brokers.base import Progress, Snapshot, VenueCall
 from brokers.live.broker import LiveBroker
 from brokers.records import RecordCodec
+from bus.codec import encode_payload
 from runtime.clock import NS_PER_S
 from trading.brackets import Bracket
 from trading.changes import Changes
@@ -93,6 +94,8 @@ class Store:
         for bracket in changes.brackets:
             self.brackets[bracket.n] = _CODEC.text(bracket)
             self.next_n = max(self.next_n, bracket.n + 1)
+        for draft in changes.events:
+            encode_payload(draft.payload)
         self.events += changes.events
         if changes.account is not None:
             self.account = dict(changes.account)
