@@ -160,7 +160,7 @@ class FakeArena:
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.text()
         self.requests.append((request.method, request.path_qs, json.loads(body) if body else None))
-        found = self.answers.get((request.method, request.path)) or self._order(request)
+        found = self.answers.get((request.method, request.path)) or self._order(request) or self._history(request)
         if found is None:
             return web.json_response({"ok": False, "code": "NOT_FOUND", "message": "there is no such thing"}, status=404)
         if callable(found):
@@ -175,6 +175,20 @@ class FakeArena:
         if request.method != "GET" or not events:
             return None
         return {"ok": True, "order": {**fake_answers.order(order_id), "events": [{**event, "id": "-"} for event in events]}}
+
+    def _history(self, request: web.Request) -> dict[str, Any] | None:
+        """A page of the journal in either direction, as ``GET /events/history`` gives it."""
+        if request.path != "/api/arena/events/history":
+            return None
+        query, count = request.query, len(self.journal)
+        limit = int(query["limit"])
+        covered = next(place for place in range(count + 1) if self._cursor(place) == (query.get("before") or query["after"]))
+        first, last = (max(0, covered - limit), covered) if "before" in query else (covered, min(count, covered + limit))
+        events = [{"id": self._cursor(first + place + 1), **event} for place, event in enumerate(self.journal[first:last])]
+        place, complete = (first, first == 0) if "before" in query else (last, last == count)
+        sources = {name: {"epoch": epoch, "first_seq": 1} for name, epoch in self.epochs.items()}
+        answer = {"events": events, "next": self._cursor(place), "complete": complete, "sources": sources}
+        return {"ok": True, "notices": [], "unavailable": [], **answer}
 
     async def file(self, request: web.Request) -> web.Response:
         name = request.path.lstrip("/") or "index.html"

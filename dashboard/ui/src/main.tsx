@@ -2,6 +2,7 @@
 
 import { render } from 'preact';
 import { followAlerts } from './app/alerts';
+import { keepHistoryInStep } from './app/feed-history';
 import { keepFilterInAddress } from './app/feed-view';
 import { listenToKeys } from './app/keys';
 import { applyAppearance } from './app/settings';
@@ -28,6 +29,7 @@ if (page) {
   render(<App />, page);
 }
 keepFilterInAddress();
+keepHistoryInStep();
 listenToKeys();
 followForm();
 keepTitle();

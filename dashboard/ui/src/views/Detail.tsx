@@ -2,11 +2,12 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { showUpTo } from '../app/feed-history';
 import { change, openLine } from '../app/feed-view';
 import { brokerOf, closeStory, openedOrder, openStory, type OrderStory, story } from '../app/order-detail';
 import { zoneOf, zoneSetting } from '../app/settings';
 import { instruments } from '../app/store';
-import { wordsOf } from '../core/feed';
+import { type Line, wordsOf } from '../core/feed';
 import { NO_FILTER } from '../core/filter';
 import { dateTime, plain, price, signedMoney, timeOfDay } from '../core/format';
 import { ICONS } from '../core/icons';
@@ -43,10 +44,8 @@ export function Detail(): JSX.Element | null {
               type="button"
               class="button"
               onClick={() => {
-                const { order } = line;
                 closeStory();
-                change(NO_FILTER);
-                requestAnimationFrame(() => showInContext(order));
+                void viewInContext(line);
               }}
             >
               View in context
@@ -68,6 +67,14 @@ export function Detail(): JSX.Element | null {
       </div>
     </Dialog>
   );
+}
+
+/** A line of the feed is found in it; one of an earlier page stands last on the page that ends with it. */
+async function viewInContext(line: Line): Promise<void> {
+  const isEarlier = line.order < 0 && line.event !== null;
+  change(NO_FILTER);
+  const found = isEarlier && line.event && (await showUpTo(line.event.id));
+  if (!isEarlier || found) requestAnimationFrame(() => showInContext(isEarlier ? -1 : line.order));
 }
 
 /** Bring a line into the middle of the feed and let it be seen. */

@@ -7,13 +7,14 @@
 import { Component, Fragment, type JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { openDialog } from '../app/dialogs';
-import { filter, heldBack, isPaused, openLine, shownLines, togglePause } from '../app/feed-view';
+import { type Earlier, earlier, filter, heldBack, isPaused, landing, openLine, shownLines, togglePause } from '../app/feed-view';
 import { zoneOf, zoneSetting } from '../app/settings';
 import { connection, feed } from '../app/store';
 import { isFiltering } from '../core/filter';
-import type { Line } from '../core/feed';
+import { type Line, LINES_MAX } from '../core/feed';
 import { dayOf, timeOfDay } from '../core/format';
 import { assetClassOf } from '../core/narrate';
+import { EarlierBar, EarlierButton } from './EarlierBar';
 import { FeedFilter } from './FeedFilter';
 import { Drawing, LineIcon } from './icons';
 
@@ -25,7 +26,7 @@ export function Narration(): JSX.Element {
   const zone = zoneOf(zoneSetting.value);
   const [showFilter, setShowFilter] = useState(false);
   const scroller = useRef<HTMLDivElement>(null);
-  const { isAtBottom, unseen, toBottom, onScroll } = useStickToBottom(scroller, lines);
+  const { isAtBottom, unseen, toBottom, onScroll } = useStickToBottom(scroller, lines, earlier.value);
   const paused = isPaused.value;
   const waiting = paused ? heldBack.value : unseen;
 
@@ -35,7 +36,7 @@ export function Narration(): JSX.Element {
         <h2 id="narration-title" class="panel-title narration-title">
           RICK LIVE NARRATION
         </h2>
-        <span class="panel-note">{paused ? 'paused' : <LiveNote />}</span>
+        <span class="panel-note">{earlier.value ? 'earlier lines' : paused ? 'paused' : <LiveNote />}</span>
         <div class="panel-tools">
           <button
             type="button"
@@ -69,17 +70,20 @@ export function Narration(): JSX.Element {
         </div>
       </header>
       {showFilter && <FeedFilter />}
+      <EarlierBar />
       <div class="feed-frame">
         <div
           id="narration-feed"
           class="feed"
           role="log"
+          aria-live={earlier.value ? 'off' : undefined}
           aria-labelledby="narration-title"
           tabIndex={0}
           ref={scroller}
           onScroll={onScroll}
           onKeyDown={moveByKey}
         >
+          <EarlierButton />
           {lines.length === 0 ? <EmptyFeed /> : <Rows lines={lines} zone={zone} />}
         </div>
         {(waiting > 0 || (paused && !isAtBottom)) && (
@@ -92,7 +96,7 @@ export function Narration(): JSX.Element {
             }}
           >
             <Drawing name="down" size={12} />
-            {waiting} new
+            {waiting < LINES_MAX ? waiting : `${LINES_MAX} or more`} new
           </button>
         )}
       </div>
@@ -107,6 +111,7 @@ function LiveNote(): JSX.Element | null {
 }
 
 function EmptyFeed(): JSX.Element {
+  if (earlier.value) return <p class="empty">No line of these times matches the filter. Nothing was dropped: go on to earlier ones, or clear the filter.</p>;
   if (feed.value.lines.length > 0) return <p class="empty">No line matches the filter. Nothing was dropped: clear the filter to see all.</p>;
   if (connection.value.phase === 'connecting') return <p class="empty">Connecting to the event stream …</p>;
   return (
@@ -208,7 +213,7 @@ interface Stick {
 }
 
 /** Keep the end in view while the reader is there; else count what was added since. */
-function useStickToBottom(scroller: { current: HTMLDivElement | null }, lines: readonly Line[]): Stick {
+function useStickToBottom(scroller: { current: HTMLDivElement | null }, lines: readonly Line[], page: Earlier | null): Stick {
   const [isAtBottom, setAtBottom] = useState(true);
   const stick = useRef(true);
   const seen = useRef(-1);
@@ -227,6 +232,17 @@ function useStickToBottom(scroller: { current: HTMLDivElement | null }, lines: r
     stick.current = atBottom;
     if (atBottom !== isAtBottom) setAtBottom(atBottom);
   };
+
+  const pageBefore = useRef(page);
+  useLayoutEffect(() => {
+    if (pageBefore.current === page || !scroller.current) return;
+    pageBefore.current = page;
+    // A page is read on from where the reader left the one beside it.
+    const atEnd = landing.peek() === 'end';
+    stick.current = atEnd;
+    setAtBottom(atEnd);
+    scroller.current.scrollTop = atEnd ? scroller.current.scrollHeight : 0;
+  }, [page]);
 
   useLayoutEffect(() => {
     if (stick.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
