@@ -28,7 +28,7 @@ from brokers.steady_clock import SteadyClock
 from brokers.upkeep import AWAKE_KEY, Upkeep
 from brokers.venue_calls import VenueCalls
 from brokers.watches import Watches
-from bus.heartbeat import HeartbeatTask
+from bus.heartbeat import HeartbeatTask, StandIn
 from bus.journal import Journal
 from bus.publisher import Publisher
 from bus.replay import ReplayServer
@@ -115,7 +115,8 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
     """The adapter of ``source``, serving from entering to leaving."""
     desk = Desk(source=source, broker=broker, instruments=instruments, limits=_limits(settings), others=[name for name in NAMES if name != source])
     steady = SteadyClock(clock)
-    with _plain_refusals(), Publisher(settings.bus_pub_address) as publisher, EventsOut(publisher) as events_out:
+    address = settings.bus_pub_address
+    with _plain_refusals(), Publisher(address) as publisher, EventsOut(publisher) as events_out, StandIn(address) as stand_in:
 
         def reload(connection: sqlite3.Connection) -> None:
             desk.reload(connection, steady.now_ns())
@@ -128,6 +129,7 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             settings=settings.store,
             on_events=events_out.take,
             on_rollback=reload,
+            on_held_up=stand_in.beat,
         )
         async with journal, asyncio.TaskGroup() as tasks:
             if broker.mode == "live":
@@ -161,6 +163,7 @@ async def open_adapter(settings: Settings, source: str, *, broker: Broker, instr
             async with replay, orders, intake, beats:
                 await watches.resume()
                 heartbeat = HeartbeatTask(source, publisher, adapter.heartbeat, clock, float(settings.bus.heartbeat_s))
+                stand_in.heartbeat = heartbeat
                 running = [tasks.create_task(heartbeat.run()), tasks.create_task(upkeep.run()), tasks.create_task(broker.run(context.calls))]
                 _log.info("ready", extra={"source": source, "mode": broker.mode, "epoch": journal.epoch, "last_seq": journal.last_seq})
                 yield adapter

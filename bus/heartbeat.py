@@ -7,6 +7,8 @@ it has missed an event, and one that hears nothing for three seconds asks the ow
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self, cast
 
 from bus.envelope import encode_event
 from bus.publisher import Publisher
@@ -14,6 +16,7 @@ from bus.topics import heartbeat_topic
 from runtime.clock import Clock
 
 INTERVAL_S = 1.0
+STOPPING = "stopping"
 
 
 class HeartbeatTask:
@@ -44,6 +47,7 @@ class HeartbeatTask:
         self._clock = clock
         self._interval_s = interval_s
         self.instance = instance or secrets.token_hex(8)
+        self._said: dict[str, object] = {}
 
     async def run(self) -> None:
         """Beat until cancelled; the last beat says ``stopping``. An error of ``snapshot`` is a bug and comes out here."""
@@ -55,7 +59,7 @@ class HeartbeatTask:
                 due = max(due + self._interval_s, loop.time())  # after a stall go on from now: nobody needs the missed ones
                 await asyncio.sleep(due - loop.time())
         except asyncio.CancelledError:
-            self.beat(status="stopping")
+            self.beat(status=STOPPING)
             raise
 
     def beat(self, *, status: str | None = None) -> None:
@@ -71,4 +75,46 @@ class HeartbeatTask:
             "status": status or said.get("status") or "ok",
             "metrics": said.get("metrics") or {},
         }
-        self._publisher.publish(self._topic, encode_event(self._program, "heartbeat", payload, self._clock.wall_ns()))
+        self._said = payload
+        self._publish(payload, self._publisher)
+
+    def beat_degraded(self, publisher: Publisher) -> None:
+        """Say again what was said last, but ``degraded``, through ``publisher``; from any thread.
+
+        Nothing of the journal: how far it has come only the loop knows, and a number from before that is heard after a newer one looks as if the
+        journal had gone backwards.
+        """
+        said = self._said
+        if said and said["status"] != STOPPING:
+            metrics = dict(cast("Mapping[str, object]", said["metrics"]), arena_degraded=1)
+            self._publish({**said, "epoch": None, "first_seq": None, "last_seq": None, "status": "degraded", "metrics": metrics}, publisher)
+
+    def _publish(self, payload: dict[str, object], publisher: Publisher) -> None:
+        publisher.publish(self._topic, encode_event(self._program, "heartbeat", payload, self._clock.wall_ns()))
+
+
+class StandIn:
+    """Beats for a program whose loop cannot: from the thread that waits with it, over a connection of its own, made at the first beat.
+
+    Args:
+        address: as for ``Publisher``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.heartbeat: HeartbeatTask | None = None  # whose part to take
+        self._address = address
+        self._publisher: Publisher | None = None
+
+    def beat(self) -> None:
+        """One beat that says ``degraded``; always on the same thread."""
+        if self.heartbeat is not None:
+            if self._publisher is None:
+                self._publisher = Publisher(self._address)
+            self.heartbeat.beat_degraded(self._publisher)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._publisher is not None:
+            self._publisher.close()

@@ -89,6 +89,7 @@ class Journal:
         on_events: OnEvents | None = None,
         on_rollback: OnRollback | None = None,
         on_failure: Callable[[StoreFailed], None] = end_process,
+        on_held_up: Callable[[], None] = lambda: None,
         tail_events_max: int = TAIL_EVENTS_MAX,
         work_s_max: float = WORK_S_MAX,
     ) -> Self:
@@ -99,6 +100,7 @@ class Journal:
             on_events: gets what was committed, on the loop, in seq order. A ``source_reset`` written by this start comes right after ``open``.
             on_rollback: reloads the owner's memory from the store after a group was taken back; on the writer thread.
             on_failure: what to do when the journal can't go on; ends the process when absent.
+            on_held_up: called once a second while the disk holds up a short work, and with it the loop, for a second or longer; on the writer thread.
             tail_events_max: how many of the newest events are kept in memory.
             work_s_max: how long a group may run and sync before its callers are told OutcomeUnknown.
         Raises:
@@ -115,6 +117,7 @@ class Journal:
             listener=journal,
             loop=journal._loop,
             on_rollback=on_rollback,
+            on_held_up=on_held_up,
             tail_events_max=tail_events_max,
         )
         journal._in_flight = InFlight(journal._loop, journal._writer.put, journal._writer.run_here)

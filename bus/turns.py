@@ -15,21 +15,28 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bus.jobs import Job
 
 QUICK_S_MAX = 0.002
 QUICK_COMMITS_MIN = 16  # in a row
+TELL_S = 1.0  # how often the thread says that it waits for the loop
 HUNG_S = 30.0
 
 _log = logging.getLogger(__name__)
 
 
 class Turns:
-    """The jobs that wait for the thread, and the right to use the store."""
+    """The jobs that wait for the thread, and the right to use the store.
 
-    def __init__(self) -> None:
+    Args:
+        on_held_up: called on the thread, once a second, while it waits for a turn of the loop to end. Then the disk holds the loop up, which can
+            tell nobody.
+    """
+
+    def __init__(self, on_held_up: Callable[[], None]) -> None:
+        self._on_held_up = on_held_up
         self._inbox: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._lock = threading.Lock()
         # One thread counts each, and the other only reads it.
@@ -66,10 +73,15 @@ class Turns:
     @contextlib.contextmanager
     def of_thread(self) -> Iterator[None]:
         """The thread's turn, as soon as the loop's has ended. One that ends in an error was the last of all."""
-        if not self._lock.acquire(timeout=HUNG_S):
-            # The loop cannot say it, for it is what waits.
-            _log.critical("the disk does not answer, and the program waits for it", extra={"seconds": HUNG_S})
-            self._lock.acquire()
+        waited_s = 0.0
+        while not self._lock.acquire(timeout=TELL_S):
+            if waited_s < HUNG_S <= waited_s + TELL_S:
+                _log.critical("the disk does not answer, and the program waits for it", extra={"seconds": HUNG_S})
+            waited_s += TELL_S
+            try:
+                self._on_held_up()
+            except Exception:  # noqa: BLE001 (whoever tells others must not end the journal)
+                _log.exception("it could not be told that the disk holds the program up")
         yield
         self._lock.release()  # in no ``finally``: a thread that failed keeps it, for nobody is to write after that
 

@@ -59,6 +59,7 @@ class Writer(threading.Thread):
         listener: Listener,
         loop: asyncio.AbstractEventLoop,
         on_rollback: OnRollback | None,
+        on_held_up: Callable[[], None] = lambda: None,
         tail_events_max: int = TAIL_EVENTS_MAX,
     ) -> None:
         # A daemon: a disk that hangs for ever must not keep a process from ending.
@@ -72,7 +73,7 @@ class Writer(threading.Thread):
         self._loop = loop
         self._on_rollback = on_rollback
         self._tail_events_max = tail_events_max
-        self._turns = Turns()
+        self._turns = Turns(on_held_up)
         self._reads: deque[Read | Backup] = deque()
         self._stopping = False
         self._pruning = False

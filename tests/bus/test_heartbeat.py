@@ -1,11 +1,13 @@
 """Heartbeats: what each program says every second."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
+import zmq
 
 from bus.envelope import Event, decode_event
-from bus.heartbeat import HeartbeatTask
+from bus.heartbeat import HeartbeatTask, StandIn
 from runtime.clock import ManualClock
 
 
@@ -72,3 +74,36 @@ async def test_a_bug_in_the_snapshot_comes_out() -> None:
 
     with pytest.raises(ZeroDivisionError):
         await HeartbeatTask("oanda", Recorder(), broken, ManualClock(), 0.01).run()  # type: ignore[arg-type]
+
+
+def test_a_stand_in_says_the_last_beat_again_as_degraded_and_nothing_of_the_journal() -> None:
+    """A number of the journal that is heard after a newer one would look like a journal that went backwards."""
+    own, other = Recorder(), Recorder()
+    task = _task(own, {"epoch": "0" * 16, "first_seq": 1, "last_seq": 7, "mode": "paper", "metrics": {"lag": 0, "arena_degraded": 0}})
+    task.beat_degraded(other)  # type: ignore[arg-type]  # a recorder, as above
+    assert other.heard.empty(), "nothing has been said that could be said again"
+    task.beat()
+    task.beat_degraded(other)  # type: ignore[arg-type]
+    payload, said = other.heard.get_nowait()[1].payload, own.heard.get_nowait()[1].payload
+    degraded = {"epoch": None, "first_seq": None, "last_seq": None, "status": "degraded", "metrics": {"lag": 0, "arena_degraded": 1}}
+    assert payload == {**said, **degraded}
+    task.beat(status="stopping")
+    task.beat_degraded(other)  # type: ignore[arg-type]
+    assert other.heard.empty(), "who stops has said so"
+
+
+def test_a_stand_in_has_a_connection_of_its_own(tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/pub.sock"
+    with zmq.Context() as context, context.socket(zmq.SUB) as reader, StandIn(address) as stand_in:
+        reader.setsockopt(zmq.SUBSCRIBE, b"")
+        reader.bind(address)
+        stand_in.beat()  # for nobody yet
+        task = _task(Recorder())
+        task.beat()
+        stand_in.heartbeat = task
+        for _ in range(300):  # until the connection is there
+            stand_in.beat()
+            if reader.poll(100):
+                break
+        topic, body = reader.recv_multipart()
+        assert (topic, decode_event(body).payload["status"]) == (b"oanda.heartbeat.", "degraded")

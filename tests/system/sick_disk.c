@@ -1,5 +1,6 @@
 /* Preloaded into every program of an arena under test. SICK_DISK names an order file, written by the test while the arena runs:
-   "<part of a file's name> <eio|kill> <n>": the n-th sync of such a file fails with EIO, or kills its process. Carried out once, then the file is gone. */
+   "<part of a file's name> <eio|kill|hang> <n>": the n-th sync of such a file fails with EIO, kills its process, or does not return while there is a
+   file of that name with "-hold" after it. Carried out once, then the order is gone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,7 +28,10 @@ static int is_sick(int fd) {
     if (!strstr(path, name) || __sync_add_and_fetch(&seen, 1) < n || unlink(order)) return 0;
     seen = 0;
     if (!strcmp(kind, "kill")) kill(getpid(), SIGKILL);
-    return 1;
+    if (strcmp(kind, "hang")) return 1;
+    snprintf(path, sizeof path, "%s-hold", order);
+    while (!access(path, F_OK)) usleep(10000);
+    return 0;
 }
 
 #define WRAP(call)                                                \

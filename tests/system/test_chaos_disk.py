@@ -18,6 +18,7 @@ import pytest
 from tests.system.accounting.checker import findings, summary
 from tests.system.accounting.collect import Run, read_journal
 from tests.system.accounting.evidence import Notice, Shown
+from tests.system.faults import sick_disk
 from tests.system.stack import Stack
 
 SEED = int(os.environ.get("ARENA_CHAOS_SEED", "1"))
@@ -179,3 +180,48 @@ async def test_an_old_copy_put_back_begins_a_new_epoch_and_everybody_is_told() -
                 assert earlier == later or "told" in {earlier, later}, f"{connection.watcher} went into the new epoch without being told"
         assert {order_id for order_id in after if "-oanda-" in order_id} <= placed_now
         print(json.dumps({"check": "old copy", "seed": SEED, "before": len(before), "after": len(after), "new_epoch": True, "pass": True}))
+
+
+async def test_a_disk_that_hangs_in_an_orders_own_sync_is_told_of_and_the_order_stands_when_it_goes_on(tmp_path: Path) -> None:
+    """The adapter's loop waits in that sync and can say nothing; its writer thread beats for it. Everybody hears ``degraded``, not silence."""
+    environ = sick_disk(tmp_path)
+    if not environ:
+        pytest.skip("needs a C compiler")
+    hang, hold = Path(environ["SICK_DISK"]), Path(f"{environ['SICK_DISK']}-hold")
+
+    async def component() -> dict[str, object]:
+        async with stack.http.get(f"{stack.gateway}/health/ready") as answer:
+            listed: dict[str, object] = (await answer.json())["components"]["oanda"]
+            return listed
+
+    async def is_told() -> bool:
+        said = await component()
+        return (said["status"], said["last_seq"]) == ("degraded", None)  # how far the journal has come only the loop would know
+
+    async with Stack(environ) as stack:
+        for attempt in range(20):  # where the disk was slow just before, the sync is the thread's, and the loop goes on
+            for _ in range(20):
+                assert (await stack.place())[0] == 201
+            hold.touch()
+            hang.write_text("oanda.db hang 1")
+            placing = asyncio.create_task(stack.place(client_order_id=f"held-up-{attempt}"))
+            with contextlib.suppress(AssertionError):
+                await stack.eventually(is_told, "the disk that hangs to be told of", seconds=5)
+                break
+            hold.unlink()
+            assert (await placing)[0] in {201, 202}
+        for _ in range(20):  # twice as long as it takes to call a program silent
+            assert await is_told()
+            await asyncio.sleep(0.3)
+        status, answer = await placing
+        assert (status, answer["status"]) == (202, "UNKNOWN")
+        hold.unlink()
+
+        async def stands() -> bool:
+            found = await stack.call("GET", f"{stack.gateway}/brokers/oanda/orders?client_order_id=held-up-{attempt}", token=await stack.token())
+            return [order["status"] for order in found[1].get("orders", ())] == ["PENDING"] and (await component())["status"] == "ok"
+
+        await stack.eventually(stands, "the order to stand and the adapter to be well")
+        assert (await stack.place())[0] == 201
+        events = await read_journal(stack, "oanda")
+        assert [event.payload["client_order_id"] for event in events if event.type == "oco_placed"].count(f"held-up-{attempt}") == 1
