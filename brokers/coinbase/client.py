@@ -74,7 +74,7 @@ class Client:
     Args:
         resting: every order that is shown passes through it, so that two looks are two looks whoever makes them.
         boot_ns: CLOCK_BOOTTIME, from a ``runtime.clock.Clock``.
-        reads: how soon orders, executions and products are read.
+        reads: how soon what only reads is answered.
     """
 
     def __init__(self, rest: Rest, resting: Resting, boot_ns: Callable[[], int], *, reads: Priority = Priority.READ) -> None:
@@ -86,7 +86,7 @@ class Client:
         self.unreadable_fills = UnreadableThings(boot_ns, are_executions=True)
 
     def reads_at(self, priority: Priority) -> "Client":
-        """The same account, of which orders, executions and products are read at ``priority``."""
+        """The same account, which is read at ``priority``."""
         other = Client(self._rest, self._resting, self._boot_ns, reads=priority)
         other.unreadable, other.unreadable_fills = self.unreadable, self.unreadable_fills
         return other
@@ -124,7 +124,12 @@ class Client:
         """
         fields = {name: value for name, value in json.loads(create.body).items() if name != "client_order_id"}
         try:
-            return await self._rest.ask("/orders/preview", fields, lambda found: [str(error)[:100] for error in items(found, "errs")])
+            return await self._rest.ask(
+                "/orders/preview",
+                fields,
+                lambda found: [str(error)[:100] for error in items(found, "errs")],
+                priority=min(self._reads, Priority.ORDER),
+            )
         except Missing:
             raise InDoubt("the venue has no previews") from None
 
@@ -220,7 +225,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        return await self._rest.get("/key_permissions", lambda found: found)
+        return await self._rest.get("/key_permissions", lambda found: found, priority=self._reads)
 
     async def fee_tier(self) -> Json:
         """``maker_fee_rate``, ``taker_fee_rate`` and more.
@@ -228,7 +233,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        return await self._rest.get("/transaction_summary", lambda found: mapping(found.get("fee_tier"), "fee_tier"))
+        return await self._rest.get("/transaction_summary", lambda found: mapping(found.get("fee_tier"), "fee_tier"), priority=self._reads)
 
     async def time_ns(self) -> int:
         """The venue's clock, nanoseconds since 1970.
@@ -236,7 +241,7 @@ class Client:
         Raises:
             Missing, NotSent, InDoubt.
         """
-        return await self._rest.get("/time", lambda found: int(number(found, "epochMillis")) * _NS_PER_MS)
+        return await self._rest.get("/time", lambda found: int(number(found, "epochMillis")) * _NS_PER_MS, priority=self._reads)
 
     @property
     def is_short(self) -> bool:

@@ -4,13 +4,14 @@ The venue edits only what is good until cancelled, and our entries end at a date
 of the same bracket. Between the two it does not exist: what went wrong there is told as the end of the entry, or comes out as doubt.
 """
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
 from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.context import Ability, Context
-from brokers.coinbase.facts import facts_of
-from brokers.coinbase.family import Family
+from brokers.coinbase.facts import facts_of, piece_facts
+from brokers.coinbase.family import Family, piece
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import ATTACHABLE, Create, differences, entry
 from brokers.coinbase.placing import Placing, no_way_back, nothing_sent
@@ -18,11 +19,15 @@ from brokers.coinbase.products import refuse
 from brokers.coinbase.refusals import CANCEL_TOO_LATE
 from brokers.coinbase.refusals import family as refusal_family
 from brokers.coinbase.rest import WRITE_S_MAX
-from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, Fact, Intent, NotSent, Target, VenueMismatch, VenueRefused
+from brokers.live.throttle import Priority
+from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, Fact, Intent, NotSent, Remembered, Target, VenueMismatch, VenueRefused
 from runtime.outbound import InDoubt
 from trading.events import CancelReason
 from trading.orders import BracketOrder, EntryType
 from trading.venue_refs import VenueRefs
+
+# An answer to a create does not wait longer than this for what it has traded: no exit is placed before it is there, and the stream tells it as well.
+TRADED_S_MAX = 0.7
 
 
 class Entries:
@@ -42,7 +47,8 @@ class Entries:
         self._context.looking.created(intent.client_id)
         self._refuse(intent.order)
         create = self._create(intent.order, intent.client_id, intent.expires_ns)
-        created = await self._context.client.create(create, deadline_boot_ns=intent.deadline_boot_ns, timeout_s=WRITE_S_MAX)
+        priority = Priority.GUARD if intent.is_again else Priority.ORDER
+        created = await self._context.client.create(create, priority=priority, deadline_boot_ns=intent.deadline_boot_ns, timeout_s=WRITE_S_MAX)
         with no_way_back():  # it is there: that a question about it could not be sent must not be taken for an order that was not
             placed = await self._placing.seen(created.order_id)
         wrong = differences(create, placed, sent_ns=self._context.looking.time.of_ours(intent.created_ns))
@@ -51,10 +57,12 @@ class Entries:
         self._context.names.note_entry(placed.order_id, placed.client_order_id)
         target = _target_of(intent, placed)
         try:
-            found = await self._context.looking.again(target, [placed.order_id])
-        except (InDoubt, NotSent):
+            async with asyncio.timeout(TRADED_S_MAX):
+                found = await self._context.looking.again(target, [placed.order_id])
+        except (InDoubt, NotSent, TimeoutError):
             # It stands, that much was read back; what it has traded the stream tells, once the venue's two accounts of it agree.
-            return [EntryAccepted(client_id=intent.client_id, order_ref=placed.order_id, time_ns=placed.created_ns)]
+            told = piece_facts(piece(intent.client_id, placed, []), is_replaced=False)
+            return [fact for fact in told if isinstance(fact, EntryAccepted | Remembered)]
         return facts_of(found, target.refs)
 
     async def cancel(self, target: Target) -> list[Fact]:

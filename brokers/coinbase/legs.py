@@ -306,7 +306,7 @@ class Legs:
         if refusal.code != "INSUFFICIENT_FUNDS" or target.order.side is not Side.BUY:
             return
         base = self._context.products[target.order.instrument].base
-        coins = (await self._context.client.holdings()).get(base)
+        coins = (await self._context.guard.holdings()).get(base)
         if coins is not None and coins.total < held(found, target):
             self._context.aside.append(Unplaced(client_id=target.client_id, text="coins of this bracket are not in the account any more"))
             raise InDoubt(f"the account has no {base} for it any more") from refusal

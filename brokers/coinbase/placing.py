@@ -106,7 +106,7 @@ class Placing:
 
     async def _by_name(self, client_order_id: str, since_ns: int) -> Created | None:
         """The order that goes by this name, made a moment ago. Raises InDoubt, NotSent."""
-        recent = await self._client.orders(since_ns=since_ns - CLOCK_SLACK_NS)
+        recent = await self._context.guard.made_since(since_ns - CLOCK_SLACK_NS)
         return next((Created(order_id=one.order_id, attached_order_id="") for one in recent if one.client_order_id == client_order_id), None)
 
     async def _insist(self, create: Create) -> Created:

@@ -1,4 +1,4 @@
-"""The account's orders, executions and products, read together by all who want them at about the same time.
+"""The account's orders, executions, holdings and products, read together by all who want them at about the same time.
 
 A lone order is asked for by its own address, several by one list; what a list leaves out is asked for by itself, and only that answer says that it is
 not there. While the venue's limit leaves turns enough nobody waits for company; when they run short, readings gather.
@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from brokers.coinbase.answers import VenueFill, VenueOrder
+from brokers.coinbase.answers import Holding, VenueFill, VenueOrder
 from brokers.coinbase.client import Client
 from brokers.coinbase.products import Product
 from brokers.coinbase.rest import Missing
@@ -52,6 +52,7 @@ class Reading:
         self._orders = shared(self._read_orders, _all)
         self._fills = shared(self._read_fills, _all)
         self._products = shared(self._read_products, _all)
+        self._holdings = shared(lambda _: client.holdings(), _earlier)
 
     async def working(self) -> Sequence[VenueOrder]:
         """``Client.working``."""
@@ -125,6 +126,10 @@ class Reading:
         if not isinstance(found, Product):
             raise found
         return found
+
+    async def holdings(self) -> Mapping[str, Holding]:
+        """``Client.holdings``."""
+        return await self._holdings.read(0)
 
     async def _read_products(self, product_ids: _Ids) -> Mapping[str, Product | _Trouble]:
         async def one(product_id: str) -> Product | _Trouble:

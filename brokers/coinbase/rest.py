@@ -69,9 +69,9 @@ class Rest:
         encoded = urlencode(query)
         return await _repeat(lambda seconds: self._send("GET", path, query=encoded, priority=priority, timeout_s=seconds), read, path)
 
-    async def ask(self, path: str, fields: Mapping[str, object], read: Callable[[Json], ValueT]) -> ValueT:
+    async def ask(self, path: str, fields: Mapping[str, object], read: Callable[[Json], ValueT], *, priority: Priority = Priority.ORDER) -> ValueT:
         """The same of a POST that changes nothing."""
-        return await _repeat(lambda seconds: self.post(path, fields, priority=Priority.READ, timeout_s=seconds), read, path)
+        return await _repeat(lambda seconds: self.post(path, fields, priority=priority, timeout_s=seconds), read, path)
 
     async def post(
         self,

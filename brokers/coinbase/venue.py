@@ -102,7 +102,8 @@ class CoinbaseVenue:
         self._rest_out, self._stream_out = Outbound(rest_url, connections_max=CONNECTIONS), Outbound(stream_url, connections_max=2)
         time = VenueClock(clock)
         client = Client(Rest(self._rest_out, key, time, Throttle(rate_per_s, BURST, clock)), Resting(clock.boot_ns), clock.boot_ns)
-        guard = Reading(client.reads_at(Priority.GUARD), lambda: client.is_short, patience_s=GUARD_PATIENCE_S)
+        self._at_once = client.reads_at(Priority.GUARD)  # while it looks round nothing is guarded
+        guard = Reading(self._at_once, lambda: client.is_short, patience_s=GUARD_PATIENCE_S)
         self._context = Context(client=client, guard=guard, looking=Looking(client, guard, time), clock=clock)
         placing = Placing(self._context)
         self._entries = Entries(self._context, placing)
@@ -127,7 +128,7 @@ class CoinbaseVenue:
         if now_ns - self._proven_ns > ABILITIES_KEPT_NS:
             self._context.abilities = {}
             self._proven_ns = now_ns
-        opened = await look_round(self._context.client, self._clock, self._instruments.values(), self._context.abilities)
+        opened = await look_round(self._at_once, self._clock, self._instruments.values(), self._context.abilities)
         self._context.products = dict(opened.products)
         self._context.abilities = dict(opened.abilities)
         self._context.looking.time.found(opened.offset_ns)
@@ -176,7 +177,7 @@ class CoinbaseVenue:
             # Without an exit that holds them its coins may have been sold by hand; what all brackets lack together the last snapshot has said.
             here: Mapping[str, Decimal] = {}
             with contextlib.suppress(InDoubt, NotSent):  # what guards the position must not wait for an answer about money
-                here = missing({target.client_id: found}, [target], self._context.products, await self._context.client.holdings())
+                here = missing({target.client_id: found}, [target], self._context.products, await self._context.guard.holdings())
             gone = min(max(here.get(target.client_id, ZERO), self._gone.get(target.client_id, ZERO)), found.position_units)
         return self._sighting(found, target, until, gone)
 

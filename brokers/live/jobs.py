@@ -172,10 +172,10 @@ class Jobs:
         """Send ``bracket``, which is in the book as SUBMITTING: once, and where the venue's policy says so a few times more before its deadline."""
         n = bracket.n
 
-        async def send() -> object:
+        async def send(wanted: Intent = intent) -> object:
             if self._clock.boot_ns() >= intent.deadline_boot_ns:
                 raise NotSent("EXPIRED", "its deadline passed before it could be sent")
-            return await self._venue.create(intent)
+            return await self._venue.create(wanted)
 
         def settle(answer: object, now_ns: int, begun_ns: int) -> VenueCall | None:
             self._answers.created(n, answer, now_ns, begun_ns)
@@ -201,7 +201,7 @@ class Jobs:
         async def send_again() -> object:
             if not is_wanted():  # one look at one word, from the event loop: the pause before this one was long enough for either
                 raise NotSent("UNAVAILABLE", "it is not wanted any more")
-            return await send()
+            return await send(replace(intent, is_again=True))
 
         pauses_s = RESEND_PAUSES_S if self._venue.policy.resends else ()
         return self._out_call(n, send, settle)

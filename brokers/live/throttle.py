@@ -20,7 +20,7 @@ class Priority(IntEnum):
     """Who goes first."""
 
     CANCEL = 0  # cancels, closes, stops
-    GUARD = 1  # reads without which a stop is not placed: what has traded, and what stands of a position that has none
+    GUARD = 1  # what a stop may wait for: news of fills, what stands of a position that has none, an order in doubt
     ORDER = 2
     READ = 3
 

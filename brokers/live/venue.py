@@ -119,6 +119,7 @@ class Intent:
         cursor_before: where the venue's log stood before anything was sent.
         deadline_boot_ns: on CLOCK_BOOTTIME; from then on it must not be sent any more (raise NotSent ``EXPIRED``). 0: it is too late.
         created_ns: when it was asked for, wall clock.
+        is_again: it was sent before and is in doubt. It may have filled, so its answer comes before orders that have not been sent yet.
     """
 
     client_id: str
@@ -127,6 +128,7 @@ class Intent:
     cursor_before: str
     deadline_boot_ns: int
     created_ns: int
+    is_again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
