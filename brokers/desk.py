@@ -121,8 +121,7 @@ class Desk:
         changes = self.broker.drain()
         if not changes:
             return changes
-        first_seqs = self._append(txn, changes.events)
-        self._note_protection(txn, changes.events)
+        first_seqs = self._append(txn, self._without_repeats(txn, changes.events))
         is_live = self.broker.mode == "live"
         for bracket in changes.brackets:
             if bracket.n > self._last_n:
@@ -143,14 +142,21 @@ class Desk:
         self._note_open()
         return changes
 
-    def _note_protection(self, txn: Txn, drafts: Sequence[EventDraft]) -> None:
-        """Keep in step with what the Broker itself says of its stops, so that nobody says it twice."""
-        told = [draft for draft in drafts if draft.type in _PROTECTION]
-        for draft in told:
-            change = self.unprotected.add if draft.type is EventType.PROTECTION_LOST else self.unprotected.discard
-            change(str(draft.payload["order_id"]))
-        if told:
-            ledger.set_state(txn, "unprotected", sorted(self.unprotected))
+    def _without_repeats(self, txn: Txn, drafts: Sequence[EventDraft]) -> Sequence[EventDraft]:
+        """What the Broker itself says of its stops the watch knows; what has been rung for already is left out, so that nobody says it twice."""
+        if all(draft.type not in _PROTECTION for draft in drafts):
+            return drafts
+        kept: list[EventDraft] = []
+        for draft in drafts:
+            order_id = str(draft.payload.get("order_id"))
+            if draft.type is EventType.PROTECTION_LOST and order_id in self.unprotected:
+                continue
+            if draft.type in _PROTECTION:
+                change = self.unprotected.add if draft.type is EventType.PROTECTION_LOST else self.unprotected.discard
+                change(order_id)
+            kept.append(draft)
+        ledger.set_state(txn, "unprotected", sorted(self.unprotected))
+        return kept
 
     def _note_unknown(self, bracket: Bracket) -> None:
         if bracket.status is OrderStatus.UNKNOWN:

@@ -167,10 +167,6 @@ class Answers:
         bracket = self._answered(n, answer)
         if bracket is None or not bracket.position_units:
             return
-        if notes.filled_bare and not notes.is_bare_told and not isinstance(answer, VenueRefused):  # a refusal rings by itself
-            notes.is_bare_told = True
-            reason = "it filled at the venue without a stop; the stop is placed again"
-            self._account.state.tell(events.protection_lost(bracket, reason=reason, ts_ns=now_ns))
         if isinstance(answer, VenueRefused) and answer.code not in _NOT_NOW:
             self._cannot_be_protected(bracket, answer, now_ns)
         elif bracket.protection is Protection.NONE:
@@ -259,7 +255,10 @@ class Answers:
             notes.looked_for_stop, notes.is_refused_its_stop = False, True
             return
         _log.error("the venue refuses the stop; the position is closed", extra={"order_id": bracket.order_id, "reason": str(refusal)})
-        self._account.state.tell(events.protection_lost(bracket, reason=f"the venue refuses its stop: {refusal}"[:200], ts_ns=now_ns))
+        why = f"the venue refuses its stop: {refusal}"[:200]
+        if not notes.is_bare_told:
+            self._account.state.tell(events.protection_lost(bracket, reason=why, ts_ns=now_ns))
+        self._hearing.told.append(f"{bracket.order_id}: {why}; its position is closed")  # also where it was rung for before
         self._account.want_close(bracket, units, CloseReason.KILL_SWITCH, str(CancelReason.KILL_SWITCH), now_ns)
 
     def _alarm(self, bracket: Bracket, mismatch: VenueMismatch, now_ns: int) -> None:

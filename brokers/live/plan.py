@@ -59,8 +59,8 @@ class Notes:
     something is held without a stop of its size, ``looked_for_stop`` that it was looked for since. ``gone_since_ns``: since when the venue has known
     nothing of it, or less than the book; ``looked_ns`` when the last look that saw it began. ``lands_ns``: until then what was sent before the clock
     was stepped may be on its way; ``stepped_ns`` by how much it was. ``trail_to``: where a trailing stop that is moved from here has to be moved at
-    the venue. ``is_refused_its_stop``: no stop can stand, and the close that is to take it out is in doubt. ``filled_bare``: a look has found that
-    the entry filled without its stop, and ``is_bare_told`` that it was rung for.
+    the venue. ``is_refused_its_stop``: no stop can stand, and the close that is to take it out is in doubt. ``is_bare_told``: a look has
+    found that the entry filled without its stop, and it was rung for.
     """
 
     tries: int = 0
@@ -81,7 +81,6 @@ class Notes:
     stepped_ns: int = 0
     trail_to: Decimal | None = None
     is_refused_its_stop: bool = False
-    filled_bare: bool = False
     is_bare_told: bool = False
 
     def failed(self, now_ns: int, wait_s_max: float = RETRY_S_MAX) -> None:

@@ -81,7 +81,7 @@ class Seeing:
         if standing.remaining_units and not current.remaining_units:
             self._rests_after_all(current, now_ns)
             return
-        self._note_bare(current, standing)
+        self._note_bare(current, standing, now_ns)
         current = self._tell_note(current, standing)
         self.compare(current, standing, now_ns, begun_ns, sighting.until)
         self._still_working(current.n, now_ns)
@@ -118,15 +118,19 @@ class Seeing:
         memo = {**bracket.venue.memo, NOTE: standing.note}
         return self._account.book.put(replace(bracket, venue=replace(bracket.venue, memo={name: text for name, text in memo.items() if text})))
 
-    def _note_bare(self, bracket: Bracket, standing: Standing) -> None:
-        """See whether an entry that brings its exits has filled without: a hand took them off before it was noticed. The stop is placed next.
+    def _note_bare(self, bracket: Bracket, standing: Standing, now_ns: int) -> None:
+        """Ring, once, for an entry that brings its exits and has filled without: a hand took them off before it was noticed. The stop is placed next.
 
         Exits that are orders of their own (``releases``) may only be late.
         """
         is_bare = bracket.position_units and bracket.protection is Protection.NONE and standing.position_units and standing.stop is None
         brings = self._account.capability(bracket.instrument).exits is Exits.ATTACHED and not self._policy.releases
         is_wanted = bracket.origin == ARENA and bracket.stop_price and not bracket.venue.leg_refs and not bracket.venue.stop_removed
-        self._account.notes_of(bracket.n).filled_bare = bool(is_bare and brings and is_wanted)
+        notes = self._account.notes_of(bracket.n)
+        if is_bare and brings and is_wanted and not notes.is_bare_told:
+            notes.is_bare_told = True
+            reason = "it filled at the venue without a stop; the stop is placed again"
+            self._account.state.tell(events.protection_lost(bracket, reason=reason, ts_ns=now_ns))
 
     def _made_out(self, bracket: Bracket) -> Bracket:
         """The venue shows it: what a person was told of it is over, and is told anew when it comes back."""

@@ -16,10 +16,12 @@ from brokers.paper.config import PaperAccountConfig
 from bus.codec import MalformedMessage
 from bus.envelope import encode_event
 from bus.topics import heartbeat_topic
+from bus.txn import Txn
 from runtime.clock import ManualClock
 from runtime.settings import Settings
 from tests.brokers.conftest import running
 from tests.brokers.desk_kit import ADMIN, MARKET_NS, OTHER, TRADER, Bus, Caller, event, events_of, ticket, until
+from trading import events
 from trading.brackets import Protection
 from trading.errors import ArenaError, OrderDenied, Unavailable
 from trading.instruments import Instruments
@@ -243,6 +245,32 @@ async def test_a_position_without_its_stop_rings_once_and_is_told_when_it_is_bac
         await _watched(arena, "protection_restored")
         kinds = [each.type for each in await events_of(arena.settings)]
         assert (kinds.count("protection_lost"), kinds.count("protection_restored")) == (1, 1)
+
+
+@pytest.mark.parametrize("first", ["watch", "broker"])
+async def test_what_watch_and_broker_both_notice_rings_once_until_it_is_back(arena: Arena, first: str) -> None:
+    async with arena.open(protection_action="alarm") as (adapter, ask):
+        await arena.fill(ask)
+        desk = adapter.context.desk
+        engine = desk.broker._engine  # type: ignore[attr-defined]
+
+        def notice(txn: Txn, now_ns: int) -> None:
+            for _ in range(2):
+                engine._state.tell(events.protection_lost(engine.bracket("paper-oanda-1"), reason="it filled without", ts_ns=now_ns))
+            desk.record(txn)
+
+        await adapter.context.journal.run(lambda _: _guard(engine, Protection.NONE))
+        if first == "watch":
+            await _watched(arena, "protection_lost")
+        await adapter.context.write(None, notice)
+        for _ in range(5):
+            arena.clock.advance(1)
+            await asyncio.sleep(0.02)
+        await adapter.context.journal.run(lambda _: _guard(engine, Protection.ADAPTER))
+        await _watched(arena, "protection_restored")
+        await adapter.context.write(None, notice)
+        kinds = [each.type for each in await events_of(arena.settings)]
+        assert kinds.count("protection_lost") == 2, "once, and once more after it was back"
 
 
 @pytest.mark.parametrize(("action", "told"), [("protect", "protection_restored"), ("close", "bracket_closed")])

@@ -124,3 +124,19 @@ async def test_where_guarding_looks_by_itself_no_look_comes_before_it() -> None:
 
 def _promises_exits(desk: Desk) -> None:
     desk.venue.capability = Capability(exits=Exits.ATTACHED)
+
+
+@virtually
+async def test_an_entry_that_filled_without_its_stop_is_rung_for_before_its_stop_is_back() -> None:
+    """The stream told that the stop stood before the call that placed it was answered: what was over and told to be over rang once more."""
+    desk = Desk()
+    async with desk.life():
+        order_id = await desk.resting()
+        desk.exchange.refuses_stops = True  # as if a hand had taken it off the entry
+        desk.venue.next("protect", Script.SILENCE)
+        desk.exchange.fill(desk.held(order_id).client_id)
+        desk.exchange.refuses_stops = False
+        await desk.until(lambda: "protect" in desk.venue.calls)
+        assert len(desk.told("protection_lost")) == 1
+        await asyncio.sleep(30)
+        assert len(desk.told("protection_lost")) == 1
