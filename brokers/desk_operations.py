@@ -118,7 +118,7 @@ class DeskOperations:
             account = broker.account(now_ns)
             if not args.adopt:
                 performance.begin_anew(txn, now_ns)
-                self._desk.limits.restart_day(txn, account.equity, now_ns)
+                self._desk.limits.restart_day(txn, broker, now_ns)
             return {"adopted": args.adopt, "cancelled": open_before - len(broker.open_brackets()), "balance": account.balance}
 
         result = await self._context.write(None, work)

@@ -76,7 +76,8 @@ class Limits:
 
         Raises:
             OrderDenied: the limit's name in capitals, with the limit and the value.
-            Unavailable: DAY_RESULT_UNKNOWN: a loss over all brokers is limited, and one has not said what today has brought.
+            Unavailable: DAY_RESULT_UNKNOWN: a day's loss is limited, and it cannot be told before the quotes that the account's worth rests on have
+                come; or a loss over all brokers is, and one has not said what today has brought.
         """
         recent = self._recent
         if self._counts_orders:
@@ -85,6 +86,12 @@ class Limits:
         else:
             state = self._state(order, broker, marks)
         if self.counts_days:
+            if state.exposure.awaits_quotes:
+                raise Unavailable(
+                    "a day's loss is limited, and what the account is worth is not known before the quotes of all it holds have come: try again",
+                    code="DAY_RESULT_UNKNOWN",
+                    details={"unknown": [state.instrument.venue]},
+                )
             own = self._own_day(state.exposure.equity, now_ns)
             total = total_of(own, self._heard.values())
             if total is None and self.settings.daily_loss_total_max is not None:
@@ -142,7 +149,7 @@ class Limits:
         self._kept = heard
 
     def look(self, equity: Decimal, now_ns: int) -> bool:
-        """Note what the day has brought with ``equity``; whether ``turn_day`` or ``trip`` is due."""
+        """Note what the day has brought with ``equity``, nothing left out of it; whether ``turn_day`` or ``trip`` is due."""
         day = self._day_at(now_ns, equity)
         self.day_result = self._own_day(equity, now_ns)
         return day is not self._day or (not day.tripped and self.breach(equity, now_ns) is not None)
@@ -166,9 +173,9 @@ class Limits:
     def begin_first_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:
         """An account's first day begins with its store, before anything can trade; a live one's when its venue has first said what there is.
 
-        A day that was begun goes on until prices say what it is worth.
+        One that holds what only quotes can value begins with the first look after they have come (``look``).
         """
-        if self._day is None and broker.is_reconciled:
+        if self._day is None and broker.is_reconciled and not broker.account(now_ns).awaits_quotes:
             self.turn_day(db, broker, now_ns)
 
     def turn_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:
@@ -177,12 +184,11 @@ class Limits:
         if day is not None:
             ledger.set_state(db, self._day_key, day.record())
 
-    def restart_day(self, db: ledger.Db, equity: Decimal, now_ns: int) -> None:
-        """The account was opened anew: its day begins with what it has now."""
+    def restart_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:
+        """The account was opened anew: its day begins with what it has now, or once that is known."""
         self._day = None
-        day = self.begin_day(equity, now_ns)
-        if day is not None:
-            ledger.set_state(db, self._day_key, day.record())
+        ledger.set_state(db, self._day_key, None)
+        self.begin_first_day(db, broker, now_ns)
 
     def begin_day(self, equity: Decimal, now_ns: int) -> TradingDay | None:
         """The new day that has begun with ``equity``; None while the old one lasts."""

@@ -77,9 +77,10 @@ class Watches:
         """On the writer thread."""
         desk, now_ns = self._desk, self._context.steady.now_ns()
         desk.broker.mark(self._context.quotes.marks().values())
+        account = desk.broker.account(now_ns)
         return _Found(
-            # What a venue has not confirmed since the start is no figure to end or begin a day with.
-            day=desk.broker.is_reconciled and self._limits.look(desk.broker.account(now_ns).equity, now_ns),
+            # What a venue has not confirmed since the start, or what is held and not valued yet, is no figure to end or begin a day with.
+            day=desk.broker.is_reconciled and not account.awaits_quotes and self._limits.look(account.equity, now_ns),
             protection=(desk.has_positions or bool(desk.unprotected)) and self._protection.look(),
             keep=boot_ns >= self._keep_ns and self._limits.must_keep_heard,
         )

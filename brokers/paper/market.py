@@ -129,6 +129,11 @@ class Market:
             return None
         return 1 / standing.quote.mid if route[1] else standing.quote.mid
 
+    def is_awaited(self, instrument: str, into: str) -> bool:
+        """Whether ``instrument`` will be worth something ``into`` a currency once its quotes have come: False where nothing ever converts."""
+        quoted_in = self._instruments[instrument].quote
+        return quoted_in == into or self.route(quoted_in, into) is not None
+
     def route(self, currency: str, into: str) -> tuple[str, bool] | None:
         """The instrument whose mid converts, and whether by its inverse."""
         key = (currency, into)
