@@ -23,6 +23,7 @@ from trading.money import ZERO
 from trading.order_checks import check_ticket
 from trading.orders import canonical_hash
 from trading.quotes import Quote
+from trading.risk import Exposure
 from trading.risk_limits import RiskLimits
 
 EPOCH = "0" * 16
@@ -61,6 +62,10 @@ class ReplayDesk:
         """Begin a new trading day where one is due, with the equity of now."""
         self._limits.begin_day(self.engine.account(now_ns).equity, now_ns)
 
+    def exposure(self, instrument: str) -> Exposure:
+        """What the limits look at. What the account holds besides is never quoted in a replay, so there is nothing to wait for."""
+        return self.engine.exposure(instrument)._replace(awaits_quotes=False)
+
     def take(self, planned: PlannedOrder, quote: Quote) -> None:
         """An order arrives right after ``quote`` and meets it.
 
@@ -76,7 +81,7 @@ class ReplayDesk:
             order = check_ticket(ticket, self._instruments, engine.venue)
             body_hash = canonical_hash(order)
             marks = {quote.instrument: Mark(quote=quote, age_ns=0, is_fresh=True)}
-            self._limits.refuse(order, placed_by=LOCAL.user, body_hash=body_hash, broker=engine, marks=marks, now_ns=now_ns)
+            self._limits.refuse(order, placed_by=LOCAL.user, body_hash=body_hash, broker=self, marks=marks, now_ns=now_ns)
             engine.place(order, placed_by=LOCAL.user, now_ns=now_ns)
         except OrderDenied as denial:
             self.tally.reject(denial.code)

@@ -264,3 +264,12 @@ def test_one_id_is_one_order() -> None:
     assert (summary.repeated, summary.tally.placed) == (1, 1)
     with pytest.raises(PlanError, match="line 3: client_order_id x stands for another order"):
         drive(Case(name="EUR_USD", rows=rows, plan=[good, other]))
+
+
+def test_a_days_loss_is_held_in_ether_though_no_quote_values_the_accounts_bitcoin() -> None:
+    ether = {"instrument": "ETH-USD", "side": "BUY", "units": "1", "entry_type": "market", "stop_loss_price": "1000", "take_profit_price": "5000"}
+    rows: list[Row] = [(WEDNESDAY + i * 2 * S, price * 10**8, (price + 1) * 10**8, None, None) for i, price in enumerate([2000, 2000, 1950, 1950])]
+    plan = [planned(WEDNESDAY, 1, **ether), planned(WEDNESDAY + 5 * S, 2, **ether)]
+    lines, _ = drive(Case(name="ETH-USD", rows=rows, plan=plan, account=COINBASE, limits=RiskLimits(daily_loss_max=Decimal(40))))
+    assert [json.loads(line)["type"] for line in lines] == ["oco_placed", "order_filled", "order_rejected"]
+    assert json.loads(lines[-1])["payload"]["code"] == "DAILY_LOSS_MAX"
