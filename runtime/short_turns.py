@@ -3,7 +3,7 @@
 An order wakes a dozen threads one after the other. One that wakes on a core where somebody runs waits, with Linux's usual turns, until that one has
 had 1 to 3 ms, or for the next tick, and ``nice`` changes nothing about that: most of the slowest hundredth of orders waited so. From Linux 6.12 on a
 thread may ask for short turns: it comes soon after it wakes, and is taken off as soon. Its share of the processor is the same.
-docs/performance.md, step 29, has the figures. Elsewhere nothing changes.
+docs/performance.md, step 30, has the figures. Elsewhere nothing changes.
 """
 
 import ctypes
