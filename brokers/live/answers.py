@@ -12,7 +12,7 @@ from decimal import Decimal
 from brokers.base import Verdict
 from brokers.live.account import LiveAccount
 from brokers.live.hearing import Hearing
-from brokers.live.legs import unsure
+from brokers.live.legs import lasting, unsure
 from brokers.live.plan import BARE_RETRY_S, RETRY_S_MAX, Notes, has_too_large_a_stop
 from brokers.live.seeing import MISMATCH, Seeing, has_moved
 from brokers.live.venue import ExitFilled, Fact, NotSent, Sighting, VenueMismatch, VenuePolicy, VenueRefused
@@ -83,7 +83,9 @@ class Answers:
         else:
             self._wait_on(notes, now_ns)
             if has_moved(before, bracket):
-                self._hearing.take(answer.facts, now_ns, bracket)  # facts are facts; how it stood then is not how it stands: it is looked at again
+                self._hearing.take(
+                    lasting(answer.facts), now_ns, bracket
+                )  # facts are facts; how it stood then is not how it stands: it is looked at again
             else:
                 self._seeing.seen(bracket, answer, now_ns, begun_ns)
 

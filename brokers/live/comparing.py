@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from brokers.live.account import LiveAccount
 from brokers.live.jobs import Jobs, target_of
+from brokers.live.legs import lasting
 from brokers.live.strangers import adopted, why_not
 from brokers.live.venue import Stranger, Target, VenueSnapshot
 from trading import events
@@ -48,7 +49,7 @@ class Comparing:
             if sighting is None or current is None:
                 continue
             if not _is_as_it_was(bracket, current) or self._jobs.is_busy(n):
-                self._hearing.take(sighting.facts, now_ns, current)
+                self._hearing.take(lasting(sighting.facts), now_ns, current)
             elif current.venue.doubt is not Doubt.NONE or current.venue.asked is Doubt.CLOSE or sighting.standing is not None or sighting.lost:
                 self._seeing.seen(current, sighting, now_ns, begun_ns)
             else:

@@ -1,10 +1,10 @@
 """The exits of a bracket as the venue shows them. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.live.facts import ExitFilled, LegGone, LegStands
+from brokers.live.facts import ExitFilled, Fact, LegGone, LegStands
 from trading import events
 from trading.brackets import Bracket
 from trading.events import CancelReason, EventDraft
@@ -13,6 +13,11 @@ from trading.orders import BracketOrder, Leg
 from trading.venue_refs import Doubt, StandingLeg
 
 Tell = Callable[[EventDraft], None]
+
+
+def lasting(facts: Sequence[Fact]) -> list[Fact]:
+    """Those of a picture that was taken before something happened to the bracket: an exit that stood then may have been taken off since."""
+    return [fact for fact in facts if not isinstance(fact, LegStands)]
 
 
 def leg_stands(bracket: Bracket, fact: LegStands, tell: Tell, now_ns: int) -> Bracket:

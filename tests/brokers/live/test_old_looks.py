@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.live.venue import Sighting, Target, VenueSnapshot
+from brokers.live.venue import Exits, LegStands, Sighting, Target, VenueSnapshot
 from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import POLICY, Desk, virtually
 from trading.brackets import Bracket
-from trading.orders import OrderStatus
+from trading.orders import CloseReason, Leg, OrderStatus
 
 # Compared with the venue without a pause.
 OFTEN = replace(POLICY, reconcile_s=1.0)
@@ -112,3 +112,35 @@ async def test_a_stop_that_is_taken_off_while_the_bracket_is_looked_at_is_not_be
         await desk.until(lambda: bool(looks))
         await asyncio.sleep(POLICY.reconcile_s / 2)
         assert desk.bracket().protection == "none"
+
+
+@virtually
+async def test_an_exit_that_an_old_picture_shows_is_not_believed_to_stand_after_a_close_took_it_off() -> None:
+    """A comparison waited for its turns at the venue while a close released the exits and was lost: the position was bare for thirteen seconds."""
+    desk = Desk(exits=Exits.AFTER_FILL, policy=replace(POLICY, releases=True, resends=True, reconcile_s=1.0, call_s_max=8.0))
+    async with desk.life():
+        order_id = await desk.opened()
+        snapshot, taken, gate = desk.venue.snapshot, asyncio.Event(), asyncio.Event()
+        client_id, stop = desk.held(order_id).client_id, desk.held(order_id).stop
+        assert stop is not None
+
+        async def late(targets: Sequence[Target]) -> VenueSnapshot:
+            picture = await snapshot(targets)
+            stands = LegStands(client_id=client_id, order_ref=stop.ref, leg=Leg.STOP_LOSS, units=stop.units, price=stop.price)
+            sighting = replace(picture.sightings[client_id], facts=[stands])
+            taken.set()
+            await gate.wait()
+            return replace(picture, sightings={client_id: sighting})
+
+        desk.venue.snapshot = late  # type: ignore[method-assign]  # a picture that is old when it comes
+        await taken.wait()
+        desk.venue.is_mute = True  # that an exit is off for a close is no news of the stream's
+        desk.venue.next("close", Script.LOSE)
+        desk.venue.next("protect", *[Script.NOT_SENT] * 3)
+        before = desk.venue.calls.count("protect")
+        desk.ask(lambda broker, now_ns: broker.close_bracket(order_id, reason=CloseReason.MANUAL, now_ns=now_ns))
+        await desk.until(lambda: desk.venue.calls.count("protect") > before)
+        assert desk.held(order_id).stop is None
+        gate.set()
+        await desk.until(lambda: desk.held(order_id).stop is not None or desk.bracket().protection != "none")
+        assert desk.held(order_id).stop is not None, "believed in, and not there"
