@@ -27,7 +27,7 @@ from bus.request_client import ADAPTER_DOWN, RequestClient
 from bus.store import APPLICATION_ID, StoreLock, open_connection
 from cli import exit_codes
 from cli.api import settings_or_fail
-from cli.output import fail
+from cli.output import Json, fail, tell
 from runtime.program import CannotStart, prepare_home
 from runtime.settings import Settings
 from runtime.timestamps import to_text
@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
     app.command()(restore)
 
 
-def backup(directory: Annotated[Path, typer.Argument(help="A directory that does not exist yet.")]) -> None:
+def backup(directory: Annotated[Path, typer.Argument(help="A directory that does not exist yet.")], as_json: Json = False) -> None:
     """Copy the journals to DIRECTORY, while the arena runs or not. Keys, users and sessions are left out."""
     settings = settings_or_fail()
     directory = directory.absolute()
@@ -67,13 +67,14 @@ def backup(directory: Annotated[Path, typer.Argument(help="A directory that does
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    print(f"{directory} holds {', '.join(found)}; keys and users are not in it")
+    tell(f"{directory} holds {', '.join(found)}; keys and users are not in it", as_json=as_json, directory=str(directory), sources=found)
 
 
-def restore(directory: Annotated[Path, typer.Argument(help="What `arena backup` made.")]) -> None:
+def restore(directory: Annotated[Path, typer.Argument(help="What `arena backup` made.")], as_json: Json = False) -> None:
     """Put the journals of DIRECTORY in place of the present ones. Stop the arena first; consumers are told and start anew."""
     settings = settings_or_fail()
     sources = _checked_sources(directory)
+    kept: dict[str, str] = {}
     try:
         prepare_home(settings)
         with ExitStack() as held:
@@ -82,10 +83,17 @@ def restore(directory: Annotated[Path, typer.Argument(help="What `arena backup` 
                 lock.acquire()
                 held.callback(lock.release)
             for source in sources:
-                _put_back(directory / f"{source}.db", settings.data_dir / f"{source}.db")
+                aside = _put_back(directory / f"{source}.db", settings.data_dir / f"{source}.db")
+                if aside is None:
+                    continue
+                kept[source] = str(aside)
+                if not as_json:  # at once: whoever is interrupted knows how far it came
+                    print(f"{source}.db: the journal that was there is kept as {aside.name}")
     except CannotStart as error:
         fail(f"{error}. Stop the arena before a restore; nothing was changed")
-    print(f"restored {', '.join(sources)}; what was there before is kept in {settings.data_dir}/*.before-restore-*. Start the arena with: make up")
+    names = ", ".join(sources)
+    said = f"restored {names}; what was there before is kept in {settings.data_dir}/*.before-restore-*. Start the arena with: make up"
+    tell(said, as_json=as_json, sources=sources, kept=kept)
 
 
 def _copy(settings: Settings, source: str, target: Path) -> None:
@@ -180,8 +188,11 @@ def _refuse_unsound(path: Path, source: str) -> None:
         fail(f"{path} is not a sound journal of {source}; nothing was restored")
 
 
-def _put_back(copy: Path, database: Path) -> None:
-    """The copy in place of ``database``, whole or not at all, its new epoch asked for first. The high-water file stays: it knows what was seen."""
+def _put_back(copy: Path, database: Path) -> Path | None:
+    """The copy in place of ``database``, whole or not at all, its new epoch asked for first; returns where the journal that was there is kept.
+
+    The high-water file stays: it knows what was seen.
+    """
     request_new_epoch(database)
     draft = database.with_suffix(".restoring")
     with copy.open("rb") as read, os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as write:
@@ -191,8 +202,7 @@ def _put_back(copy: Path, database: Path) -> None:
     kept = _set_aside(database)
     draft.replace(database)
     _sync_directory(database.parent)
-    if kept:
-        print(f"{database.name}: the journal that was there is kept as {kept.name}")
+    return kept
 
 
 def _set_aside(database: Path) -> Path | None:

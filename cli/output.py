@@ -22,6 +22,14 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False) + "\n")
 
 
+def tell(sentence: str, *, as_json: bool, **data: object) -> None:
+    """What a command did: a sentence for people, ``{"ok": true, …}`` with ``data`` for programs."""
+    if as_json:
+        print_json({"ok": True, **data})
+    else:
+        print(sentence)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else json.loads(str(value))

@@ -8,7 +8,7 @@ import typer
 
 from bus.request_client import RequestClient
 from cli.api import settings_or_fail
-from cli.output import fail, print_json
+from cli.output import Json, fail, tell
 from trading.errors import ArenaError
 
 # A reset cancels and closes everything in one transaction; ten thousand open brackets take about a second.
@@ -30,16 +30,12 @@ def paper() -> None:
 def reset(
     broker: Annotated[str, typer.Argument(help="oanda or coinbase")],
     adopt: Annotated[bool, typer.Option("--adopt", help="Keep orders and money, and let the feed of now decide about them.")] = False,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Json = False,
 ) -> None:
     """Cancel and forget everything open and start with fresh money; or, with --adopt, go on with another feed. It is journalled."""
     answer = asyncio.run(_ask(broker, {"adopt": adopt}))
-    if as_json:
-        print_json({"ok": True, **answer})
-    elif adopt:
-        print(f"{broker}: open orders now follow the present feed")
-    else:
-        print(f"{broker}: {answer['cancelled']} open orders are gone, the balance is {answer['balance']}")
+    done = "open orders now follow the present feed" if adopt else f"{answer['cancelled']} open orders are gone, the balance is {answer['balance']}"
+    tell(f"{broker}: {done}", as_json=as_json, **answer)
 
 
 async def _ask(broker: str, args: Mapping[str, object]) -> dict[str, Any]:

@@ -13,10 +13,8 @@ import typer
 from arena_gateway.users import User, Users, open_users
 from cli import exit_codes
 from cli.api import Api, NoAnswer, describe, settings_or_fail
-from cli.output import fail, print_json, print_table
+from cli.output import Json, fail, print_json, print_table, tell
 from trading.errors import ArenaError
-
-Json = Annotated[bool, typer.Option("--json")]
 
 users_app = typer.Typer(help="Users, their roles and their live grants. Works on this host only.", no_args_is_help=True)
 
@@ -27,7 +25,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(users_app, name="user")
 
 
-def login(email: str) -> None:
+def login(email: str, as_json: Json = False) -> None:
     """Log in for the commands that follow; the password is asked for, or read from standard input."""
     api = Api.from_environment()
     try:
@@ -36,17 +34,17 @@ def login(email: str) -> None:
         fail(f"no gateway answers at {api.url} ({error}). Is the arena running? Start it with: make up", exit_codes.UNREACHABLE)
     if not answer.ok:
         fail(describe(answer))
-    print(f"logged in as {email} at {api.url}")
+    tell(f"logged in as {email} at {api.url}", as_json=as_json, email=email, gateway=api.url)
 
 
-def logout() -> None:
+def logout(as_json: Json = False) -> None:
     """Forget the session, here and at the gateway."""
     api = Api.from_environment()
     try:
         api.logout()
     except NoAnswer:
         fail("the session is forgotten here; the gateway did not answer, so its token lives until it runs out", exit_codes.PARTLY)
-    print("logged out")
+    tell("logged out", as_json=as_json)
 
 
 @users_app.command("list")
@@ -62,35 +60,35 @@ def list_users(as_json: Json = False) -> None:
 
 
 @users_app.command("add")
-def add_user(email: str, role: Annotated[str, typer.Option(help="viewer, trader or admin")] = "trader") -> None:
+def add_user(email: str, role: Annotated[str, typer.Option(help="viewer, trader or admin")] = "trader", as_json: Json = False) -> None:
     """Add a user; the password is asked for, or read from standard input."""
     with _store() as users:
         user = users.add(email, _read_password("new password: ", twice=True), role, by=host_user())
-    print(f"{user.email} is a {user.role}")
+    tell(f"{user.email} is a {user.role}", as_json=as_json, user=_row(user))
 
 
 @users_app.command("passwd")
-def change_password(email: str) -> None:
+def change_password(email: str, as_json: Json = False) -> None:
     """Set a new password; every session and token of the user ends."""
     with _store() as users:
         users.set_password(email, _read_password("new password: ", twice=True), by=host_user())
-    print(f"the password of {email} is changed, and every session of theirs ended")
+    tell(f"the password of {email} is changed, and every session of theirs ended", as_json=as_json, email=email)
 
 
 @users_app.command("role")
-def change_role(email: str, role: str) -> None:
+def change_role(email: str, role: str, as_json: Json = False) -> None:
     """Make a user a viewer, a trader or an admin."""
     with _store() as users:
         user = users.set_role(email, role, by=host_user())
-    print(f"{user.email} is a {user.role}")
+    tell(f"{user.email} is a {user.role}", as_json=as_json, user=_row(user))
 
 
 @users_app.command("disable")
-def disable_user(email: str, undo: Annotated[bool, typer.Option("--undo", help="Let them in again.")] = False) -> None:
+def disable_user(email: str, undo: Annotated[bool, typer.Option("--undo", help="Let them in again.")] = False, as_json: Json = False) -> None:
     """Shut a user out at once; the orders they placed stay."""
     with _store() as users:
         users.set_disabled(email, not undo, by=host_user())
-    print(f"{email} may {'come in again' if undo else 'not come in'}")
+    tell(f"{email} may {'come in again' if undo else 'not come in'}", as_json=as_json, email=email, disabled=not undo)
 
 
 @users_app.command("grant-live")
@@ -101,6 +99,7 @@ def grant_live(
         str,
         typer.Option("--max-notional-per-day", "--notional-per-day", help="The most their orders of a day may come to, in the account's currency."),
     ],
+    as_json: Json = False,
 ) -> None:
     """Let a user trade real money at one broker, up to a daily amount."""
     try:
@@ -109,22 +108,23 @@ def grant_live(
         fail(f"--max-notional-per-day is {max_notional_per_day!r}: write a number", exit_codes.USAGE)
     with _store() as users:
         users.grant_live(email, broker, notional_per_day_max=limit, by=host_user())
-    print(f"{email} may trade real money at {broker}, up to {limit} a day")
+    tell(f"{email} may trade real money at {broker}, up to {limit} a day", as_json=as_json, email=email, broker=broker, max_notional_per_day=limit)
 
 
 @users_app.command("revoke-live")
-def revoke_live(email: str, broker: str) -> None:
+def revoke_live(email: str, broker: str, as_json: Json = False) -> None:
     """Take the right to trade real money back."""
     with _store() as users:
         users.revoke_live(email, broker, by=host_user())
-    print(f"{email} may not trade real money at {broker}")
+    tell(f"{email} may not trade real money at {broker}", as_json=as_json, email=email, broker=broker)
 
 
 @users_app.command("invite")
-def invite(role: Annotated[str, typer.Option(help="viewer or trader")] = "trader") -> None:
+def invite(role: Annotated[str, typer.Option(help="viewer or trader")] = "trader", as_json: Json = False) -> None:
     """Print a code that lets one person register once (with auth.registration = invite)."""
     with _store() as users:
-        print(users.create_invite(role, by=host_user()))
+        code = users.create_invite(role, by=host_user())
+    tell(code, as_json=as_json, invite=code, role=role)
 
 
 @users_app.command("audit")

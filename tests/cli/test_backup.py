@@ -52,6 +52,14 @@ def test_a_stopped_arena_is_copied_under_its_owners_locks(arena: Arena, data: Pa
             assert copy.execute(events).fetchall() == whole.execute(events).fetchall() != []
 
 
+def test_a_program_is_told_what_was_copied_and_put_back(arena: Arena, tmp_path: Path) -> None:
+    done = json.loads(arena("backup", tmp_path / "copy", "--json").stdout)
+    assert done == {"ok": True, "directory": str(tmp_path / "copy"), "sources": ["coinbase", "oanda"]}
+    back = json.loads(arena("restore", tmp_path / "copy", "--json").stdout)
+    assert (back["ok"], back["sources"]) == (True, ["coinbase", "oanda"])
+    assert [Path(back["kept"][source]).name for source in back["sources"]] == ["coinbase.db.before-restore-1", "oanda.db.before-restore-1"]
+
+
 def test_a_copy_is_never_written_over(arena: Arena, tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     done = arena("backup", tmp_path / "copy")
