@@ -77,6 +77,7 @@ class Context:
     names: Names = field(default_factory=Names)
     must_reopen: bool = False
     replacing: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    kept_ns: OrderedDict[str, int] = field(default_factory=OrderedDict)  # since when (CLOCK_BOOTTIME) what was read of an order before counts no more
     aside: deque[Fact] = field(default_factory=lambda: deque(maxlen=REPLACING_MAX))  # what a call that failed has to tell, through the stream
 
     def ability(self, product_id: str, side: Side) -> Ability:
@@ -100,6 +101,10 @@ class Context:
             self.replacing.popitem(last=False)
 
     def keep(self, order_ids: Iterable[str]) -> None:
-        """They were not replaced after all: their end is told like any other."""
+        """They were not replaced after all, or it is not known: their end is told like any other, and nothing that was read of them before."""
         for order_id in order_ids:
             self.replacing.pop(order_id, None)
+            self.kept_ns[order_id] = self.clock.boot_ns()
+            self.kept_ns.move_to_end(order_id)
+        while len(self.kept_ns) > REPLACING_MAX:
+            self.kept_ns.popitem(last=False)

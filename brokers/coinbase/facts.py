@@ -17,6 +17,9 @@ from trading.instruments import Side
 from trading.orders import Leg
 from trading.venue_refs import VenueRefs
 
+# In the memo at ``EXITS``: the exits that the entry carried failed before they could trade.
+FAILED_EXITS = "failed"
+
 
 def facts_of(found: Family, refs: VenueRefs) -> list[Fact]:
     """Everything there is to tell of a whole family, in the order in which it happened."""
@@ -149,6 +152,8 @@ def piece_facts(found: Family, *, is_replaced: bool) -> list[Fact]:
         told += entry_end(found)
     for one in found.exits:
         stop, target = standing_legs(one)
+        if one.status is VenueStatus.FAILED and one.originating_order_id and not one.filled_size:
+            told.append(Remembered(client_id=found.client_id, memo={EXITS: FAILED_EXITS}))
         if one.status.is_final and one.status is not VenueStatus.FILLED and not is_replaced:
             legs = [Leg.STOP_LOSS, *([Leg.TAKE_PROFIT] if one.configuration.kind in BRACKETS else [])]
             told += [LegGone(client_id=found.client_id, order_ref=one.order_id, leg=leg, text=one.reason) for leg in legs]

@@ -16,7 +16,7 @@ from decimal import Decimal
 from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.coins import held, is_dust
 from brokers.coinbase.context import Ability, Context
-from brokers.coinbase.facts import ended_for_its_exits, facts_of, facts_of_exit
+from brokers.coinbase.facts import FAILED_EXITS, ended_for_its_exits, facts_of, facts_of_exit
 from brokers.coinbase.family import Family, highest_part, refreshed, sort_out, standing_legs
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import Create, bracket_exit, market, stop_exit
@@ -71,11 +71,13 @@ class Legs:
         return [*told, *await self._place_exit(target, found)]
 
     def _has_no_exit(self, target: Target) -> bool:
-        """Whether it is certain, without asking, that no exit of the bracket works: its entry was seen to carry none, and none was placed unknown."""
+        """Whether it is certain, without asking, that no exit of the bracket works: its entry was seen to carry none, or to have filled whole and those
+        that it carried to have failed; and none was placed unknown."""
         refs = target.refs
         if not target.position_units or refs.stop is not None or refs.target is not None or highest_part(refs):
             return False  # one that was placed and is off may have traded, and not be told yet
-        return refs.memo.get(EXITS) == NO_EXITS and self._context.looking.knows_all(target)
+        had_none = refs.memo.get(EXITS) == NO_EXITS or (refs.memo.get(EXITS) == FAILED_EXITS and not target.remaining_units)
+        return had_none and self._context.looking.knows_all(target)
 
     async def _place_first(self, target: Target) -> list[Fact]:
         """The first exit, without a look before and after: a position that has just opened must not wait for answers that say nothing new."""

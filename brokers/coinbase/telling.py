@@ -114,6 +114,7 @@ class Telling:
             task.cancel()
 
     async def _read(self, order_id: str) -> list[Fact]:
+        began_ns = self._context.clock.boot_ns()
         try:
             order = await self._context.guard.order(order_id)
             fills = await self._context.guard.fills([order_id]) if order.filled_size else []
@@ -127,6 +128,8 @@ class Telling:
                 return []  # it stays due, and is read again with the next message
             self._is_told(order_id)  # reading it again and again would hold up all the rest: the core compares, and knows whose it is
             return [Unplaced(order_ref=order_id, text=unreadable.why)]
+        if self._context.kept_ns.get(order_id, 0) >= began_ns:
+            return []  # taking it off came to nothing that we know of, after this was asked: it stays due
         if client_id and sum((one.size for one in fills), ZERO) != order.filled_size:
             unreadable = self._client.unreadable_fills.of_order(order_id)
             if unreadable is None:

@@ -3,13 +3,18 @@
 import asyncio
 from types import SimpleNamespace
 
-from brokers.coinbase.answers import VenueOrder
+import pytest
+
+from brokers.coinbase.answers import VenueOrder, VenueStatus
+from brokers.coinbase.messages import OrderNews
 from brokers.coinbase.rest import Missing
 from brokers.coinbase.telling import AT_ONCE, Telling
 from brokers.coinbase.unreadable import UnreadableThings
-from brokers.live.venue import Fact
+from brokers.live.venue import Fact, LegStands
 from runtime.clock import NS_PER_S
-from tests.brokers.coinbase.kit import WAIT_S
+from tests.brokers.coinbase.kit import WAIT_S, Pair, limit
+from trading.money import ZERO
+from trading.orders import Leg
 
 
 def _none() -> UnreadableThings:
@@ -25,7 +30,15 @@ async def test_a_long_queue_is_no_venue_that_does_not_tell() -> None:
         raise Missing(f"no {order_id}")
 
     client, guard = SimpleNamespace(unreadable=_none(), unreadable_fills=_none()), SimpleNamespace(order=order)
-    telling = Telling(SimpleNamespace(client=client, guard=guard, looking=SimpleNamespace(time=SimpleNamespace(now_ns=lambda: now_ns[0]))))
+    telling = Telling(
+        SimpleNamespace(
+            client=client,
+            guard=guard,
+            clock=SimpleNamespace(boot_ns=lambda: 1),
+            kept_ns={},
+            looking=SimpleNamespace(time=SimpleNamespace(now_ns=lambda: now_ns[0])),
+        )
+    )
     telling.due_fills(SimpleNamespace(entry_id=f"fill-{n}", order_id=f"order-{n}") for n in range(2 * AT_ONCE))
     now_ns[0] = 60 * NS_PER_S
     assert telling.oldest_ns is None, "nothing has been asked yet"
@@ -45,3 +58,35 @@ async def test_a_long_queue_is_no_venue_that_does_not_tell() -> None:
     assert telling.oldest_ns == 65 * NS_PER_S
     assert telling.told_until_ns == 0, "a cursor never passes what waits"
     telling.cancel()
+
+
+async def test_what_was_read_of_an_exit_before_taking_it_off_failed_is_not_told(at: Pair) -> None:
+    """It would be believed to stand, after the news that it may be off."""
+    known = await at.place(limit("61000"))
+    context, gate, asked = at.venue._context, asyncio.Event(), asyncio.Event()
+    assert known.stop is not None
+    exit_ref, real = known.stop.ref, context.guard.order
+
+    async def late(order_id: str) -> VenueOrder:
+        found = await real(order_id)
+        asked.set()
+        await gate.wait()
+        return found
+
+    telling, woken = Telling(context), asyncio.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(context.guard, "order", late)
+        telling.due_news([OrderNews(order_id=exit_ref, client_order_id="", status=VenueStatus.OPEN, filled_size=ZERO, is_triggered=False)])
+        telling.begin(woken.set)
+        async with asyncio.timeout(WAIT_S):
+            await asked.wait()
+            context.keep([exit_ref])
+            gate.set()
+            await woken.wait()
+        assert telling.told() == []
+    assert not telling.is_done
+    woken.clear()
+    telling.begin(woken.set)
+    async with asyncio.timeout(WAIT_S):
+        await woken.wait()
+    assert [fact.units for fact in telling.told() if isinstance(fact, LegStands) and fact.leg is Leg.STOP_LOSS] == [known.position]
