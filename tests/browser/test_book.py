@@ -192,3 +192,17 @@ async def test_somebody_elses_order_has_no_button(desk: Page, arena: FakeArena) 
     await desk.keyboard.press("o")
     await expect(desk.get_by_role("button", name="Change paper-oanda-5")).to_be_visible()
     await expect(desk.get_by_role("button", name="Cancel paper-oanda-6")).to_have_count(0)
+
+
+async def test_the_positions_of_a_broker_that_falls_silent_stay_on_the_screen(desk: Page, arena: FakeArena, watch: Watch) -> None:
+    """A position that vanishes looks closed: it stands as it last was, and is called old; its account and its lines on the chart stand too."""
+    watch.expected.append("503")
+    rows = desk.get_by_role("table", name="Positions").locator("tbody tr")
+    await expect(rows).to_have_count(2)
+    for name in ("positions", "account"):
+        arena.answers["GET", f"/api/arena/brokers/oanda/{name}"] = (503, {"ok": False, "code": "ADAPTER_DOWN", "message": "down"})
+    await expect(desk.get_by_text("oanda does not answer: its positions stand here as they last were.")).to_be_visible()
+    await expect(rows).to_have_count(2)
+    await expect(rows.filter(has_text="GBP_USD")).to_contain_text("old price")
+    await expect(rows.filter(has_text="BTC-USD")).not_to_contain_text("old price")
+    await expect(desk.locator(".figure", has_text="oanda")).to_have_attribute("data-old", "true")

@@ -29,8 +29,17 @@ export function renewSessionBy(ask: () => Promise<void>): void {
   renew = ask;
 }
 
-export function get(path: string): Promise<Answer> {
-  return call('GET', path);
+/** A refused read says that the session has ended: the page asks at once, and not at its next look, who is logged in. */
+const RENEW_PAUSE_MS = 5_000;
+let renewedAt = 0;
+
+export async function get(path: string): Promise<Answer> {
+  const answer = await call('GET', path);
+  if (answer.kind === 'refused' && answer.status === 401 && Date.now() - renewedAt > RENEW_PAUSE_MS) {
+    renewedAt = Date.now();
+    void renew();
+  }
+  return answer;
 }
 
 export async function change(

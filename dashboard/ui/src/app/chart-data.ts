@@ -3,7 +3,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import type { ChartLine, FillMark } from '../chart/arena-chart';
 import { advance, type Candle, type Granularity, readCandles } from '../core/candles';
-import { isWorking } from '../core/desk';
+import { isWorking, type Order } from '../core/desk';
 import { fromWire } from '../core/decimal';
 import { middleOf } from '../core/quotes';
 import { get } from './api';
@@ -70,15 +70,26 @@ export function followChart(): void {
   });
 }
 
+/** Three labels each: those of more brackets would hide the price and the candles beside it. */
+export const LABELLED_MAX = 5;
+
+/** Its brackets that are not over, the newest first. */
+export function bracketsOf(instrument: string): readonly Order[] {
+  return desk.value.orders.list
+    .filter((order) => order.instrument === instrument && isWorking(order))
+    .sort((a, b) => (a.placedAt < b.placedAt ? 1 : a.placedAt > b.placedAt ? -1 : 0));
+}
+
 /** Entry, stop and target of every open bracket of the chosen instrument, and what is quoted now. */
 export const chartLines = computed<readonly ChartLine[]>(() => {
   const name = selectedInstrument.value;
   const lines: ChartLine[] = [];
+  let isLabelled = true;
   const add = (key: string, kind: ChartLine['kind'], price: string | null | undefined, title: string): void => {
-    if (price !== null && price !== undefined) lines.push({ key, kind, price: Number(price), title });
+    if (price !== null && price !== undefined) lines.push({ key, kind, price: Number(price), title, isLabelled });
   };
-  for (const order of desk.value.orders.list) {
-    if (order.instrument !== name || !isWorking(order)) continue;
+  for (const [place, order] of bracketsOf(name).entries()) {
+    isLabelled = place < LABELLED_MAX;
     const short = order.orderId.replace(/^.*-(\d+)$/, '#$1');
     const isIn = order.status === 'OPEN';
     add(

@@ -6,7 +6,7 @@
  */
 
 import { type Signal, signal } from '@preact/signals';
-import { type Cursors, type Desk, type Fill, nextOf, type Order, type PagedName, readFill, readList, readOrder, readTrade, type Trade } from '../core/desk';
+import { type Cursors, type Desk, type Fill, newestFirst, nextOf, type Order, type PagedName, readFill, readList, readOrder, readTrade, type Trade } from '../core/desk';
 import { get } from './api';
 import { desk } from './store';
 
@@ -87,7 +87,7 @@ export class Pages<T extends Desk[PagedName]['list'][number]> {
       rows.push(...readList(answer.body, this.name, (entry) => this.read(entry, broker)));
       for (const [key, value] of nextOf(answer.body, broker)) next.set(key, value);
     }
-    return { rows, next };
+    return { rows: this.name === 'orders' ? rows : (newestFirst(rows as (Fill | Trade)[]) as T[]), next };
   }
 }
 

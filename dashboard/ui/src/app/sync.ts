@@ -8,6 +8,8 @@ import { effect } from '@preact/signals';
 import {
   type Desk,
   type Fetched,
+  type Fill,
+  newestFirst,
   nextOf,
   type PartName,
   readAccount,
@@ -16,6 +18,7 @@ import {
   readOrder,
   readPosition,
   readTrade,
+  type Trade,
   WORKING,
 } from '../core/desk';
 import { readInstruments } from '../core/instruments';
@@ -254,7 +257,8 @@ async function loadPerBroker<N extends PerBroker>(
     const one = name === 'accounts' ? read(answer.body, broker) : null;
     return one ? [one] : readList(answer.body, name, (entry) => read(entry, broker));
   });
-  dispatch({ kind: 'part', name, part: { fetched: 'ok', at: Date.now(), list, unavailable, next } } as Parameters<typeof dispatch>[0]);
+  const sorted = name === 'fills' || name === 'trades' ? newestFirst(list as (Fill | Trade)[]) : list;
+  dispatch({ kind: 'part', name, part: { fetched: 'ok', at: Date.now(), list: sorted, unavailable, next } } as Parameters<typeof dispatch>[0]);
 }
 
 function troubleOf(answer: Answer): { fetched: Fetched; fault: string } {

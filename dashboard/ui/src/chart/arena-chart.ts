@@ -43,6 +43,8 @@ export interface ChartLine {
   readonly kind: 'entry' | 'stop' | 'target' | 'bid' | 'ask';
   readonly price: number;
   readonly title: string;
+  /** Whether its title and price stand at its end, or it is only drawn. */
+  readonly isLabelled: boolean;
 }
 
 export interface FillMark {
@@ -158,7 +160,7 @@ export class ArenaChart {
     for (const shown of wanted) {
       const known = this.lines.get(shown.key);
       if (!known) this.lines.set(shown.key, { line: this.series.createPriceLine(this.lineStyle(shown)), shown });
-      else if (known.shown.price !== shown.price || known.shown.title !== shown.title) {
+      else if (known.shown.price !== shown.price || known.shown.title !== shown.title || known.shown.isLabelled !== shown.isLabelled) {
         known.line.applyOptions(this.lineStyle(shown));
         known.shown = shown;
       }
@@ -225,18 +227,18 @@ export class ArenaChart {
     return this.times[low] ?? null;
   }
 
-  private lineStyle({ kind, price, title }: ChartLine) {
+  private lineStyle({ kind, price, title, isLabelled }: ChartLine) {
     const { up, down, entry, bid, onUp, onDown, onEntry } = this.colours;
     const [color, axisLabelTextColor] =
       kind === 'target' ? [up, onUp] : kind === 'stop' ? [down, onDown] : kind === 'entry' ? [entry, onEntry] : [bid, onEntry];
     const quiet = kind === 'bid' || kind === 'ask';
     return {
       price,
-      title,
+      title: isLabelled ? title : '',
       color,
       lineWidth: 1 as const,
       lineStyle: quiet ? LineStyle.Dotted : kind === 'entry' ? LineStyle.Solid : LineStyle.Dashed,
-      axisLabelVisible: !quiet,
+      axisLabelVisible: !quiet && isLabelled,
       axisLabelTextColor,
     };
   }

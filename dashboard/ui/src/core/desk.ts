@@ -149,11 +149,30 @@ export function reduceDesk(desk: Desk, event: DeskEvent): Desk {
       return changes ? { ...desk, told: desk.told + changes } : desk;
     }
     case 'part':
-      return { ...desk, [event.name]: event.part };
+      return { ...desk, [event.name]: withStanding(desk[event.name], event.part) };
     case 'trouble':
       if (desk[event.name].fetched === event.fetched && desk[event.name].fault === event.fault) return desk;
       return { ...desk, [event.name]: { ...desk[event.name], fetched: event.fetched, fault: event.fault } };
   }
+}
+
+/** What was known of brokers that do not answer now stands as it was: a position that vanishes from the screen looks closed. Its profit is old. */
+function withStanding(before: Part<unknown>, part: Part<unknown>): Part<unknown> {
+  const isSilent = (one: unknown): boolean => isHeldAt(one) && part.unavailable.includes(one.broker);
+  const kept = part.unavailable.length ? before.list.filter(isSilent) : [];
+  if (kept.length === 0) return part;
+  return { ...part, list: [...part.list.filter((one) => !isSilent(one)), ...kept.map((one) => ({ ...(one as object), isStale: true }))] };
+}
+
+/** Positions, orders and accounts name their broker; fills and trades have happened, and can wait. */
+export function isHeldAt(one: unknown): one is { readonly broker: string } {
+  return typeof one === 'object' && one !== null && 'broker' in one;
+}
+
+/** The newest first, of whichever broker: RFC 3339 times of one form are in the order of their letters. */
+export function newestFirst<T extends Fill | Trade>(list: readonly T[]): T[] {
+  const at = (one: Fill | Trade): string => ('at' in one ? one.at : one.closedAt);
+  return [...list].sort((a, b) => (at(a) < at(b) ? 1 : at(a) > at(b) ? -1 : 0));
 }
 
 const text = (value: Json | undefined): string => oneLine(value, 120);

@@ -18,6 +18,13 @@ export function price(value: unknown, decimals = 0): string {
   return toText(decimal.scale >= decimals ? decimal : rounded(decimal, decimals));
 }
 
+/** The mean of several prices: one digit more than they have, for the rest of a quotient says nothing. */
+export function averagePrice(value: unknown, decimals = 0): string {
+  const text = fromWire(value);
+  const decimal = text === null ? null : parseDecimal(text);
+  return decimal && decimal.scale > decimals + 1 ? toText(rounded(decimal, decimals + 1)) : price(value, decimals);
+}
+
 /** A wire number as it was written: `1.16` stays `1.16`, `100` stays `100`. */
 export function plain(value: unknown): string {
   return fromWire(value) ?? NOTHING;

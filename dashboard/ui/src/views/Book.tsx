@@ -11,7 +11,7 @@ import { bookTab } from '../app/settings';
 import { desk, now, quotes, serverNow, session } from '../app/store';
 import { loadDesk } from '../app/sync';
 import { isCancellable, isWorking, type Order, type Position } from '../core/desk';
-import { age, countdown, price, signedMoney, signOf } from '../core/format';
+import { age, averagePrice, countdown, price, signedMoney, signOf } from '../core/format';
 import { isStale } from '../core/quotes';
 import { capital, words } from '../core/text';
 import { decimalsOf, Name, SideWord, Trouble } from './cells';
@@ -53,7 +53,7 @@ export function Book(): JSX.Element {
         <div class="panel-tools">
           <button type="button" class="tool" onClick={() => openDialog('performance')}>
             <Drawing name="chart" size={14} />
-            Performance
+            <span class="tool-text">Performance</span>
           </button>
         </div>
       </div>
@@ -115,7 +115,7 @@ function Positions(): JSX.Element {
       cell: (one) => (
         <>
           <span class="cell-main">{price(one.price, decimalsOf(one.instrument))}</span>
-          <span class="cell-sub">avg {price(one.averagePrice, decimalsOf(one.instrument))}</span>
+          <span class="cell-sub">avg {averagePrice(one.averagePrice, decimalsOf(one.instrument))}</span>
         </>
       ),
     },
@@ -144,7 +144,7 @@ function Positions(): JSX.Element {
       {positions.list.length > 0 ? (
         <Table label="Positions" columns={columns} rows={positions.list} keyOf={(one) => `${one.broker} ${one.instrument} ${one.side}`} />
       ) : (
-        positions.fetched === 'ok' && <p class="empty">Flat: no open position.</p>
+        positions.fetched === 'ok' && positions.unavailable.length === 0 && <p class="empty">Flat: no open position.</p>
       )}
       {mayTrade && positions.list.length > 1 && (
         <p class="book-more">
@@ -242,7 +242,7 @@ function Orders(): JSX.Element {
 }
 
 function entryWords(order: Order): string {
-  if (order.status === 'OPEN' && order.averageEntry) return `in at ${price(order.averageEntry, decimalsOf(order.instrument))}`;
+  if (order.status === 'OPEN' && order.averageEntry) return `in at ${averagePrice(order.averageEntry, decimalsOf(order.instrument))}`;
   return order.entry === null ? order.entryType : `${order.entryType} ${price(order.entry, decimalsOf(order.instrument))}`;
 }
 

@@ -6,7 +6,7 @@
 
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { chartData, chartFills, chartLines, followChart, lastCandle } from '../app/chart-data';
+import { bracketsOf, chartData, chartFills, chartLines, followChart, LABELLED_MAX, lastCandle } from '../app/chart-data';
 import { modifying } from '../app/modifying';
 import { fitBrackets, granularity, palette, selectedInstrument, theme, zoneOf, zoneSetting } from '../app/settings';
 import { desk, instruments, quotes, session } from '../app/store';
@@ -83,6 +83,7 @@ function Canvas({ decimals }: { decimals: number }): JSX.Element {
     if (last && data.state === 'ok') chart?.update(last);
   }, [chart, last, data]);
   const lines = chartLines.value;
+  const brackets = bracketsOf(data.instrument).length;
   useEffect(() => {
     if (!drag.isDragging) chart?.setLines(lines);
   }, [chart, lines, drag.isDragging]);
@@ -108,6 +109,11 @@ function Canvas({ decimals }: { decimals: number }): JSX.Element {
         onPointerUpCapture={drag.onUp}
         onPointerCancelCapture={drag.onCancel}
       />
+      {brackets > LABELLED_MAX && (
+        <p class="chart-labelled">
+          {brackets} brackets, the newest {LABELLED_MAX} labelled
+        </p>
+      )}
       {data.state === 'down' && <p class="chart-note">Market data does not answer; it is asked again.</p>}
       {data.state === 'ok' && data.candles.length === 0 && !last && (
         <p class="chart-note">No candles yet for {data.instrument}: they are made from quotes as these come.</p>

@@ -9,7 +9,7 @@ import { zoneOf, zoneSetting } from '../app/settings';
 import { instruments } from '../app/store';
 import { type Line, wordsOf } from '../core/feed';
 import { NO_FILTER } from '../core/filter';
-import { dateTime, plain, price, signedMoney, timeOfDay } from '../core/format';
+import { averagePrice, dateTime, plain, price, signedMoney, timeOfDay } from '../core/format';
 import { ICONS } from '../core/icons';
 import { tell, usualDecimals } from '../core/narrate';
 import { oneLine, words } from '../core/text';
@@ -124,7 +124,7 @@ function Facts({ order, zone }: { order: Payload; zone: string }): JSX.Element {
     ['Stop / target', `${price(order['stop_loss_price'], places)} / ${price(order['take_profit_price'], places)}`],
     [
       'In / out',
-      order['average_entry_price'] ? `${price(order['average_entry_price'], places)} / ${price(order['average_exit_price'], places)}` : '',
+      order['average_entry_price'] ? `${averagePrice(order['average_entry_price'], places)} / ${averagePrice(order['average_exit_price'], places)}` : '',
     ],
     ['Realised P&L', `${signedMoney(order['realized_pnl'])}, fees ${plain(order['fees'])}`],
     ['Guarded by', oneLine(order['protection'])],

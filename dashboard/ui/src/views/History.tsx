@@ -4,9 +4,9 @@ import type { JSX } from 'preact';
 import { openOrder } from '../app/order-detail';
 import { fillPages, tradePages } from '../app/pages';
 import { zoneOf, zoneSetting } from '../app/settings';
-import { desk } from '../app/store';
+import { desk, serverNow } from '../app/store';
 import type { Fill, Trade } from '../core/desk';
-import { dateTime, plain, price, signedMoney, signOf, timeOfDay } from '../core/format';
+import { averagePrice, dateTime, dayOf, plain, price, signedMoney, signOf, timeOfDay } from '../core/format';
 import { capital, words } from '../core/text';
 import { decimalsOf, Name, SideWord, Trouble } from './cells';
 import { PageSteps } from './PageSteps';
@@ -15,10 +15,10 @@ import { type Column, Table } from './Table';
 export function Fills(): JSX.Element {
   const { fills } = desk.value;
   const rows = fillPages.shown.value?.rows ?? fills.list;
-  const isOlder = fillPages.shown.value !== null;
   const zone = zoneOf(zoneSetting.value);
+  const today = dayOf(serverNow.value, zone);
   const columns: Column<Fill>[] = [
-    { name: 'Time', sort: (a) => a.at, cell: (one) => <time title={one.at}>{isOlder ? dateTime(one.at, zone) : timeOfDay(one.at, zone)}</time> },
+    { name: 'Time', sort: (a) => a.at, cell: (one) => <time title={one.at}>{dayOf(one.at, zone) === today ? timeOfDay(one.at, zone) : dateTime(one.at, zone)}</time> },
     { name: 'Instrument', sort: (a) => a.instrument, cell: (one) => <Name name={one.instrument} sub={<OrderLink orderId={one.orderId} />} /> },
     { name: 'Leg', cell: (one) => capital(words(one.leg)) },
     { name: 'Units', kind: 'num', cell: (one) => <SideWord side={one.side} units={one.units} /> },
@@ -65,8 +65,8 @@ export function Trades(): JSX.Element {
       kind: 'num',
       cell: (one) => (
         <>
-          <span class="cell-main">{price(one.entry, decimalsOf(one.instrument))}</span>
-          <span class="cell-sub">{price(one.exit, decimalsOf(one.instrument))}</span>
+          <span class="cell-main">{averagePrice(one.entry, decimalsOf(one.instrument))}</span>
+          <span class="cell-sub">{averagePrice(one.exit, decimalsOf(one.instrument))}</span>
         </>
       ),
     },

@@ -261,7 +261,9 @@ function Submit({ chosen }: { chosen: Instrument }): JSX.Element {
         <p class="field-fault">
           {closed
             ? `The market of ${chosen.name} is closed: an order waits until it opens.`
-            : `The price of ${chosen.name} is old: nothing fills on it until it is fresh again.`}
+            : quote
+              ? `The price of ${chosen.name} is old: nothing fills on it until it is fresh again.`
+              : `There is no price of ${chosen.name} yet: nothing fills until one comes.`}
         </p>
       )}
       {!granted && <p class="field-fault">{chosen.venue} is live and you hold no grant for it: it would be refused.</p>}

@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { selectedInstrument } from '../app/settings';
 import { instruments, now } from '../app/store';
-import type { Fetched, Part } from '../core/desk';
+import { type Fetched, isHeldAt, type Part } from '../core/desk';
 import { age, plain } from '../core/format';
 import { assetClassOf, usualDecimals } from '../core/narrate';
 import { capital } from '../core/text';
@@ -38,11 +38,16 @@ export function SideWord({ side, units, long = false }: { side: string; units: s
   );
 }
 
+function stand<T>({ list, unavailable }: Part<T>): string {
+  const isKept = list.some((one) => isHeldAt(one) && unavailable.includes(one.broker));
+  return isKept ? 'stand here as they last were' : 'are missing here, not gone';
+}
+
 /** Why a list is empty or old, and what to do about it. */
 export function Trouble<T>({ part, what }: { part: Part<T>; what: string }): JSX.Element | null {
   const said: Record<Fetched, string> = {
     never: `Asking for ${what} …`,
-    ok: part.unavailable.length ? `${part.unavailable.join(' and ')} does not answer: its ${what} are missing here, not gone.` : '',
+    ok: part.unavailable.length ? `${part.unavailable.join(' and ')} does not answer: its ${what} ${stand(part)}.` : '',
     locked: `Log in to see ${what}.`,
     absent: `This arena does not offer ${what} yet.`,
     down: `${capital(what)} cannot be asked for: ${part.fault || 'no answer'}.${part.at ? ` What stands here is ${age(now.value - part.at)} old.` : ''}`,
