@@ -139,13 +139,16 @@ def unknown_answer(request: web.Request, error: OutcomeUnknown, location: str, *
 
 def unknown_told(request_id: str, error: OutcomeUnknown, location: str, *, client_order_id: str | None = None, retry_safe: bool = False) -> Told:
     """202: it was sent and may have happened; ``location`` is where to look. What has an id may be sent again under the same one."""
+    is_safe = retry_safe or client_order_id is not None
+    # What the adapters and their sockets say ends in "do not send it again", which is true of those who send it under no id, or a new one.
+    again = ", and only the same request under the same id may be sent again" if is_safe else ""
     body: dict[str, object] = {
         "ok": False,
         "status": "UNKNOWN",
         "code": "UNKNOWN",
-        "message": f"{error.message}; look it up at Location",
+        "message": f"{error.message}: Location is where to look{again}",
         "details": error.details if error.code == "UNKNOWN" else {**error.details, "cause": error.code},
-        "retry_safe": retry_safe or client_order_id is not None,
+        "retry_safe": is_safe,
         "request_id": request_id,
     }
     if client_order_id is not None:

@@ -119,6 +119,7 @@ async def test_no_answer_in_time_is_202_with_where_to_look_and_is_asked_for_unti
     assert answer.status == 202
     assert answer.body["ok"] is False
     assert (answer.body["status"], answer.body["code"], answer.body["retry_safe"]) == ("UNKNOWN", "UNKNOWN", True)
+    assert answer.body["message"].endswith("Location is where to look, and only the same request under the same id may be sent again")
     assert answer.headers["Location"] == f"/brokers/oanda/orders?client_order_id={answer.body['client_order_id']}"
     assert len(desk.gateway.resolver) == 1
     desk.oanda.answers["order.resolve"] = {"client_order_id": answer.body["client_order_id"], "status": "PENDING", "order": None, "placement": None}
