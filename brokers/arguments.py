@@ -22,9 +22,9 @@ ArgsT = TypeVar("ArgsT", bound=msgspec.Struct)
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-ClientId = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{1,48}$")]
+ClientId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,48}\Z")]
 # An opaque "where I was": what ``next`` held.
-Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=18, pattern="^[0-9]+$")]
+Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=18, pattern=r"^[0-9]+\Z")]
 Reason = Annotated[str, msgspec.Meta(max_length=200)]
 
 

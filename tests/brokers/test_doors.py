@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from brokers.actors import LOCAL, actor_of, require_host, require_live_grant, require_owner, require_trader
-from brokers.arguments import CloseRequest, Modification, OrderLookup, OrderQuery, Page, read, read_ticket
+from brokers.arguments import ClientRef, CloseRequest, Modification, OrderLookup, OrderQuery, Page, read, read_ticket
 from brokers.ledger import order_number
 from brokers.trading_state import Brake, TradingState, parse_state, refuse_by_state, require_may_set
 from trading.accounts import Position
@@ -85,6 +85,9 @@ def test_arguments_are_typed_and_unknown_ones_named() -> None:
         ({"limit": True}, Page),
         ({"limit": "5"}, Page),
         ({"after": "x"}, Page),
+        ({"after": "57\n"}, Page),
+        ({"client_order_id": "a1\n"}, ClientRef),
+        ({"client_order_id": "a" * 49}, ClientRef),
         ({"after": "9" * 19}, Page),
         ({"after": 5}, Page),
         ({"after": None}, Page),
