@@ -41,7 +41,7 @@ _PLACE_CODES = {
 }  # fmt: skip
 _CHANGE_CODES = {
     403: ("NOT_YOUR_ORDER", "LIVE_NOT_GRANTED"),
-    404: ("BROKER_NOT_FOUND", "ORDER_NOT_FOUND"),
+    404: ("BROKER_NOT_FOUND", "NOT_FOUND", "ORDER_NOT_FOUND"),
     409: ("ORDER_FINAL", "ORDER_OPEN", "ORDER_CLOSING", "ORDER_FILLED", "ORDER_BUSY", "CANCEL_REFUSED", "STATE_CONFLICT"),
     503: ("ADAPTER_DOWN", "ADAPTER_BUSY", "STORE_LOW", "STREAM_RECONCILING", "VENUE_UNREACHABLE", "SHUTTING_DOWN"),
     504: ("EXPIRED",),
@@ -78,7 +78,7 @@ class OrderRoutes:
             ),
             Route(
                 method="GET", path=one, handler=self.one, summary="An order, its legs and its events", auth="read", tag="orders",
-                response=OrderAnswer, codes={**_READ_CODES, 404: ("BROKER_NOT_FOUND", "ORDER_NOT_FOUND")},
+                response=OrderAnswer, codes={**_READ_CODES, 404: ("BROKER_NOT_FOUND", "NOT_FOUND", "ORDER_NOT_FOUND")},
             ),
             Route(
                 method="PATCH", path=one, handler=self.modify, summary="Change prices or time to live", auth="trader", tag="orders",
