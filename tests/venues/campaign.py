@@ -16,13 +16,13 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 
 from brokers.live.venue import client_id_of
 from runtime.clock import NS_PER_S
@@ -30,30 +30,14 @@ from runtime.program import prepare_home
 from runtime.settings import Settings, load_settings
 from runtime.timestamps import from_text
 from tests.brokers.desk_kit import GRANTED, Bus, Caller, events_of
+from tests.venues.campaign_hands import keep_stepping
 from tests.venues.campaign_report import NAKED_S_MAX, UNKNOWN_S_MAX, Report
 from tests.venues.campaign_side import Side, opened
-from tests.venues.common.faults import Fault, Kind
+from tests.venues.campaign_weather import Weather
 from tests.venues.common.paced import run_paced
+from tests.venues.common.stepping import SteppingClock
 from trading.errors import ArenaError, DeadlinePassed, OrderDenied, OutcomeUnknown, StateConflict, Unavailable
 
-# How the share of faults is divided; slow answers hold a connection for long and are kept few.
-_MIX: Mapping[Kind, float] = {
-    Kind.DROP_BEFORE: 5,
-    Kind.DROP_AFTER: 5,
-    Kind.ERROR_BEFORE: 4,
-    Kind.ERROR_AFTER: 5,
-    Kind.BROKEN_JSON: 5,
-    Kind.MISSING_FIELDS: 5,
-    Kind.SLOW_AFTER: 0.5,
-    Kind.SLOW_BEFORE: 0.3,
-    Kind.RATE_LIMIT: 0.2,
-}
-_STREAM_MIX: Mapping[Kind, float] = {
-    Kind.STREAM_CUT: 0.002,
-    Kind.STREAM_CUT_MID_LINE: 0.002,
-    Kind.STREAM_TWICE: 0.05,
-    Kind.STREAM_SWAP: 0.03,
-}
 _IN_DOUBT = frozenset({"UNKNOWN", "SUBMITTING"})
 _NEVER_THERE = frozenset({"REJECTED", "VOID"})
 
@@ -62,6 +46,7 @@ _NEVER_THERE = frozenset({"REJECTED", "VOID"})
 class Plan:
     """How large and how bad. ``faults`` is the share of requests that go wrong, ``stops`` how often the adapter is stopped and started again.
 
+    ``hands``: somebody works at the venue's own page meanwhile; ``steps``: the machine's clock is stepped, and spans by its labels say nothing.
     ``pause_s`` is the longest that a bot thinks before its next order. Where computing takes no time, bots that do not think place a hundred orders a
     second, and what was made "lately" is everything.
     """
@@ -73,6 +58,8 @@ class Plan:
     stops: int = 1
     slow_s: float = 10.0
     pause_s: float = 0.0
+    hands: bool = False
+    steps: bool = False
 
 
 async def run(side: Side, plan: Plan) -> Report:
@@ -97,6 +84,15 @@ class _Campaign:
         self.dice = Random(plan.seed)
         self.placed: list[str] = []
         self.instance = ""
+        self.hand = side.hand() if plan.hands else None
+        self.weather = Weather(side.faults, plan.faults, plan.slow_s, self.dice)
+        self.besides: list[Callable[[], Coroutine[Any, Any, NoReturn]]] = [self._market, self.weather.change, self._watch]
+        if self.hand is not None:
+            hand = self.hand
+            self.besides.append(lambda: hand.go_on(self.dice))
+        if plan.steps:
+            side.clock = clock = SteppingClock(side.clock)
+            self.besides.append(lambda: keep_stepping(clock, self.dice))
         self._naked_since: dict[str, float] = {}
         self._naked_long: set[str] = set()
         self._todo = iter(range(plan.orders))
@@ -107,8 +103,8 @@ class _Campaign:
         parts = self.plan.stops + 1
         per_part = -(-self.plan.orders // parts)
         for part in range(parts):
-            async with self._opened() as ask, self._beside(self._market(), self._weather(), self._watch()):
-                self._strike()
+            async with self._opened() as ask, self._beside(*(each() for each in self.besides)):
+                self.weather.strike()
                 await asyncio.gather(*(self._bot(ask, per_part, Random(f"{self.plan.seed}-{part}-{bot}")) for bot in range(self.plan.bots)))
             self.side.faults.clear()  # a start is made in fair weather, with whatever was left in the middle
         self.report.seconds = self._now_s() - began
@@ -139,27 +135,7 @@ class _Campaign:
                 if isinstance(outcome, Exception):
                     raise outcome
 
-    # ── what goes wrong ──
-
-    def _strike(self) -> None:
-        """The usual faults, at random."""
-        whole = sum(_MIX.values())
-        for kind, weight in _MIX.items():
-            self.side.faults.add(Fault(kind=kind, times=None, share=self.plan.faults * weight / whole, seconds=self.plan.slow_s))
-        for kind, share in _STREAM_MIX.items():
-            self.side.faults.add(Fault(kind=kind, times=None, share=share))
-
-    async def _weather(self) -> None:
-        """Now and then something worse, for a few seconds."""
-        while True:
-            await asyncio.sleep(self.dice.uniform(2, 6))
-            worse = self.dice.choice((Kind.STREAM_MUTE, Kind.MARKET_HALTED, Kind.DROP_BEFORE, Kind.LEG_REFUSED, Kind.PARTIAL_FILL))
-            self.side.faults.clear()
-            self.side.faults.add(Fault(kind=worse, times=3 if worse is Kind.PARTIAL_FILL else None))
-            self._strike()
-            await asyncio.sleep(self.dice.uniform(0.5, 2))
-            self.side.faults.clear()
-            self._strike()
+    # ── what goes on meanwhile ──
 
     async def _market(self) -> None:
         while True:
@@ -170,6 +146,7 @@ class _Campaign:
         """Look at the venue's own books for positions without a stop."""
         while True:
             now, naked, report = self._now_s(), self.side.naked(), self.report
+            naked -= frozenset() if self.hand is None else self.hand.excused()
             self._naked_since = {ref: self._naked_since.get(ref, now) for ref in naked}
             self._naked_long &= naked
             for ref, since in self._naked_since.items():
@@ -259,7 +236,7 @@ class _Campaign:
     def _differences(self, orders: Sequence[Mapping[str, Any]]) -> list[str]:
         """Where the arena's books are not the venue's."""
         held, resting = self.side.held(), self.side.resting()
-        found = []
+        found = [] if self.hand is None else self.hand.differences(orders)
         for order in orders:
             if order["origin"] != "arena":
                 continue
@@ -289,6 +266,9 @@ class _Campaign:
         report, orders = self.report, await self._agreed(ask)
         created = self.side.created()
         asked = {self._client_id(client_order_id) for client_order_id in self.placed}
+        if self.hand is not None:
+            asked |= self.hand.own_ids()
+            report.touched, report.by_hand = self.hand.touched(), self.hand.done
         report.oversold = sum(1 for units in self.side.held().values() if units < 0)
         report.doubled = sum(1 for times in created.values() if times > 1)
         report.unasked = sum(1 for client_id in created if client_id not in asked)
@@ -337,9 +317,20 @@ def main(argv: Sequence[str]) -> int:
     options.add_argument("--bots", type=int, default=60)
     options.add_argument("--stops", type=int, default=4)
     options.add_argument("--pause", type=float, default=0.0, help="the longest that a bot thinks before its next order, in seconds")
+    options.add_argument("--hands", action="store_true", help="somebody works at the venue's own page meanwhile")
+    options.add_argument("--steps", action="store_true", help="the machine's clock is stepped, by up to an hour")
     wanted = options.parse_args(argv)
     logging.disable(logging.ERROR)  # a venue in trouble is the point, and told of in figures
-    plan = Plan(orders=wanted.orders, faults=wanted.faults, seed=wanted.seed, bots=wanted.bots, stops=wanted.stops, pause_s=wanted.pause)
+    plan = Plan(
+        orders=wanted.orders,
+        faults=wanted.faults,
+        seed=wanted.seed,
+        bots=wanted.bots,
+        stops=wanted.stops,
+        pause_s=wanted.pause,
+        hands=wanted.hands,
+        steps=wanted.steps,
+    )
     side = side_of(wanted.source)
 
     async def campaign() -> Report:

@@ -20,6 +20,7 @@ class Report:
     oversold: int = 0
     unknown_at_the_end: int = 0
     disagreeing: list[str] = field(default_factory=list)
+    touched: Sequence[str] = ()  # of what a hand at the venue had placed for itself
 
     naked_longest_s: float = 0.0
     orders: int = 0
@@ -33,10 +34,12 @@ class Report:
     definite_after_calm_s: float = 0.0
     alarms: int = 0
     adopted: int = 0
+    by_hand: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_good(self) -> bool:
         bad = self.doubled + self.unasked + self.refused_but_there + self.naked + self.oversold + self.unknown_at_the_end + len(self.disagreeing)
+        bad += len(self.touched)
         return not bad and self.definite_after_calm_s <= UNKNOWN_S_MAX
 
     def lines(self) -> list[str]:
@@ -51,4 +54,5 @@ class Report:
             f"in doubt {self.in_doubt}: for {middle:.1f} s in the middle, {longest:.1f} s at most; "
             f"all definite {self.definite_after_calm_s:.1f} s after the last fault, {self.unknown_at_the_end} open",
             f"books that disagree {len(self.disagreeing)}: {self.disagreeing[:5]}",
+            *([f"by hand {dict(self.by_hand)}; of its own touched {len(self.touched)}: {self.touched[:5]}"] if self.by_hand else []),
         ]

@@ -13,6 +13,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.settings import Settings
 from tests.brokers.conftest import running
 from tests.brokers.desk_kit import Caller
+from tests.venues.campaign_hands import Hand
 from tests.venues.common.conf import instruments_of
 from tests.venues.common.faults import FaultScript
 from tests.venues.common.paced import PacedLoop
@@ -64,6 +65,10 @@ class Side(ABC):
     @abstractmethod
     def requests(self) -> int:
         """How many requests it had."""
+
+    def hand(self) -> Hand | None:
+        """Somebody at this venue's own page, None where nobody has been taught to be it."""
+        return None
 
     @abstractmethod
     def naked(self) -> frozenset[str]:

@@ -10,7 +10,9 @@ from random import Random
 from brokers.coinbase.ids import FAMILY_CHARS, Part, read_part
 from brokers.coinbase.venue import RATE_PER_S, CoinbaseVenue
 from brokers.live.venue import Venue, VenuePolicy
+from tests.brokers.coinbase.campaign_hand import CoinbaseHand
 from tests.brokers.coinbase.kit import adapter
+from tests.venues.campaign_hands import Hand
 from tests.venues.campaign_side import Side
 from tests.venues.coinbase.orders import ON_BOOK, Order
 from tests.venues.coinbase.venue import CoinbaseVenue as SimulatedVenue
@@ -137,6 +139,9 @@ class CoinbaseSide(Side):
         found = {one.client_id: sum((order.remaining for order in one.entries), ZERO) for one in self._brackets.values()}
         return {client_id: units for client_id, units in found.items() if units}
 
+    def hand(self) -> Hand:
+        return CoinbaseHand(self._sim.exchange, lambda order: self._brackets[self._family_of(order)].client_id, self.naked)
+
     def requests(self) -> int:
         return sum(self._sim.hits.counts.values())
 
@@ -147,14 +152,19 @@ class CoinbaseSide(Side):
 
     def _note(self, order: Order) -> None:
         """The first order of a family is its entry: what goes by another name came after it, and attached exits name no family but an order."""
-        root = self._sim.account.orders[order.originating_order_id] if order.originating_order_id else order
-        family = root.client_order_id[:FAMILY_CHARS]
+        root, family = self._root_of(order), self._family_of(order)
         one = self._brackets.setdefault(family, _Bracket(client_id=root.client_order_id))
         self._open[family] = one
         if order.order_id not in one.known:
             one.known.add(order.order_id)
             part = None if order.originating_order_id else read_part(one.client_id, order.client_order_id)
             (one.entries if part is not None and part[0] is Part.ENTRY else one.others).append(order)
+
+    def _root_of(self, order: Order) -> Order:
+        return self._sim.account.orders[order.originating_order_id] if order.originating_order_id else order
+
+    def _family_of(self, order: Order) -> str:
+        return self._root_of(order).client_order_id[:FAMILY_CHARS]
 
     def _quote(self) -> None:
         self._sim.quote("BTC-USD", f"{self._mid}", f"{self._mid + 1}")

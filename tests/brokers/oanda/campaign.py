@@ -9,8 +9,10 @@ from random import Random
 from brokers.live.venue import Venue, VenuePolicy
 from brokers.oanda.orders import TRADE_SUFFIX
 from brokers.oanda.venue import OandaVenue
+from tests.brokers.oanda.campaign_hand import OandaHand
 from tests.brokers.oanda.kit import adapter, quote
-from tests.venues.campaign import Side
+from tests.venues.campaign_hands import Hand
+from tests.venues.campaign_side import Side
 from tests.venues.common.faults import FaultScript
 from tests.venues.oanda.account import AccountConfig
 from tests.venues.oanda.venue import OandaVenue as SimulatedVenue
@@ -40,7 +42,7 @@ class OandaSide(Side):
             yield
 
     def adapter(self) -> Venue:
-        venue: OandaVenue = adapter(self._sim)
+        venue: OandaVenue = adapter(self._sim, clock=self.clock)
         if self._policy is not None:
             venue.policy = self._policy  # type: ignore[misc]  # a class's own, changed for this one
         return venue
@@ -82,6 +84,9 @@ class OandaSide(Side):
     def resting(self) -> Mapping[str, Decimal]:
         entries = [order for order in self._sim.account.pending.values() if not order.request.is_exit]
         return {order.client_id or "": abs(order.request.units or Decimal(0)) for order in entries}
+
+    def hand(self) -> Hand:
+        return OandaHand(self._sim.account)
 
     def requests(self) -> int:
         return sum(self._sim.hits.counts.values())
