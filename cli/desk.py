@@ -45,6 +45,7 @@ def trades(
     query = urlencode({key: value for key, value in {"instrument": instrument, "limit": limit}.items() if value is not None})
     answer = call_or_fail("GET", f"/brokers/{quote(broker)}/trades?{query}" if broker else f"/trades?{query}")
     rows = [{**trade, "closed_at": str(trade.get("closed_at", ""))[:19].replace("T", " ")} for trade in answer.body["trades"]]
+    rows.sort(key=lambda trade: trade["closed_at"], reverse=True)  # the gateway gives one broker's after the other's
     _show("closed trades, times in UTC", answer, TRADE_COLUMNS, rows, empty="no trade has closed yet", as_json=as_json)
 
 

@@ -89,6 +89,15 @@ async def test_an_account_and_the_trades_that_closed(gateway: Gateway, tmp_path:
     assert gateway.asked[-1][1] == "/trades?limit=5"
 
 
+async def test_trades_of_both_brokers_stand_in_the_order_of_their_times(gateway: Gateway, tmp_path: Path) -> None:
+    trades = [
+        {"order_id": name, "closed_at": f"2026-11-23T12:{minute}:32.070430Z"} for name, minute in (("first", 10), ("third", 30), ("second", 20))
+    ]
+    gateway.answers["GET", "/trades"] = [{"ok": True, "trades": trades, "unavailable": []}]
+    told = (await arena(gateway, tmp_path, "trades")).stdout
+    assert told.index("third") < told.index("second") < told.index("first")
+
+
 async def test_a_close_whose_answer_is_lost_is_sent_again_under_the_same_id(gateway: Gateway, tmp_path: Path) -> None:
     gateway.answers["DELETE", "/brokers/oanda/positions/EUR_USD"] = [None, {"ok": True, "orders": [CLOSED]}]
     done = await arena(gateway, tmp_path, "close", "oanda", "EUR_USD", "--percent", "50")
