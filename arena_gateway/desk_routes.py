@@ -73,7 +73,7 @@ class DeskRoutes:
 
         return Route(
             method="GET", path=f"/brokers/{{broker}}/{name}", handler=handler, summary=summary, auth="read", tag="desk", query=query,
-            response=response, codes=_READ_CODES,
+            response=response, codes={**_READ_CODES, 400: ("CURSOR_INVALID",)} if "next" in keys else _READ_CODES,
         )  # fmt: skip
 
     async def close(self, request: web.Request) -> web.StreamResponse:

@@ -18,6 +18,7 @@ from trading.orders import OrderTicket, refuse_odd_numbers
 
 _ID_FORM = re.compile(r"[A-Za-z0-9_-]{1,48}")
 _ORDER_ID_FORM = re.compile(r"[a-z0-9-]{1,64}")
+_POSITION_FORM = re.compile(r"[0-9]{1,18}")
 _INTEGER_MAX = 10**SIGNIFICANT_DIGITS_MAX
 _TYPES = get_type_hints(OrderTicket)
 # The ticket as msgspec fills it fastest (0.4 us instead of 2); made from OrderTicket, so that it cannot say anything else.
@@ -98,17 +99,18 @@ def as_wire(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def query_args(query: msgspec.Struct) -> dict[str, object]:
-    """The parameters that were given, numbers ready to travel."""
-    return as_wire({name: value for name in query.__struct_fields__ if (value := getattr(query, name)) is not None})
+    """The parameters that were given, numbers ready to travel. ApiError 400 CURSOR_INVALID for an ``after`` that no ``next`` ever was."""
+    args = as_wire({name: value for name in query.__struct_fields__ if (value := getattr(query, name)) is not None})
+    if "after" in args and not _POSITION_FORM.fullmatch(str(args["after"])):
+        raise _cursor_invalid()
+    return args
 
 
 def orders_args(query: OrdersQuery | AllOrdersQuery) -> dict[str, object]:
     """The arguments of ``order.list``; several statuses become a list. The cursor of all brokers is taken apart elsewhere."""
-    args = query_args(query)
+    args = query_args(msgspec.structs.replace(query, after=None) if isinstance(query, AllOrdersQuery) else query)
     if query.status is not None:
         args["status"] = [status.strip() for status in query.status.split(",") if status.strip()]
-    if isinstance(query, AllOrdersQuery):
-        args.pop("after", None)
     return args
 
 
@@ -117,10 +119,14 @@ def read_positions(after: str | None, brokers: Sequence[str]) -> dict[str, str]:
     positions: dict[str, str] = {}
     for part in (after or "").split(",") if after else ():
         broker, colon, position = part.partition(":")
-        if broker not in brokers or not colon or not position.isdigit() or broker in positions:
-            raise ApiError(400, "CURSOR_INVALID", "after must be what next was", {"parameter": "after"})
+        if broker not in brokers or not colon or not _POSITION_FORM.fullmatch(position) or broker in positions:
+            raise _cursor_invalid()
         positions[broker] = position
     return positions
+
+
+def _cursor_invalid() -> ApiError:
+    return ApiError(400, "CURSOR_INVALID", "after must be what next was", {"parameter": "after"})
 
 
 def order_id_of(request: web.Request) -> str:

@@ -1,5 +1,7 @@
 """Orders that are there: changed, cancelled, listed, their positions closed."""
 
+import pytest
+
 from tests.arena_gateway.fakes import SEED_ORDER, Desk, an_order
 from trading.errors import NotAllowed, NotFound, OutcomeUnknown
 
@@ -57,6 +59,14 @@ async def test_lists_pass_their_filters_on_and_refuse_others(desk: Desk) -> None
     assert empty.status == 200
 
 
+@pytest.mark.parametrize("name", ["orders", "trades", "fills", "equity"])
+async def test_a_position_that_next_never_was_is_refused_by_the_same_name_everywhere(desk: Desk, name: str) -> None:
+    for after in ("x", "-1", "57%0A", "²", "9" * 19, "oanda:57"):
+        refused = await desk.call("GET", f"/brokers/oanda/{name}?after={after}")
+        assert (refused.status, refused.body["code"]) == (400, "CURSOR_INVALID"), after
+    assert desk.oanda.calls == []
+
+
 async def test_a_page_over_all_brokers_goes_on_where_each_stopped(desk: Desk) -> None:
     desk.oanda.answers["order.list"] = {"orders": [an_order("paper-oanda-9")], "next": "9"}
     desk.adapters["coinbase"].answers["order.list"] = {"orders": [an_order("paper-coinbase-1", "coinbase")], "next": None}
@@ -67,7 +77,8 @@ async def test_a_page_over_all_brokers_goes_on_where_each_stopped(desk: Desk) ->
     await desk.call("GET", "/orders?limit=1&after=oanda:9")
     assert desk.oanda.calls[-1].args == {"limit": 1, "after": "9"}
     assert desk.adapters["coinbase"].calls == []
-    assert (await desk.call("GET", "/orders?after=nowhere:1")).body["code"] == "CURSOR_INVALID"
+    for after in ("nowhere:1", "oanda:x", "oanda:²", "oanda:" + "9" * 19, "oanda:1%0A", "oanda:1,oanda:2"):
+        assert (await desk.call("GET", f"/orders?after={after}")).body["code"] == "CURSOR_INVALID", after
     desk.oanda.down = True
     for path in ("/orders", "/trades"):
         away = await desk.call("GET", f"{path}?limit=1&after=oanda:9")
