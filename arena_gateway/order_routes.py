@@ -83,7 +83,7 @@ class OrderRoutes:
             Route(
                 method="PATCH", path=one, handler=self.modify, summary="Change prices or time to live", auth="trader", tag="orders",
                 request=ModifyBody, response=OrderAnswer, unknown=_UNKNOWN, timeout_s=None,
-                codes={**_CHANGE_CODES, 400: ("FIELD_FIXED", "NOTHING_TO_CHANGE"), 422: (*_VALUE_CODES, "STOP_WOULD_LOOSEN")},
+                codes={**_CHANGE_CODES, 400: ("FIELD_FIXED", "NOTHING_TO_CHANGE", "NULL_NOT_ALLOWED"), 422: (*_VALUE_CODES, "STOP_WOULD_LOOSEN")},
             ),
             Route(
                 method="DELETE", path=one, handler=self.cancel, summary="Cancel an order", auth="trader", tag="orders", response=OrderAnswer,
@@ -151,6 +151,9 @@ class OrderRoutes:
         fixed = sorted(_FIXED & set(body))
         if fixed:
             raise ApiError(400, "FIELD_FIXED", f"{fixed[0]} of a placed order is fixed: cancel it and place another", {"fields": fixed})
+        nulls = [name for name in ModifyBody.__struct_fields__ if name in body and body[name] is None]
+        if nulls:
+            raise ApiError(400, "NULL_NOT_ALLOWED", f"{nulls[0]} must be a number; leave it out to keep it", {"field": nulls[0]})
         wanted = convert(body, ModifyBody)
         refuse_odd_numbers(body, wanted)
         changes = as_wire({name: value for name in ModifyBody.__struct_fields__ if (value := getattr(wanted, name)) is not msgspec.UNSET})

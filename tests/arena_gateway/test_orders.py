@@ -14,7 +14,8 @@ async def test_a_change_names_only_what_changes_and_nothing_that_is_fixed(desk: 
     assert desk.oanda.calls[-1].args == {"order_id": "paper-oanda-1", "stop_loss_price": 1.161, "ttl_min": 60}
     assert desk.oanda.calls[-1].ttl_ms == 3000
     for body, code in (
-        ({"stop_loss_price": None}, "INVALID_FIELD"),
+        ({"stop_loss_price": None}, "NULL_NOT_ALLOWED"),
+        ({"stop_loss_price": 1.161, "trailing_stop_distance": None}, "NULL_NOT_ALLOWED"),
         ({"units": 5}, "FIELD_FIXED"),
         ({"side": "SELL"}, "FIELD_FIXED"),
         ({"stop": 1}, "UNKNOWN_FIELD"),
