@@ -1,7 +1,7 @@
 """Short turns at a core, for the programs that an order passes through.
 
 An order wakes a dozen threads one after the other. One that wakes on a core where somebody runs waits, with Linux's usual turns, until that one has
-had 1 to 3 ms, or for the next tick, and ``nice`` changes nothing about that: most of the slowest hundredth of orders waited so. From Linux 6.12 on a
+had 1 to 3 ms, or for the next tick, and ``nice`` changes little about that: a third of what the slowest orders waited was that. From Linux 6.12 on a
 thread may ask for short turns: it comes soon after it wakes, and is taken off as soon. Its share of the processor is the same.
 docs/performance.md, step 30, has the figures. Elsewhere nothing changes.
 """
