@@ -1,5 +1,6 @@
 """A wall clock that is put right, or wrong, while the adapter runs: what was sent since then is still found."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -101,3 +102,18 @@ async def test_an_exit_in_doubt_is_found_after_a_step_and_a_new_look_round(step_
         known.take(await at.venue.protect(known.target()))
         assert len(at.orders(side="SELL", working=True)) == 1
         assert known.stop is not None
+
+
+@pytest.mark.parametrize("step_s", [-HOUR_S, 0, HOUR_S])
+async def test_a_look_says_how_far_it_reached_by_the_venues_time(at: Pair, step_s: int) -> None:
+    """A fill that it shows lies before; one that comes after it lies later, whatever our clock says."""
+    clock = Stepped()
+    await _with(clock, at)
+    clock.off_s = step_s
+    known = await at.place(bracket())
+    await asyncio.sleep(0.05)
+    sighting, snapshot = await at.venue.look_up(known.target()), await at.venue.snapshot([known.target()])
+    await asyncio.sleep(0.05)
+    later = await at.place(bracket())
+    (first,), (second,) = ([each.at for each in one.fills.values()] for one in (known, later))
+    assert first <= sighting.until <= snapshot.until < second
