@@ -44,8 +44,11 @@ class DeskRoutes:
             unknown="Sent, and no answer came: with an Idempotency-Key send it again, else look at the positions first", timeout_s=None,
             codes={
                 400: ("FIELDS_CONFLICT", "SIDE_NEEDED", "CLIENT_ORDER_ID_INVALID"), 403: ("NOT_YOUR_ORDER", "LIVE_NOT_GRANTED"),
-                404: ("BROKER_NOT_FOUND", "NO_POSITION"), 409: ("STATE_CONFLICT",), 504: ("EXPIRED",),
-                422: ("UNITS_OFF_STEP", "UNITS_EXCEED_POSITION", "PERCENT_OUT_OF_RANGE", "NUMBER_TOO_LONG", "IDEMPOTENCY_MISMATCH"),
+                404: ("BROKER_NOT_FOUND", "UNKNOWN_INSTRUMENT", "NO_POSITION"), 409: ("STATE_CONFLICT",), 504: ("EXPIRED",),
+                422: (
+                    "UNITS_NOT_POSITIVE", "UNITS_OFF_STEP", "UNITS_TOO_SMALL", "UNITS_EXCEED_POSITION", "PERCENT_OUT_OF_RANGE", "NUMBER_TOO_LONG",
+                    "IDEMPOTENCY_MISMATCH",
+                ),
                 503: ("ADAPTER_DOWN", "QUOTE_STALE", "MARKET_CLOSED", "SHUTTING_DOWN"),
             },
         )  # fmt: skip

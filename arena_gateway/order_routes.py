@@ -74,7 +74,7 @@ class OrderRoutes:
             ),
             Route(
                 method="GET", path=orders, handler=self.page, summary="Orders of a broker, newest first", auth="read", tag="orders",
-                query=OrdersQuery, response=OrdersAnswer, codes={**_READ_CODES, 400: ("CURSOR_INVALID",)},
+                query=OrdersQuery, response=OrdersAnswer, codes={**_READ_CODES, 400: ("INVALID_FIELD", "CURSOR_INVALID")},
             ),
             Route(
                 method="GET", path=one, handler=self.one, summary="An order, its legs and its events", auth="read", tag="orders",
@@ -96,7 +96,7 @@ class OrderRoutes:
             ),
             Route(
                 method="GET", path="/orders", handler=self.everywhere, summary="Orders of all brokers; one that is down is named, the others answer",
-                auth="read", tag="orders", query=AllOrdersQuery, response=AllOrdersAnswer, codes={400: ("CURSOR_INVALID",)},
+                auth="read", tag="orders", query=AllOrdersQuery, response=AllOrdersAnswer, codes={400: ("INVALID_FIELD", "CURSOR_INVALID")},
             ),
         ]  # fmt: skip
 

@@ -20,6 +20,7 @@ COMMON_CODES: Mapping[int, tuple[str, ...]] = {
     500: ("INTERNAL",),
     503: ("TIMED_OUT",),
 }
+QUERY_CODES: Mapping[int, tuple[str, ...]] = {400: ("INVALID_PARAMETER",)}
 BODY_CODES: Mapping[int, tuple[str, ...]] = {
     400: (
         "JSON_MALFORMED", "JSON_NOT_AN_OBJECT", "JSON_TOO_DEEP", "JSON_TOO_LARGE", "STRING_TOO_LONG", "DUPLICATE_KEY",
@@ -154,6 +155,8 @@ def _codes(route: Route) -> dict[int, tuple[str, ...]]:
         sources.append(TOKEN_CODES)
     if route.method != "GET":
         sources.append(CHANGE_CODES)
+    if route.query is not None:
+        sources.append(QUERY_CODES)
     if route.request is not None:
         sources.append(BODY_CODES)
         if route.json_only:

@@ -47,6 +47,8 @@ def test_money_is_a_number_bodies_are_closed_and_rights_are_named() -> None:
     assert "security" not in document["paths"]["/echo"]["post"]
     limit = next(item for item in document["paths"]["/page"]["get"]["parameters"] if item["name"] == "limit")
     assert (limit["in"], limit["schema"]["type"], limit["schema"]["default"]) == ("query", "integer", 50)
+    assert "INVALID_PARAMETER" in document["paths"]["/page"]["get"]["responses"]["400"]["description"]
+    assert "INVALID_PARAMETER" not in trader["responses"]["400"]["description"]
 
 
 async def test_the_page_has_no_script_and_no_inline_style_and_lists_every_path(server: Listener) -> None:
