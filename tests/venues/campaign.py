@@ -91,8 +91,8 @@ class _Campaign:
             hand = self.hand
             self.besides.append(lambda: hand.go_on(self.dice))
         if plan.steps:
-            side.clock = clock = SteppingClock(side.clock)
-            self.besides.append(lambda: keep_stepping(clock, self.dice))
+            side.clock = SteppingClock(side.clock)
+            self.besides.append(lambda: keep_stepping(side.clock, self.dice))
         self._naked_since: dict[str, float] = {}
         self._naked_long: set[str] = set()
         self._todo = iter(range(plan.orders))
@@ -115,6 +115,8 @@ class _Campaign:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[Caller]:
+        if isinstance(self.side.clock, SteppingClock):
+            self.side.clock.off_s = 0  # an adapter does not begin with a clock that is an hour off: Coinbase's says so and waits
         async with opened(self.side, self.settings) as (broker, ask):
             self.instance = broker._account.instance
             yield ask

@@ -13,6 +13,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, NoReturn
 
+from runtime.clock import Clock
 from tests.venues.common.stepping import SteppingClock
 
 # Between two things that a hand does, and between two steps of the clock, at most.
@@ -62,8 +63,9 @@ class Hand(ABC):
             self.meddle(dice)
 
 
-async def keep_stepping(clock: SteppingClock, dice: Random) -> NoReturn:
+async def keep_stepping(clock: Clock, dice: Random) -> NoReturn:
     """Step ``clock`` until cancelled."""
+    assert isinstance(clock, SteppingClock)
     while True:
         await asyncio.sleep(dice.uniform(0, STEP_S_MAX))
         clock.off_s = dice.choice(OFF_S)
