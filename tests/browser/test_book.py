@@ -5,6 +5,7 @@ from playwright.async_api import Page, expect
 from tests.browser import fake_answers, story
 from tests.browser.browser_page import Watch
 from tests.browser.fake_arena import FakeArena
+from tests.browser.test_looks import overflow
 from tests.browser.trading_desk import ORDERS, sent
 
 
@@ -117,6 +118,40 @@ async def test_the_kill_switch_is_held_and_says_what_is_still_open(desk: Page, a
     await desk.keyboard.up("Enter")
     await expect(dialog).to_contain_text("coinbase: HALTED; nothing is open")
     assert sent(arena, "POST", "/api/arena/admin/trading-state")[0]["state"] == "HALTED"
+
+
+async def test_one_stopped_broker_leaves_the_kill_switch_for_the_other(desk: Page, arena: FakeArena) -> None:
+    """A broker that braked by itself must not take the switch away while the other one trades on, nor call everything stopped."""
+    arena.answers["POST", "/api/arena/admin/trading-state"] = {"ok": True, "brokers": {"coinbase": {"state": "HALTED"}}, "failed": {}}
+    arena.emit("oanda", "trading_state_changed", {"old": "ACTIVE", "new": "REDUCING", "reason": "day's loss", "changed_by": "risk"})
+    await expect(desk.locator(".state-badge")).to_have_text("oanda REDUCING")
+    await desk.get_by_role("button", name="Stop trading").click()
+    dialog = desk.get_by_role("dialog")
+    await expect(dialog).to_contain_text("oanda is REDUCING, coinbase is ACTIVE")
+    await expect(dialog.get_by_role("button", name="Resume trading")).to_be_visible()
+    await dialog.get_by_label("Also close every position").check()
+    await dialog.get_by_role("button", name="Hold to stop and close all").focus()
+    await desk.keyboard.down("Enter")
+    await expect(dialog).to_contain_text("coinbase: HALTED")
+    await desk.keyboard.up("Enter")
+    assert sent(arena, "POST", "/api/arena/admin/trading-state") == [
+        {"state": "HALTED", "cancel": True, "flatten": True, "reason": "halted on the page"}
+    ]
+
+
+async def test_where_all_is_halted_it_says_so_on_one_line_and_offers_the_way_back(desk: Page, arena: FakeArena) -> None:
+    arena.answers["POST", "/api/arena/admin/trading-state"] = {"ok": True, "brokers": {"oanda": {"state": "ACTIVE"}}, "failed": {}}
+    height = await desk.locator(".topbar").evaluate("bar => bar.offsetHeight")
+    for broker in ("oanda", "coinbase"):
+        arena.emit(broker, "trading_state_changed", {"old": "ACTIVE", "new": "HALTED", "reason": "lunch", "changed_by": "a@desk"})
+        assert await overflow(desk) <= 0
+    await expect(desk.locator(".state-badge")).to_have_text("HALTED")
+    assert await desk.locator(".topbar").evaluate("bar => bar.offsetHeight") == height
+    assert await overflow(desk) <= 0
+    await desk.get_by_role("button", name="Trading is stopped").click()
+    await expect(desk.get_by_role("dialog").get_by_role("button", name="Hold to stop")).to_have_count(0)
+    await desk.get_by_role("button", name="Resume trading").click()
+    await expect(desk.get_by_role("dialog")).to_contain_text("oanda: ACTIVE")
 
 
 async def test_a_viewer_sees_everything_and_no_button_that_would_fail(page: Page, arena: FakeArena) -> None:

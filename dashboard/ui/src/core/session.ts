@@ -59,3 +59,8 @@ export function withTradingStates(session: Session | null, heard: ReadonlyMap<st
   if (!session || [...heard].every(([name, state]) => session.tradingStates.get(name) === state)) return session;
   return { ...session, tradingStates: new Map([...session.tradingStates, ...heard]) };
 }
+
+/** Whether each of `brokers` is known to be halted: one that was not heard may trade. */
+export function allHalted(session: Session, brokers: readonly string[]): boolean {
+  return brokers.length > 0 && brokers.every((name) => session.tradingStates.get(name) === 'HALTED');
+}

@@ -9,7 +9,8 @@ import type { Answer } from '../app/api';
 import { closeDialog } from '../app/dialogs';
 import { halt, resume } from '../app/orders';
 import { session } from '../app/store';
-import { loadDesk, loadSession } from '../app/sync';
+import { brokers, loadDesk, loadSession } from '../app/sync';
+import { allHalted } from '../core/session';
 import { oneLine } from '../core/text';
 import { isRecord } from '../core/wire';
 import { Dialog } from './Dialog';
@@ -20,7 +21,9 @@ export function HaltDialog(): JSX.Element {
   const [flatten, setFlatten] = useState(false);
   const [told, setTold] = useState<readonly string[]>([]);
   const [isBusy, setBusy] = useState(false);
-  const isStopped = [...(known?.tradingStates.values() ?? [])].some((state) => state !== 'ACTIVE');
+  const states = [...(known?.tradingStates ?? [])];
+  const isAllHalted = known !== null && allHalted(known, brokers());
+  const isSomeStopped = states.some(([, state]) => state !== 'ACTIVE');
   const isLive = known?.mode === 'live';
 
   const send = async (what: Promise<Answer>): Promise<void> => {
@@ -33,7 +36,7 @@ export function HaltDialog(): JSX.Element {
   };
 
   return (
-    <Dialog title={isStopped ? 'Trading is stopped' : 'Stop trading'} kind={isLive ? 'live' : undefined} onClose={closeDialog}>
+    <Dialog title={isAllHalted ? 'Trading is stopped' : 'Stop trading'} kind={isLive ? 'live' : undefined} onClose={closeDialog}>
       <div class="dialog-text">
         {told.length > 0 ? (
           <ul class="told" role="status">
@@ -41,14 +44,17 @@ export function HaltDialog(): JSX.Element {
               <li key={line}>{line}</li>
             ))}
           </ul>
-        ) : isStopped ? (
-          <p>No broker takes new orders that are stopped. Resuming lets orders in again; nothing that was cancelled comes back.</p>
         ) : (
           <>
-            <p>At every broker: no new orders, and resting entries are cancelled. Stops and targets of open positions stay.</p>
+            {isSomeStopped && (
+              <p>
+                {states.map(([name, state]) => `${name} is ${state}`).join(', ')}. Resuming lets orders in again; nothing that was cancelled comes back.
+              </p>
+            )}
+            {!isAllHalted && <p>Stopping, at every broker: no new orders, and resting entries are cancelled. Stops and targets of open positions stay.</p>}
             <label class="check">
               <input type="checkbox" checked={flatten} onChange={(event) => setFlatten(event.currentTarget.checked)} />
-              Also close every position at the market
+              {isAllHalted ? 'Close every position at the market' : 'Also close every position at the market'}
             </label>
           </>
         )}
@@ -56,14 +62,18 @@ export function HaltDialog(): JSX.Element {
           <button type="button" class="button" autofocus onClick={closeDialog}>
             {told.length ? 'Close' : 'Leave it'}
           </button>
-          {told.length === 0 &&
-            (isStopped ? (
-              <button type="button" class="button" data-kind="main" disabled={isBusy} onClick={() => void send(resume())}>
-                Resume trading
-              </button>
-            ) : (
-              <HoldButton label={flatten ? 'Hold to stop and close all' : 'Hold to stop'} disabled={isBusy} onHeld={() => void send(halt(flatten))} />
-            ))}
+          {told.length === 0 && isSomeStopped && (
+            <button type="button" class="button" data-kind={isAllHalted ? 'main' : undefined} disabled={isBusy} onClick={() => void send(resume())}>
+              Resume trading
+            </button>
+          )}
+          {told.length === 0 && (flatten || !isAllHalted) && (
+            <HoldButton
+              label={isAllHalted ? 'Hold to close all' : flatten ? 'Hold to stop and close all' : 'Hold to stop'}
+              disabled={isBusy}
+              onHeld={() => void send(halt(flatten))}
+            />
+          )}
         </footer>
       </div>
     </Dialog>
@@ -75,8 +85,8 @@ function wordsOf(answer: Answer): string[] {
   if (answer.kind === 'unknown') return [`It is not known whether trading is stopped. ${answer.message}`];
   if (answer.kind !== 'ok')
     return [answer.kind === 'refused' && answer.status === 404 ? 'This arena does not offer this yet. On the host: arena halt.' : answer.message];
-  const { brokers, failed } = answer.body;
-  const lines = Object.entries(isRecord(brokers) ? brokers : {}).map(([name, state]) => {
+  const { brokers: done, failed } = answer.body;
+  const lines = Object.entries(isRecord(done) ? done : {}).map(([name, state]) => {
     const said = isRecord(state) ? state : {};
     const open = [count(said['open_positions'], 'position'), count(said['open_orders'], 'order')].filter(Boolean).join(' and ');
     return `${oneLine(name, 24)}: ${oneLine(said['state'], 16)}; ${open ? `still open: ${open}` : 'nothing is open'}`;

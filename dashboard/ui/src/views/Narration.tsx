@@ -96,7 +96,7 @@ export function Narration(): JSX.Element {
             }}
           >
             <Drawing name="down" size={12} />
-            {waiting < LINES_MAX ? waiting : `${LINES_MAX} or more`} new
+            {waiting === 0 ? 'To the newest' : `${waiting < LINES_MAX ? waiting : `${LINES_MAX} or more`} new`}
           </button>
         )}
       </div>

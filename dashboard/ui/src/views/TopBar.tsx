@@ -5,14 +5,17 @@ import { openDialog } from '../app/dialogs';
 import { today } from '../app/performance';
 import { zoneOf, zoneSetting } from '../app/settings';
 import { connection, desk, now, programs, serverNow, session } from '../app/store';
+import { brokers } from '../app/sync';
 import type { Connection } from '../core/connection';
 import { age, money, signedMoney, signOf, timeOfDay, zoneName } from '../core/format';
 import { healthOf, PROGRAM_NAMES } from '../core/programs';
+import { allHalted } from '../core/session';
 import { Drawing } from './icons';
 
 export function TopBar(): JSX.Element {
+  const isStopped = [...(session.value?.tradingStates.values() ?? [])].some((state) => state !== 'ACTIVE');
   return (
-    <header class="topbar">
+    <header class="topbar" data-stopped={isStopped}>
       <h1 class="brand">
         <span class="brand-mark" aria-hidden="true">
           R
@@ -83,13 +86,14 @@ function Figures(): JSX.Element | null {
 }
 
 function TradingState(): JSX.Element | null {
-  const states = session.value?.tradingStates;
-  const stopped = [...(states ?? [])].filter(([, state]) => state !== 'ACTIVE');
+  const known = session.value;
+  const stopped = [...(known?.tradingStates ?? [])].filter(([, state]) => state !== 'ACTIVE');
   if (stopped.length === 0) return null;
+  const said = known && allHalted(known, brokers()) ? 'HALTED' : stopped.map(([name, state]) => `${name} ${state}`).join(', ');
   return (
-    <span class="state-badge" role="status">
+    <span class="state-badge" role="status" title={said}>
       <Drawing name="power" size={13} />
-      {stopped.map(([name, state]) => `${name} ${state}`).join(', ')}
+      <span>{said}</span>
     </span>
   );
 }
@@ -98,7 +102,8 @@ function TradingState(): JSX.Element | null {
 function HaltButton(): JSX.Element | null {
   const known = session.value;
   if (!known?.mayTrade) return null;
-  const isStopped = [...known.tradingStates.values()].some((state) => state !== 'ACTIVE');
+  // One that is stopped must not take the switch away while another trades on.
+  const isStopped = allHalted(known, brokers());
   return (
     <button
       type="button"
