@@ -207,3 +207,13 @@ async def test_tab_title_counts_what_is_open(page: Page, arena: FakeArena) -> No
     story.tell_morning(arena)
     await page.goto(arena.url)
     await expect(page).to_have_title("2 open · RICK Trading Dashboard")
+
+
+@pytest.mark.parametrize("width", [1279, 1240, 1100, 1000])
+async def test_between_the_usual_widths_no_tool_leaves_its_panel(desk: Page, width: int) -> None:
+    """The chart's had reached over the narration, whose title lay on them."""
+    await desk.set_viewport_size({"width": width, "height": 800})
+    outside = """() => [...document.querySelectorAll('.panel')].flatMap((panel) => [...panel.querySelectorAll('.panel-head > *')]
+        .filter((part) => part.getBoundingClientRect().right > panel.getBoundingClientRect().right + 1).map((part) => part.className))"""
+    assert await desk.evaluate(outside) == []
+    assert await overflow(desk) <= 0
