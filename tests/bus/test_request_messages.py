@@ -139,7 +139,9 @@ def test_what_the_client_writes_is_read_in_one_step(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(request_reading, "read_slowly", read_slowly)
     client = RequestClient("ipc:///nowhere", clock=ManualClock())
     for op in sorted(DEADLINE_OPS):
-        body = pack(client._message("7", op, COMMAND["args"], COMMAND["actor"], 3000))  # type: ignore[arg-type]  # plain values, as it is sent
+        plain = client._body("7", op, COMMAND["args"], COMMAND["actor"], 3000)  # type: ignore[arg-type]  # a map, as it is sent
+        body = client._body("7", op, {**COMMAND["args"], "units": Decimal(100)}, COMMAND["actor"], 3000)  # type: ignore[arg-type, dict-item]  # likewise
+        assert plain == body, "two writers, the same bytes"
         for message, count in ((body, 1), (write_batch([body] * 16), 16)):
             requests, is_array = read_requests(message, received_boot_ns=5)
             assert (len(requests), is_array) == (count, count > 1)
