@@ -71,8 +71,8 @@ class Legs:
         return [*told, *await self._place_exit(target, found)]
 
     def _has_no_exit(self, target: Target) -> bool:
-        """Whether it is certain, without asking, that no exit of the bracket works: its entry was seen to carry none, or to have filled whole and those
-        that it carried to have failed; and none was placed unknown."""
+        """Whether it is certain, without asking, that no exit of the bracket works: its entry was seen to carry none, or to have filled whole and
+        those that it carried to have failed; and none was placed unknown."""
         refs = target.refs
         if not target.position_units or refs.stop is not None or refs.target is not None or highest_part(refs):
             return False  # one that was placed and is off may have traded, and not be told yet

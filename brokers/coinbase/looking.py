@@ -5,7 +5,8 @@ listed whole; and everything made since a doubt arose is listed, whatever became
 lists are left out where nothing is in doubt: every order that this process made for the bracket has come back in its book. A bracket that this
 process has not looked at yet is in doubt for the last minutes and for what works; of any other, all that could be unknown was made since the
 doubt. An order in doubt that no list shows may have traded: then its executions name it. Brackets that are looked for at about the same time are
-read together; what is held without a stop, and what something is being done to, goes before all others (``Priority.GUARD``).
+read together. One that is looked at by itself is in doubt, bare or being changed: that goes before new orders (``Priority.GUARD``), a comparison of
+all does not.
 
 Reads only. A look that cannot be completed raises; half of one is never taken for the whole.
 """
@@ -131,14 +132,13 @@ class Looking:
         self._client.forget_foreign(look.unreadable)
         return look
 
-    async def one(self, target: Target, *, can_wait: bool = False) -> Family:
-        """The family of ``target``, with the nets that it needs. ``can_wait``: it is only compared, so one that has its stop waits for others.
+    async def one(self, target: Target) -> Family:
+        """The family of ``target``, with the nets that it needs.
 
         Raises:
             InDoubt, NotSent.
         """
-        reading = self._patient if can_wait and not _is_bare(target) else self._guard
-        return _only(await self._look(reading, [target], with_working=target.client_id not in self._sent), target)
+        return _only(await self._look(self._guard, [target], with_working=target.client_id not in self._sent), target)
 
     async def _look(self, reading: Reading, targets: Sequence[Target], *, with_working: bool) -> Look:
         orders: dict[str, VenueOrder] = {}
@@ -289,12 +289,6 @@ async def _again(reading: Reading, order: VenueOrder) -> VenueOrder:
         return await reading.order(order.order_id)
     except Missing:
         return order  # it stays as it was seen, and does not agree
-
-
-def _is_bare(target: Target) -> bool:
-    """Whether something is held that no exit covers, as far as the book knows."""
-    stop = target.refs.stop
-    return bool(target.position_units) and (stop is None or not stop.units)
 
 
 def _only(look: Look, target: Target) -> Family:

@@ -46,6 +46,8 @@ LIFE_S = 4.0
 
 # How far back the executions before a cursor are read again: the venue's clock was measured anew, and executions are listed late.
 SEAM_NS = 180 * NS_PER_S
+# Of those, how far back they come before what is only read again.
+FRESH_NS = 5 * NS_PER_S
 # The same while the stream runs.
 POLL_BACK_NS = 30 * NS_PER_S
 
@@ -85,10 +87,11 @@ class Stream:
         Raises:
             StreamBroken, StreamEnded, NotSent, InDoubt.
         """
-        telling, wake, poll_now = Telling(self._context), asyncio.Event(), asyncio.Event()
+        wake, poll_now = asyncio.Event(), asyncio.Event()
         now_ns = self._clock.boot_ns()
         line = _Line(down_since_ns=now_ns, heard_ns=now_ns)
         since_ns = min(int(cursor), self._time.now_ns()) if cursor else self._time.now_ns()
+        telling = Telling(self._context, since_ns - FRESH_NS)
         floor_ns = telling.polled_ns = since_ns - SEAM_NS if cursor else since_ns
         tasks = [
             asyncio.create_task(self._keep_line(line, telling, wake, poll_now, was_before=bool(cursor))),

@@ -34,10 +34,16 @@ _State = tuple[VenueStatus, Decimal, bool]
 
 
 class Telling:
-    """What one connection has told and has yet to tell."""
+    """What one connection has told and has yet to tell.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        fresh_ns: what was executed before (the venue's clock) an earlier connection has told, most likely: it is read after all else.
+    """
+
+    def __init__(self, context: Context, fresh_ns: int = 0) -> None:
         self._context = context
+        self._fresh_ns = fresh_ns
+        self._repeats: set[str] = set()  # of what is due, orders with nothing but executions from before ``fresh_ns``
         self._client = context.client
         self._due: dict[str, int] = {}  # order id, and since when (the venue's clock)
         self._asked: dict[str, int] = {}  # of those, when each was first read: a long queue is not a venue that does not tell
@@ -49,8 +55,8 @@ class Telling:
 
     @property
     def is_done(self) -> bool:
-        """Whether everything that was hinted at has been told."""
-        return not self._due
+        """Whether everything that was hinted at has been told, but for what is only read again."""
+        return len(self._due) == len(self._repeats)
 
     @property
     def told_until_ns(self) -> int:
@@ -67,17 +73,17 @@ class Telling:
         for one in orders:
             if self._states.get(one.order_id) != (one.status, one.filled_size, one.is_triggered):
                 _put(self._hints, one.order_id, (one.status, one.filled_size, one.is_triggered))
-                self._due.setdefault(one.order_id, self._context.looking.time.now_ns())
+                self._is_due(one.order_id)
 
     def due_fills(self, fills: Iterable[VenueFill]) -> None:
         """These were executed."""
         for one in fills:
             if one.entry_id not in self._told:
-                self._due.setdefault(one.order_id, self._context.looking.time.now_ns())
+                self._is_due(one.order_id, is_repeat=one.time_ns < self._fresh_ns)
         for trouble in self._client.unreadable_fills:
             if trouble.order_id and trouble.key not in self._told:
                 _put(self._told, trouble.key, None)
-                self._due.setdefault(trouble.order_id, self._context.looking.time.now_ns())
+                self._is_due(trouble.order_id)
 
     async def standing(self, orders: Sequence[VenueOrder]) -> list[Fact]:
         """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now."""
@@ -85,7 +91,7 @@ class Telling:
         for one in orders:
             if self._states.get(one.order_id) == (one.status, one.filled_size, one.is_triggered):
                 continue  # told by an earlier connection
-            self._due.setdefault(one.order_id, self._context.looking.time.now_ns())
+            self._is_due(one.order_id)
             knows = not one.originating_order_id or self._context.names.name_of_entry(one.originating_order_id) is not None
             if knows and not one.filled_size:
                 told += self._facts(one, [], await self._whose(one))
@@ -93,9 +99,14 @@ class Telling:
         return told
 
     def begin(self, wake: Callable[[], None]) -> None:
-        """Begin to read what is due, as much side by side as may be; ``wake`` is called when one of them has been read."""
-        waiting = (order_id for order_id in self._due if order_id not in self._reading)
-        for order_id in list(islice(waiting, max(AT_ONCE - len(self._reading), 0))):  # the queue may be thousands long
+        """Begin to read what is due, as much side by side as may be; ``wake`` is called when one of them has been read.
+
+        A restart or a break may have thousands read again: they keep nothing waiting that is news.
+        """
+        repeats = sum(1 for order_id in self._reading if order_id in self._repeats)
+        news = (order_id for order_id in self._due if order_id not in self._reading and order_id not in self._repeats)
+        again = (order_id for order_id in self._repeats if order_id not in self._reading)
+        for order_id in [*islice(news, max(AT_ONCE + repeats - len(self._reading), 0)), *islice(again, AT_ONCE - repeats)]:
             task = asyncio.create_task(self._read(order_id))
             task.add_done_callback(lambda _: wake())
             self._reading[order_id] = task
@@ -142,8 +153,17 @@ class Telling:
             self._is_told(order_id)
         return self._facts(order, fills, client_id)
 
+    def _is_due(self, order_id: str, *, is_repeat: bool = False) -> None:
+        if order_id not in self._due:
+            self._due[order_id] = self._context.looking.time.now_ns()
+            if is_repeat:
+                self._repeats.add(order_id)
+        if not is_repeat:
+            self._repeats.discard(order_id)
+
     def _is_told(self, order_id: str) -> None:
         self._due.pop(order_id, None)
+        self._repeats.discard(order_id)
         self._asked.pop(order_id, None)
 
     def _is_older(self, order: VenueOrder) -> bool:

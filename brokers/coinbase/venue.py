@@ -171,7 +171,7 @@ class CoinbaseVenue:
     async def look_up(self, target: Target) -> Sighting:
         self._know(target)
         until = self._context.looking.time.now_ns()
-        found = await self._context.looking.one(target, can_wait=True)
+        found = await self._context.looking.one(target)
         gone: Decimal | None = None
         if target.order.side is Side.BUY and found.position_units and not found.working_exits:
             # Without an exit that holds them its coins may have been sold by hand; what all brackets lack together the last snapshot has said.

@@ -14,6 +14,8 @@ from brokers.live.venue import NotSent
 from runtime.clock import NS_PER_S, Clock
 
 WAITING_MAX = 1000
+# An order that has had no turn by then is refused: the prices that it was meant for are gone, and who sent it should know that it was not sent.
+ORDER_S_MAX = 4.0
 
 
 class Priority(IntEnum):
@@ -51,7 +53,7 @@ class Throttle:
         """Return when a request may be sent.
 
         Raises:
-            NotSent: ``EXPIRED`` when ``deadline_boot_ns`` has passed by then, VENUE_UNREACHABLE when too many wait.
+            NotSent: ``EXPIRED`` when ``deadline_boot_ns`` has passed by then, VENUE_UNREACHABLE when too many wait or an order has for too long.
         """
         self._count()
         if self._queue or self._tokens < 1:
@@ -60,11 +62,23 @@ class Throttle:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             heapq.heappush(self._queue, (priority, next(self._turns), turn))
             self._wake_later()
-            await turn
+            try:
+                async with asyncio.timeout(self._patience_s(priority, deadline_boot_ns)):
+                    await turn
+            except TimeoutError:
+                if deadline_boot_ns is None or self._clock.boot_ns() < deadline_boot_ns:
+                    raise NotSent(message=f"it would have waited longer than {ORDER_S_MAX:g} s for its turn at the venue") from None
         else:
             self._tokens -= 1
         if deadline_boot_ns is not None and self._clock.boot_ns() >= deadline_boot_ns:
             raise NotSent("EXPIRED", "its deadline passed before it could be sent")
+
+    def _patience_s(self, priority: Priority, deadline_boot_ns: int | None) -> float | None:
+        """How long a request may wait for its turn; None for as long as it takes."""
+        left_s = None if deadline_boot_ns is None else max(0.0, (deadline_boot_ns - self._clock.boot_ns()) / NS_PER_S)
+        if priority is not Priority.ORDER:
+            return left_s
+        return ORDER_S_MAX if left_s is None else min(left_s, ORDER_S_MAX)
 
     def pause(self, seconds: float) -> None:
         """The venue says that it is too much: nothing is sent for so long."""

@@ -39,7 +39,7 @@ async def test_a_long_queue_is_no_venue_that_does_not_tell() -> None:
             looking=SimpleNamespace(time=SimpleNamespace(now_ns=lambda: now_ns[0])),
         )
     )
-    telling.due_fills(SimpleNamespace(entry_id=f"fill-{n}", order_id=f"order-{n}") for n in range(2 * AT_ONCE))
+    telling.due_fills(SimpleNamespace(entry_id=f"fill-{n}", order_id=f"order-{n}", time_ns=0) for n in range(2 * AT_ONCE))
     now_ns[0] = 60 * NS_PER_S
     assert telling.oldest_ns is None, "nothing has been asked yet"
     woken = asyncio.Event()
@@ -90,3 +90,30 @@ async def test_what_was_read_of_an_exit_before_taking_it_off_failed_is_not_told(
     async with asyncio.timeout(WAIT_S):
         await woken.wait()
     assert [fact.units for fact in telling.told() if isinstance(fact, LegStands) and fact.leg is Leg.STOP_LOSS] == [known.position]
+
+
+async def test_what_is_only_read_again_keeps_no_news_waiting() -> None:
+    """A restart or a break reads three minutes of executions again: nine hundred orders stood before those that had just filled."""
+    asked: list[str] = []
+
+    async def order(order_id: str) -> VenueOrder:
+        asked.append(order_id)
+        raise Missing(f"no {order_id}")
+
+    client, guard = SimpleNamespace(unreadable=_none(), unreadable_fills=_none()), SimpleNamespace(order=order)
+    clock, time = SimpleNamespace(boot_ns=lambda: 1), SimpleNamespace(now_ns=lambda: 2)
+    telling = Telling(SimpleNamespace(client=client, guard=guard, clock=clock, kept_ns={}, looking=SimpleNamespace(time=time)), fresh_ns=1000)
+    telling.due_fills(SimpleNamespace(entry_id=f"old-{n}", order_id=f"old-{n}", time_ns=999) for n in range(900))
+    assert telling.is_done, "news has been told"
+    woken = asyncio.Event()
+    telling.begin(woken.set)
+    telling.due_fills(
+        [SimpleNamespace(entry_id="new", order_id="new", time_ns=1000), SimpleNamespace(entry_id="more", order_id="old-899", time_ns=1001)]
+    )
+    assert not telling.is_done
+    telling.begin(woken.set)
+    async with asyncio.timeout(WAIT_S):
+        await woken.wait()
+    assert {"new", "old-899"} <= set(asked[: AT_ONCE + 2])
+    assert len(asked) == AT_ONCE + 2, "as many side by side of what is read again, and no more"
+    telling.cancel()

@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from brokers.coinbase.client import Client
 from brokers.coinbase.together import Together
 from runtime.outbound import InDoubt
 from tests.brokers.coinbase.kit import WAIT_S, Known, Pair, bracket, limit
@@ -34,21 +35,21 @@ async def test_twenty_in_doubt_cost_a_few_lists_and_not_twenty(at: Pair) -> None
     assert 1 <= _lists(at) <= 4, Counter(at.sim.hits.counts)
 
 
-async def test_what_is_held_without_a_stop_waits_for_nobody(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reading that hangs is waited for by those who can wait."""
+async def test_what_is_held_without_a_stop_waits_a_moment_for_nobody(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading that hangs is waited for by those who began it."""
     bare, waits = await at.place(bracket()), await at.place(limit("59000"))
     bare.refs = type(bare.refs)(client_id=bare.refs.client_id, order_refs=bare.refs.order_refs)
     bare.doubting(Doubt.CLOSE)
     waits.doubting(Doubt.AMEND)
-    real, gate, asked = at.venue._context.client.orders, asyncio.Event(), asyncio.Event()
+    real, gate, asked = Client.orders, asyncio.Event(), asyncio.Event()
 
-    async def slow_at_first(**wanted: object) -> object:
+    async def slow_at_first(client: Client, **wanted: object) -> object:
         if not asked.is_set():
             asked.set()
             await gate.wait()
-        return await real(**wanted)  # type: ignore[arg-type]  # passed on as it came
+        return await real(client, **wanted)  # type: ignore[arg-type]  # passed on as it came
 
-    monkeypatch.setattr(at.venue._context.client, "orders", slow_at_first)
+    monkeypatch.setattr(Client, "orders", slow_at_first)
     patient = asyncio.create_task(at.look(waits))
     async with asyncio.timeout(WAIT_S):
         await asked.wait()

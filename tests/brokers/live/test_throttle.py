@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from brokers.live.throttle import Priority, Throttle
+from brokers.live.throttle import ORDER_S_MAX, Priority, Throttle
 from brokers.live.venue import NotSent
 from runtime.clock import NS_PER_S
 from tests.brokers.live.virtual import VirtualClock, run_virtually
@@ -87,5 +87,38 @@ def test_a_venue_that_says_too_much_is_left_alone_for_a_while() -> None:
         begun = loop.time()
         await throttle.take(Priority.CANCEL)
         assert loop.time() - begun == pytest.approx(3, abs=0.2)
+
+    run_virtually(story)
+
+
+@pytest.mark.parametrize(
+    ("deadline_s", "waits_s", "code"), [(None, ORDER_S_MAX, "VENUE_UNREACHABLE"), (30.0, ORDER_S_MAX, "VENUE_UNREACHABLE"), (0.5, 0.5, "EXPIRED")]
+)
+def test_an_order_is_told_that_it_was_not_sent_as_soon_as_that_is_clear(deadline_s: float | None, waits_s: float, code: str) -> None:
+    """It waited for its turn until the call was given up, and whether it was sent was not known then."""
+
+    async def story() -> None:
+        clock = VirtualClock()
+        throttle, loop = Throttle(0.01, 1, clock), asyncio.get_running_loop()
+        await throttle.take(Priority.ORDER)
+        begun_s = loop.time()
+        with pytest.raises(NotSent) as refusal:
+            await throttle.take(Priority.ORDER, deadline_boot_ns=None if deadline_s is None else clock.boot_ns() + round(deadline_s * NS_PER_S))
+        assert (refusal.value.code, round(loop.time() - begun_s, 2)) == (code, waits_s)
+
+    run_virtually(story)
+
+
+def test_who_gave_up_takes_no_turn_from_those_behind() -> None:
+    async def story() -> None:
+        throttle, loop = Throttle(0.2, 1, VirtualClock()), asyncio.get_running_loop()
+        await throttle.take(Priority.ORDER)
+        begun_s = loop.time()
+        order = asyncio.create_task(throttle.take(Priority.ORDER))
+        read = asyncio.create_task(throttle.take(Priority.READ))
+        with pytest.raises(NotSent):
+            await order
+        await read
+        assert round(loop.time() - begun_s, 2) == 5.0
 
     run_virtually(story)
