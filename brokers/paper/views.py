@@ -80,11 +80,12 @@ def preview(state: State, order: BracketOrder) -> Preview:
     value = order.units * price * rate
     resting = state.config.has_order_book and order.entry_type is EntryType.LIMIT
     entry_fee = book(value * (instrument.maker_fee_rate if resting else instrument.taker_fee_rate))
-    stop_fee = book(order.units * order.stop_loss_price * rate * instrument.taker_fee_rate)
+    stop = _stop_at_fill(order, price, spread or ZERO)
+    stop_fee = book(order.units * stop * rate * instrument.taker_fee_rate)
     target_rate = instrument.maker_fee_rate if state.config.has_order_book else instrument.taker_fee_rate
     target_fee = book(order.units * order.take_profit_price * rate * target_rate)
     sign = order.side.sign
-    loss = book((price - order.stop_loss_price) * sign * order.units * rate) + entry_fee + stop_fee
+    loss = book((price - stop) * sign * order.units * rate) + entry_fee + stop_fee
     gain = book((order.take_profit_price - price) * sign * order.units * rate) - entry_fee - target_fee
     if state.config.on_margin:
         cost = state.books.margin_after(instrument, order.side, order.units, price)
@@ -107,6 +108,14 @@ def preview(state: State, order: BracketOrder) -> Preview:
         reward_risk=plain((gain / loss).quantize(_RATIO)) if loss > 0 else None,
         warnings=warnings,
     )
+
+
+def _stop_at_fill(order: BracketOrder, price: Decimal, spread: Decimal) -> Decimal:
+    """Where the stop stands once the entry has filled at ``price``: a trailing one at most its distance behind what an exit would get then."""
+    if order.trailing_stop_distance is None:
+        return order.stop_loss_price
+    behind = price - order.side.sign * (spread + order.trailing_stop_distance)
+    return max(order.stop_loss_price, behind) if order.side is Side.BUY else min(order.stop_loss_price, behind)
 
 
 def exposure(state: State, name: str) -> Exposure:

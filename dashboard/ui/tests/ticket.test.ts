@@ -136,6 +136,12 @@ describe('exits as a distance', () => {
 });
 
 describe('a trailing stop', () => {
+  it('is reckoned by its distance, or by the stop where that is nearer', () => {
+    expect(judged({}).riskPips).toBe('55.0');
+    expect(judged({ trail: '0.002' })).toMatchObject({ riskPips: '20.0', rewardToRisk: '2.25' });
+    expect(judged({ trail: '0.01' }).riskPips).toBe('55.0');
+  });
+
   it('is left out unless it is typed', () => {
     expect(judged({}).body).not.toHaveProperty('trailing_stop_distance');
     expect(judged({ trail: '0.002' }).body?.trailing_stop_distance).toBe('0.002');

@@ -9,7 +9,7 @@ from tests.brokers.paper.kit import D, Desk, coinbase, oanda, order, said
 from trading.errors import OrderDenied
 from trading.instruments import Side
 from trading.money import fits_wire
-from trading.orders import OrderStatus
+from trading.orders import BracketOrder, OrderStatus
 
 # conf/instruments.toml: margin 3.33% for all three pairs.
 
@@ -182,6 +182,21 @@ def test_a_preview_says_cost_loss_gain_and_ratio_and_places_nothing(desk: Desk) 
     assert preview.warnings == ()
     assert desk.engine.open_brackets() == []
     assert not desk.engine.drain()
+
+
+@pytest.mark.parametrize(
+    ("what", "loss"),
+    [
+        (order(units="1000", stop="1.38000", trail="0.00100"), "1.1"),  # 10 pips behind the bid, which is a pip below the entry
+        (order(units="1000", stop="1.38450", trail="0.00100"), "0.5"),  # its own stop is nearer
+        (order("SELL", "1000", "1.38700", "1.39500", "1.38000", trail="0.00100"), "1.1"),
+        (order("BUY", "1000", None, "1.38000", "1.39500", kind="market", trail="0.00100"), "1.1"),
+    ],
+)
+def test_a_preview_reckons_a_trailing_stop_from_where_it_stands_at_the_fill(desk: Desk, what: BracketOrder, loss: str) -> None:
+    """Not from its first price, which it leaves as soon as the entry has filled."""
+    desk.quote("1.38590", "1.38600")
+    assert desk.engine.preview(what).loss_at_stop == D(loss)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,9 @@ export function judge(form: TicketForm, instrument: Instrument, quote: Quote | u
   checkRange('ttlMin', read('ttlMin'), TTL_MIN, TTL_MAX, errors);
 
   const pip = pipOf(instrument);
-  const risk = entryPrice && stopPrice && !errors.has('stop') ? magnitude(subtract(entryPrice, stopPrice)) : null;
+  const first = entryPrice && stopPrice && !errors.has('stop') ? magnitude(subtract(entryPrice, stopPrice)) : null;
+  // From the fill on a trailing stop is no further behind than its distance.
+  const risk = first && trail && !errors.has('trail') && compare(trail, first) < 0 ? trail : first;
   const reward = entryPrice && targetPrice && !errors.has('target') ? magnitude(subtract(targetPrice, entryPrice)) : null;
   const isWhole = errors.size === 0 && missing.length === 0 && units !== null && stopPrice !== null && targetPrice !== null;
   return {
