@@ -28,7 +28,7 @@ from bus.jobs import Backup, Future, Outcome, Read, Share, Stop, StoreFailed, To
 from bus.store import Trouble, free_bytes
 from bus.tail import PAGE_EVENTS_MAX, TAIL_EVENTS_MAX, Page, Tail, page_of, start_of_page
 from bus.txn import Txn
-from bus.writer import Writer
+from bus.writer import OnRollback, Writer
 from runtime.clock import Clock
 from runtime.program import EXIT_STORE_FAILED, CannotStart
 from runtime.settings import StoreSettings
@@ -40,7 +40,6 @@ CLOSE_S_MAX = 10.0
 
 T = TypeVar("T")
 OnEvents = Callable[[list[Event]], None]
-OnRollback = Callable[[sqlite3.Connection], None]
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class Journal:
         self.source = source
         self._path = path
         self._free_bytes_min = settings.free_mb_min * 1024 * 1024
-        self._on_events = on_events
+        self._on_events: OnEvents = on_events or (lambda _: None)
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._opened: Future = self._loop.create_future()
@@ -327,8 +326,6 @@ class Journal:
         self._in_flight.tell(outcomes)
 
     def _hand_out(self, events: list[Event]) -> None:
-        if self._on_events is None:
-            return
         try:
             self._on_events(events)
         except Exception as error:  # noqa: BLE001 (a publisher that cannot publish is a bug, and its events are in the journal)
