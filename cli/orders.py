@@ -122,8 +122,16 @@ def orders(
     if as_json:
         print_json(answer.body)
     else:
-        print_table("orders", ORDER_COLUMNS, (pick(row, *ORDER_COLUMNS) for row in answer.body["orders"]), empty="no such order")
+        rows = sorted(answer.body["orders"], key=lambda row: str(row.get("placed_at", "")), reverse=True)  # of both brokers, the newest first
+        print_table("orders", ORDER_COLUMNS, (pick(_as_it_stands(row), *ORDER_COLUMNS) for row in rows), empty="no such order")
     unavailable_in(answer.body)
+
+
+def _as_it_stands(order: dict[str, Any]) -> dict[str, Any]:
+    """The order with its stop where it is now: a trailing one has left the price it was placed with."""
+    legs = {leg.get("leg"): leg for leg in order.get("legs") or ()}
+    standing = legs.get("stop_loss", {}).get("price")
+    return order if standing is None else {**order, "stop_loss_price": standing}
 
 
 def modify(

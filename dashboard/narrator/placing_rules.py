@@ -123,7 +123,7 @@ def _change(order: KnownOrder, known: KnownOrder | None, name: str, old: Decimal
     if new is None:
         return f"{label} changed"
     if label not in {"entry", "stop", "target"}:
-        return f"{label} now {figures.plain(new)}"
+        return f"{label} now {figures.plain(new)}{' min' if name == 'ttl_min' else ''}"
     if old is None and known is not None:
         old = {"entry": known.entry, "stop": known.stop, "target": known.target}[label]
     at = figures.price(order.instrument, new)

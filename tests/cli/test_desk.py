@@ -128,6 +128,20 @@ async def test_a_cancel_whose_answer_is_lost_is_not_said_to_have_failed(gateway:
     assert (await arena(gateway, tmp_path, "cancel", "oanda", "paper-oanda-3")).exit_code == UNKNOWN
 
 
+async def test_orders_show_a_trailing_stop_where_it_stands_the_newest_first(gateway: Gateway, tmp_path: Path) -> None:
+    """Its first price is where it began: a reader would think the loss larger than it can be."""
+    trailed = {
+        "order_id": "paper-oanda-3", "placed_at": "2026-11-23T12:00:00Z", "stop_loss_price": 1.16, "trailing_stop_distance": 0.001,
+        "legs": [{"leg": "entry", "price": None}, {"leg": "stop_loss", "price": 1.1681}],
+    }  # fmt: skip
+    newer = {"order_id": "paper-coinbase-9", "placed_at": "2026-11-23T12:30:00Z", "stop_loss_price": 41000}
+    gateway.answers["GET", "/orders"] = [{"ok": True, "orders": [trailed, newer], "unavailable": []}]
+    told = (await arena(gateway, tmp_path, "orders")).stdout
+    assert "1.1681" in told
+    assert "1.16 " not in told
+    assert told.index("paper-coinbase-9") < told.index("paper-oanda-3")
+
+
 async def test_an_order_with_a_trailing_stop_and_its_change(gateway: Gateway, tmp_path: Path) -> None:
     gateway.answers["POST", "/brokers/oanda/orders"] = [{"ok": True, "order_id": "paper-oanda-3", "status": "PENDING", "mode": "paper"}]
     gateway.answers["PATCH", "/brokers/oanda/orders/paper-oanda-3"] = [{"ok": True, "order": {"order_id": "paper-oanda-3", "stop_loss_price": 1.161}}]

@@ -100,6 +100,10 @@ def test_a_distance_that_per_cent_would_round_to_nothing_is_told_in_money() -> N
     assert "1.5 USD worse than the stop" in texts(PLACED, IN, out)[-1]
 
 
+def test_a_changed_time_to_live_has_its_unit() -> None:
+    assert "time to live now 10 min" in texts(placed(), ("order_modified", {**ORDER, "changes": {"ttl_min": {"from": 360, "to": 10}}}))[-1]
+
+
 def test_small_results_have_no_idle_digits() -> None:
     (text,) = texts(closed(-0.002, r_multiple=-0.04))
     assert "-0.002," in text
