@@ -31,7 +31,8 @@ from runtime.settings import Settings, load_settings
 from runtime.timestamps import from_text
 from tests.brokers.desk_kit import GRANTED, Bus, Caller, events_of
 from tests.venues.campaign_hands import keep_stepping
-from tests.venues.campaign_report import NAKED_S_MAX, UNKNOWN_S_MAX, Report
+from tests.venues.campaign_naked import NakedWatch
+from tests.venues.campaign_report import UNKNOWN_S_MAX, Report
 from tests.venues.campaign_side import Side, opened
 from tests.venues.campaign_weather import Weather
 from tests.venues.common.paced import run_paced
@@ -93,8 +94,6 @@ class _Campaign:
         if plan.steps:
             side.clock = SteppingClock(side.clock)
             self.besides.append(lambda: keep_stepping(side.clock, self.dice))
-        self._naked_since: dict[str, float] = {}
-        self._naked_long: set[str] = set()
         self._todo = iter(range(plan.orders))
 
     async def run(self) -> Report:
@@ -146,16 +145,11 @@ class _Campaign:
 
     async def _watch(self) -> None:
         """Look at the venue's own books for positions without a stop."""
+        watch = NakedWatch(self.report)
         while True:
-            now, naked, report = self._now_s(), self.side.naked(), self.report
+            naked = self.side.naked()
             naked -= frozenset() if self.hand is None else self.hand.excused()
-            self._naked_since = {ref: self._naked_since.get(ref, now) for ref in naked}
-            self._naked_long &= naked
-            for ref, since in self._naked_since.items():
-                report.naked_longest_s = max(report.naked_longest_s, now - since)
-                if now - since > NAKED_S_MAX and ref not in self._naked_long:
-                    self._naked_long.add(ref)  # counted once for each time
-                    report.naked += 1
+            watch.see(self._now_s(), naked, is_shut=self.weather.is_shut)
             await asyncio.sleep(0.1)
 
     # ── who trades ──

@@ -23,6 +23,8 @@ class Report:
     touched: Sequence[str] = ()  # of what a hand at the venue had placed for itself
 
     naked_longest_s: float = 0.0
+    naked_at_all: int = 0  # the same with the time in which the venue answered nobody or took no exit
+    naked_at_all_longest_s: float = 0.0
     orders: int = 0
     seconds: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
@@ -49,8 +51,9 @@ class Report:
             f"{self.orders} orders in {self.seconds:.0f} s; {self.requests} requests, {sum(self.struck.values())} faults: {self.struck}",
             f"answers {dict(self.answers)}; in the end {dict(self.statuses)}",
             f"doubled {self.doubled}, there without having been asked for {self.unasked}, REJECTED or VOID and there {self.refused_but_there}",
-            f"positions without a stop for {NAKED_S_MAX:g} s {self.naked} (the longest {self.naked_longest_s:.1f} s), more sold than held "
-            f"{self.oversold}, alarms {self.alarms}, taken up late {self.adopted}",
+            f"positions without a stop for {NAKED_S_MAX:g} s {self.naked} (the longest {self.naked_longest_s:.1f} s); "
+            f"with the time in which the venue answered nobody or took no exit {self.naked_at_all} ({self.naked_at_all_longest_s:.1f} s)",
+            f"more sold than held {self.oversold}, alarms {self.alarms}, taken up late {self.adopted}",
             f"in doubt {self.in_doubt}: for {middle:.1f} s in the middle, {longest:.1f} s at most; "
             f"all definite {self.definite_after_calm_s:.1f} s after the last fault, {self.unknown_at_the_end} open",
             f"books that disagree {len(self.disagreeing)}: {self.disagreeing[:5]}",

@@ -27,6 +27,8 @@ _STREAM_MIX: Mapping[Kind, float] = {
 }
 _WORSE = (Kind.STREAM_MUTE, Kind.MARKET_HALTED, Kind.DROP_BEFORE, Kind.LEG_REFUSED, Kind.PARTIAL_FILL)
 
+_SHUT = frozenset({Kind.MARKET_HALTED, Kind.DROP_BEFORE, Kind.LEG_REFUSED})
+
 
 class Weather:
     """Over the venue that ``faults`` is the script of. ``share`` of its requests go wrong; what is slow takes ``slow_s``."""
@@ -36,6 +38,7 @@ class Weather:
         self._share = share
         self._slow_s = slow_s
         self._dice = dice
+        self.is_shut = False  # the venue answers nobody, or takes no exit
 
     def strike(self) -> None:
         """The usual faults, at random."""
@@ -53,6 +56,8 @@ class Weather:
             self._faults.clear()
             self._faults.add(Fault(kind=worse, times=3 if worse is Kind.PARTIAL_FILL else None))
             self.strike()
+            self.is_shut = worse in _SHUT
             await asyncio.sleep(self._dice.uniform(0.5, 2))
             self._faults.clear()
             self.strike()
+            self.is_shut = False

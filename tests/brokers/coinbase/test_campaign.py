@@ -23,8 +23,5 @@ def test_nothing_is_doubled_naked_or_wrongly_refused_while_a_third_of_all_reques
 
     report = run_paced(campaign())
     told = "\n".join(report.lines())
-    # The long campaigns see about one in six hundred for a little more than five seconds: one here is that, and two are a bug (docs/venues.md).
-    assert report.naked <= 1, told
-    report.naked = 0
     assert report.is_good, told
     assert report.in_doubt, "nothing was put to the test"
