@@ -140,7 +140,7 @@ class CoinbaseSide(Side):
         return {client_id: units for client_id, units in found.items() if units}
 
     def hand(self) -> Hand:
-        return CoinbaseHand(self._sim.exchange, lambda order: self._brackets[self._family_of(order)].client_id, self.naked)
+        return CoinbaseHand(self._sim.exchange, lambda order: self._brackets[self._family_of(order)].client_id, self._guarded)
 
     def requests(self) -> int:
         return sum(self._sim.hits.counts.values())
@@ -149,6 +149,9 @@ class CoinbaseSide(Side):
         for family in [family for family, one in self._open.items() if one.is_over]:
             del self._open[family]
         return frozenset(one.client_id for one in self._open.values() if one.held > one.covered)
+
+    def _guarded(self) -> frozenset[str]:
+        return frozenset(one.client_id for one in self._brackets.values() if one.is_over or 0 < one.held <= one.covered)
 
     def _note(self, order: Order) -> None:
         """The first order of a family is its entry: what goes by another name came after it, and attached exits name no family but an order."""

@@ -22,14 +22,14 @@ class CoinbaseHand(Hand):
 
     Args:
         name_of: what the bracket of an order is called; an exit of it guards a position.
-        naked: ``Side.naked``.
+        guarded: the brackets whose position is covered, or that are over; what a hand took off before the fill is missing after it.
     """
 
-    def __init__(self, exchange: Exchange, name_of: Callable[[Order], str], naked: Callable[[], frozenset[str]]) -> None:
+    def __init__(self, exchange: Exchange, name_of: Callable[[Order], str], guarded: Callable[[], frozenset[str]]) -> None:
         super().__init__()
         self._exchange = exchange
         self._name_of = name_of
-        self._naked = naked
+        self._guarded = guarded
         self._own: dict[str, Order] = {}
         self._bared: frozenset[str] = frozenset()
 
@@ -43,7 +43,7 @@ class CoinbaseHand(Hand):
         return frozenset(self._own)
 
     def excused(self) -> frozenset[str]:
-        self._bared &= self._naked()
+        self._bared -= self._guarded()
         return self._bared
 
     def own_units(self) -> Decimal:
