@@ -69,8 +69,8 @@ def add(tally: Tally, trade: Trade) -> Tally:
         won=tally.won + (net if won else ZERO),
         lost=tally.lost - (net if lost else ZERO),
         fees=tally.fees + trade.fees,
-        best=max(tally.best, net),
-        worst=min(tally.worst, net),
+        best=max(tally.best, net) if tally.trades else net,  # of four losses the best is a loss, and not nil
+        worst=min(tally.worst, net) if tally.trades else net,
         r_sum=tally.r_sum + (trade.r_multiple or ZERO),
         r_count=tally.r_count + (trade.r_multiple is not None),
         held_ns=tally.held_ns + trade.held_ns,

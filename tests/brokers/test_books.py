@@ -135,7 +135,7 @@ def assert_figures(figures: Mapping[str, Any], trades: Iterable[tuple[Decimal, A
     r = [dec(each) for _, each in rows if each is not None]
     expected = {
         "trades": len(nets), "wins": len(wins), "losses": len(losses), "net_pnl": sum(nets), "won": sum(wins), "lost": -sum(losses, D(0)),
-        "best": max([*nets, D(0)]), "worst": min([*nets, D(0)]), "win_rate": _ratio(D(len(wins)), D(len(nets))),
+        "best": max(nets, default=D(0)), "worst": min(nets, default=D(0)), "win_rate": _ratio(D(len(wins)), D(len(nets))),
         "expectancy": (sum(nets, D(0)) / len(nets)).quantize(D("0.000001")), "expectancy_r": _ratio(sum(r, D(0)), D(len(r))),
         "profit_factor": _ratio(sum(wins, D(0)), -sum(losses, D(0))), "drawdown": falls[-1], "drawdown_max": max(falls),
         "win_streak_max": max(map(len, signs.replace("0", "l").split("l"))), "loss_streak_max": max(map(len, signs.replace("0", "w").split("w"))),
