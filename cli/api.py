@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +26,8 @@ from runtime.settings import Settings, SettingsError, load_settings
 # Longer than the gateway's own 10 s for a live order: its answer, even 202, is worth waiting for.
 ANSWER_S_MAX = 20
 _RENEW_BEFORE_S = 30
+# A line that broke, also in the middle of an answer.
+_BROKEN = (urllib.error.URLError, TimeoutError, ConnectionError, HTTPException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,15 @@ class Api:
             NoAnswer: the gateway is not there. Nothing was received, but an order may have been sent: look it up by its id.
         """
         try:
-            with self._open(method, path, body, headers or {}, anonymous=anonymous, timeout_s=ANSWER_S_MAX) as response:
+            try:
+                response: HTTPResponse | urllib.error.HTTPError = self._open(
+                    method, path, body, headers or {}, anonymous=anonymous, timeout_s=ANSWER_S_MAX
+                )
+            except urllib.error.HTTPError as error:
+                response = error
+            with response:
                 return Answer(response.status, _decode(response.read()), dict(response.headers))
-        except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, _decode(error.read()), dict(error.headers))
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        except _BROKEN as error:
             raise NoAnswer(error) from error
 
     def stream(self, path: str) -> Iterator[bytes]:
@@ -108,7 +113,7 @@ class Api:
             with error:
                 body = _decode(error.read())
             fail(describe(Answer(error.code, body, {})))
-        except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        except _BROKEN as error:
             raise NoAnswer(error) from error
 
     def login(self, email: str, password: str) -> Answer:
@@ -217,8 +222,15 @@ def send_or_fail(method: str, path: str, body: object = None, *, headers: Mappin
             continue
         if answer.status == 202:
             fail(f"not known yet whether it was done: {look}", exit_codes.UNKNOWN)
+        if may_be_done and _was_not_looked_at(answer):
+            fail(f"the first answer was lost, and sent again: {describe(answer)}. It may have been done: {look}", exit_codes.UNKNOWN)
         return _good(answer)
     raise AssertionError("the loop returns or fails")
+
+
+def _was_not_looked_at(answer: Answer) -> bool:
+    """Whether whoever knows the ids may not have seen this one: then the refusal of a second try says nothing of the first."""
+    return answer.status in {401, 429} or answer.status >= 500 or answer.body.get("code") == "ORDER_IN_FLIGHT"
 
 
 def call_or_fail(method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None) -> Answer:

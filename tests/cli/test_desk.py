@@ -10,17 +10,18 @@ from aiohttp import web
 from typer.testing import CliRunner, Result
 
 from cli.app import app
-from cli.exit_codes import PARTLY, UNKNOWN, UNREACHABLE, USAGE
+from cli.exit_codes import FAILED, PARTLY, UNKNOWN, UNREACHABLE, USAGE
 
 POSITION = {
     "broker": "oanda", "instrument": "EUR_USD", "side": "BUY", "units": 1000, "average_price": 1.16701, "mark_price": 1.16842, "open_pnl": 1.41,
     "protection": "adapter", "stale": False,
 }  # fmt: skip
 CLOSED = {"order_id": "paper-oanda-3", "status": "OPEN", "average_exit_price": 1.168, "position_units": 500, "realized_pnl": 0.5, "fees": 0}
+CUT = (b"200 OK", b"503 Service Unavailable")
 
 
 class Gateway:
-    """Answers by method and path; None is a line that breaks before the answer. Keeps what it was asked."""
+    """Answers by method and path; None is a line that breaks before the answer, a status of CUT one that breaks in it. Keeps what it was asked."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -32,10 +33,16 @@ class Gateway:
         self.asked.append((request.method, request.path_qs, request.headers.get("Idempotency-Key"), body))
         queue = self.answers[request.method, request.path]
         answer = queue.pop(0) if len(queue) > 1 else queue[0]
-        if answer is None:
+        if answer is None or answer in CUT:
             assert request.transport is not None
-            request.transport.abort()
+            if answer is not None:
+                request.transport.write(b'HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"ok": ' % answer)
+                request.transport.close()
+            else:
+                request.transport.abort()
             return web.Response()
+        if isinstance(answer, web.Response):
+            return answer
         return web.json_response(answer)
 
 
@@ -106,6 +113,33 @@ async def test_a_close_whose_answer_is_lost_is_sent_again_under_the_same_id(gate
     assert first_path.endswith("?percent=50")
     assert first == second is not None
     assert "500" in done.stdout
+
+
+async def test_an_answer_that_breaks_off_in_the_middle_is_lost_too(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.answers["DELETE", "/brokers/oanda/positions/EUR_USD"] = [CUT[0], {"ok": True, "orders": [CLOSED]}]
+    assert (await arena(gateway, tmp_path, "close", "oanda", "EUR_USD")).exit_code == 0
+    gateway.answers["PATCH", "/brokers/oanda/orders/paper-oanda-3"] = [CUT[1]]
+    assert (await arena(gateway, tmp_path, "modify", "oanda", "paper-oanda-3", "--stop", "1.1")).exit_code == UNKNOWN
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "ADAPTER_DOWN"), (429, "RATE_LIMITED"), (401, "TOKEN_EXPIRED"), (504, "EXPIRED")])
+async def test_a_second_try_that_is_not_taken_says_nothing_of_the_first(gateway: Gateway, tmp_path: Path, status: int, code: str) -> None:
+    refusal = {"ok": False, "code": code, "message": "not now"}
+    path = "/brokers/oanda/positions/EUR_USD"
+    gateway.answers["DELETE", path] = [None, web.json_response(refusal, status=status)]
+    done = await arena(gateway, tmp_path, "close", "oanda", "EUR_USD")
+    assert (done.exit_code, len(gateway.asked)) == (UNKNOWN, 2)
+    assert code in done.stderr
+    assert f"--id {gateway.asked[0][2]}" in done.stderr
+    gateway.answers["DELETE", path] = [web.json_response(refusal, status=status)]
+    assert (await arena(gateway, tmp_path, "close", "oanda", "EUR_USD")).exit_code == FAILED
+
+
+async def test_a_second_try_that_is_refused_for_good_was_the_first_to_arrive(gateway: Gateway, tmp_path: Path) -> None:
+    """Whoever decides remembers the id: a close that had been done would be answered as it was."""
+    refusal = {"ok": False, "code": "NO_POSITION", "message": "flat"}
+    gateway.answers["DELETE", "/brokers/oanda/positions/EUR_USD"] = [None, web.json_response(refusal, status=404)]
+    assert (await arena(gateway, tmp_path, "close", "oanda", "EUR_USD")).exit_code == FAILED
 
 
 async def test_a_close_that_nobody_answers_is_unknown_and_names_its_id(gateway: Gateway, tmp_path: Path) -> None:
