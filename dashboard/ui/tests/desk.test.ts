@@ -17,8 +17,8 @@ describe('a broker that does not answer', () => {
   it('keeps its positions on the screen, as old ones', () => {
     const half = reduceDesk(both, part([position('coinbase', 'BTC-USD')], ['oanda']));
     expect(half.positions.list.map(({ instrument, isStale }) => [instrument, isStale])).toEqual([
-      ['BTC-USD', false],
       ['EUR_USD', true],
+      ['BTC-USD', false],
     ]);
     const again = reduceDesk(half, part([position('coinbase', 'BTC-USD')], ['oanda']));
     expect(again.positions.list).toEqual(half.positions.list);

@@ -161,7 +161,15 @@ function withStanding(before: Part<unknown>, part: Part<unknown>): Part<unknown>
   const isSilent = (one: unknown): boolean => isHeldAt(one) && part.unavailable.includes(one.broker);
   const kept = part.unavailable.length ? before.list.filter(isSilent) : [];
   if (kept.length === 0) return part;
-  return { ...part, list: [...part.list.filter((one) => !isSilent(one)), ...kept.map((one) => ({ ...(one as object), isStale: true }))] };
+  const list = [...part.list.filter((one) => !isSilent(one)), ...kept.map((one) => ({ ...(one as object), isStale: true }))];
+  // Each in its place: what changes places looks like something else.
+  const brokers = [...new Set(before.list.filter(isHeldAt).map(({ broker }) => broker))];
+  const place = (one: unknown): number => (isHeldAt(one) ? brokers.indexOf(one.broker) : -1);
+  return { ...part, list: list.sort((a, b) => ('placedAt' in (a as object) ? later(a as Order, b as Order) : place(a) - place(b))) };
+}
+
+function later(a: Order, b: Order): number {
+  return a.placedAt < b.placedAt ? 1 : a.placedAt > b.placedAt ? -1 : 0;
 }
 
 /** Positions, orders and accounts name their broker; fills and trades have happened, and can wait. */
