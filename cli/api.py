@@ -87,14 +87,8 @@ class Api:
             NoAnswer: the gateway is not there. Nothing was received, but an order may have been sent: look it up by its id.
         """
         try:
-            try:
-                response: HTTPResponse | urllib.error.HTTPError = self._open(
-                    method, path, body, headers or {}, anonymous=anonymous, timeout_s=ANSWER_S_MAX
-                )
-            except urllib.error.HTTPError as error:
-                response = error
-            with response:
-                return Answer(response.status, _decode(response.read()), dict(response.headers))
+            with self._answered(method, path, body, headers or {}, anonymous=anonymous) as response:
+                return Answer(response.status or 0, _decode(response.read()), dict(response.headers))
         except _BROKEN as error:
             raise NoAnswer(error) from error
 
@@ -127,6 +121,14 @@ class Api:
         answer = self.call("POST", "/auth/logout", {"refresh_token": session["refresh_token"]} if "refresh_token" in session else {})
         self._session_file.unlink(missing_ok=True)
         return answer
+
+    def _answered(
+        self, method: str, path: str, body: object, headers: Mapping[str, str], *, anonymous: bool
+    ) -> HTTPResponse | urllib.error.HTTPError:
+        try:
+            return self._open(method, path, body, headers, anonymous=anonymous, timeout_s=ANSWER_S_MAX)
+        except urllib.error.HTTPError as error:  # a refusal is an answer
+            return error
 
     def _open(self, method: str, path: str, body: object, headers: Mapping[str, str], *, anonymous: bool, timeout_s: float) -> HTTPResponse:
         data = None if body is None else json.dumps(body, default=str).encode()
