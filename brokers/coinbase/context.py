@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from brokers.coinbase.client import Client
-from brokers.coinbase.ids import family_of, read_part
+from brokers.coinbase.ids import Part, family_of, read_part
 from brokers.coinbase.looking import Looking
 from brokers.coinbase.products import Product
 from brokers.coinbase.reading import Reading
@@ -57,6 +57,13 @@ class Names:
     def name_of_entry(self, order_id: str) -> str | None:
         """What the entry is called; None when that is not known here."""
         return self._entries.get(order_id)
+
+    def of_entry(self, order_id: str) -> str:
+        """The bracket whose entry this is; empty for any other order, and where that is not known here."""
+        name = self._entries.get(order_id, "")
+        client_id = self.find(name) or ""
+        part = read_part(client_id, name) if client_id else None
+        return client_id if part is not None and part[0] is Part.ENTRY else ""
 
     def find(self, client_order_id: str) -> str | None:
         """The bracket that an order of this name belongs to; None for one that is not known, or somebody else's."""

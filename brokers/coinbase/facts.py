@@ -5,7 +5,7 @@ Fills come before what ends, and what stands after what traded; each may be told
 
 from decimal import Decimal
 
-from brokers.coinbase.answers import VenueOrder, VenueStatus
+from brokers.coinbase.answers import VenueFill, VenueOrder, VenueStatus
 from brokers.coinbase.family import BRACKETS, STOPS, Family, end_reason, is_cut_short, piece, standing_legs
 from brokers.coinbase.ids import read_part
 from brokers.coinbase.refusals import family as refusal_family
@@ -36,21 +36,8 @@ def fill_facts(found: Family) -> list[Fact]:
     orders = {one.order_id: one for one in found.orders}
     told: list[Fact] = []
     for one in sorted(found.fills, key=lambda fill: (fill.time_ns, fill.entry_id)):
-        liquidity = Liquidity.MAKER if one.is_maker else Liquidity.TAKER
         if one.order_id in entries:
-            told.append(
-                EntryFilled(
-                    client_id=found.client_id,
-                    order_ref=one.order_id,
-                    time_ns=one.time_ns,
-                    at=one.time_ns,
-                    fill_id=one.entry_id,
-                    units=one.size,
-                    price=one.price,
-                    fee=one.fee,
-                    liquidity=liquidity,
-                )
-            )
+            told.append(entry_filled(found.client_id, one))
         else:
             told.append(
                 ExitFilled(
@@ -63,10 +50,29 @@ def fill_facts(found: Family) -> list[Fact]:
                     units=one.size,
                     price=one.price,
                     fee=one.fee,
-                    liquidity=liquidity,
+                    liquidity=_liquidity(one),
                 )
             )
     return told
+
+
+def entry_filled(client_id: str, execution: VenueFill) -> EntryFilled:
+    """An execution of the bracket's entry."""
+    return EntryFilled(
+        client_id=client_id,
+        order_ref=execution.order_id,
+        time_ns=execution.time_ns,
+        at=execution.time_ns,
+        fill_id=execution.entry_id,
+        units=execution.size,
+        price=execution.price,
+        fee=execution.fee,
+        liquidity=_liquidity(execution),
+    )
+
+
+def _liquidity(execution: VenueFill) -> Liquidity:
+    return Liquidity.MAKER if execution.is_maker else Liquidity.TAKER
 
 
 def exit_leg(order: VenueOrder, price: Decimal) -> Leg:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from brokers.coinbase.answers import VenueFill, VenueOrder, VenueStatus
 from brokers.coinbase.context import Context
-from brokers.coinbase.facts import fill_facts, piece_facts
+from brokers.coinbase.facts import entry_filled, fill_facts, piece_facts
 from brokers.coinbase.family import piece
 from brokers.coinbase.messages import OrderNews
 from brokers.coinbase.reading import IDS_PER_REQUEST
@@ -75,15 +75,24 @@ class Telling:
                 _put(self._hints, one.order_id, (one.status, one.filled_size, one.is_triggered))
                 self._is_due(one.order_id)
 
-    def due_fills(self, fills: Iterable[VenueFill]) -> None:
-        """These were executed."""
+    def due_fills(self, fills: Iterable[VenueFill]) -> list[Fact]:
+        """These were executed.
+
+        Returns:
+            What can be told of them without the order, which is read all the same: that a known entry has filled, for its stop waits for that.
+        """
+        told: list[Fact] = []
         for one in fills:
             if one.entry_id not in self._told:
-                self._is_due(one.order_id, is_repeat=one.time_ns < self._fresh_ns)
+                is_repeat = one.time_ns < self._fresh_ns
+                self._is_due(one.order_id, is_repeat=is_repeat)
+                client_id = "" if is_repeat else self._context.names.of_entry(one.order_id)
+                told += [entry_filled(client_id, one)] if client_id else []
         for trouble in self._client.unreadable_fills:
             if trouble.order_id and trouble.key not in self._told:
                 _put(self._told, trouble.key, None)
                 self._is_due(trouble.order_id)
+        return told
 
     async def standing(self, orders: Sequence[VenueOrder]) -> list[Fact]:
         """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now."""
@@ -127,8 +136,7 @@ class Telling:
     async def _read(self, order_id: str) -> list[Fact]:
         began_ns = self._context.clock.boot_ns()
         try:
-            order = await self._context.guard.order(order_id)
-            fills = await self._context.guard.fills([order_id]) if order.filled_size else []
+            order, fills = await self._order_and_fills(order_id)
             client_id = await self._whose(order)
         except Missing:
             self._is_told(order_id)
@@ -152,6 +160,13 @@ class Telling:
         if not self._is_older(order):
             self._is_told(order_id)
         return self._facts(order, fills, client_id)
+
+    async def _order_and_fills(self, order_id: str) -> tuple[VenueOrder, Sequence[VenueFill]]:
+        guard, hinted = self._context.guard, self._hints.get(order_id)
+        if hinted is not None and hinted[1]:  # it has traded: neither waits for the other
+            return await asyncio.gather(guard.order(order_id), guard.fills([order_id]))
+        order = await guard.order(order_id)
+        return order, await guard.fills([order_id]) if order.filled_size else []
 
     def _is_due(self, order_id: str, *, is_repeat: bool = False) -> None:
         if order_id not in self._due:

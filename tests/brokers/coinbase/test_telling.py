@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from brokers.coinbase.answers import VenueOrder, VenueStatus
+from brokers.coinbase.context import Names
 from brokers.coinbase.messages import OrderNews
 from brokers.coinbase.rest import Missing
 from brokers.coinbase.telling import AT_ONCE, Telling
 from brokers.coinbase.unreadable import UnreadableThings
-from brokers.live.venue import Fact, LegStands
+from brokers.live.venue import EntryFilled, Fact, LegStands
 from runtime.clock import NS_PER_S
 from tests.brokers.coinbase.kit import WAIT_S, Pair, limit
 from trading.money import ZERO
@@ -36,6 +37,7 @@ async def test_a_long_queue_is_no_venue_that_does_not_tell() -> None:
             guard=guard,
             clock=SimpleNamespace(boot_ns=lambda: 1),
             kept_ns={},
+            names=Names(),
             looking=SimpleNamespace(time=SimpleNamespace(now_ns=lambda: now_ns[0])),
         )
     )
@@ -102,7 +104,9 @@ async def test_what_is_only_read_again_keeps_no_news_waiting() -> None:
 
     client, guard = SimpleNamespace(unreadable=_none(), unreadable_fills=_none()), SimpleNamespace(order=order)
     clock, time = SimpleNamespace(boot_ns=lambda: 1), SimpleNamespace(now_ns=lambda: 2)
-    telling = Telling(SimpleNamespace(client=client, guard=guard, clock=clock, kept_ns={}, looking=SimpleNamespace(time=time)), fresh_ns=1000)
+    telling = Telling(
+        SimpleNamespace(client=client, guard=guard, clock=clock, kept_ns={}, names=Names(), looking=SimpleNamespace(time=time)), fresh_ns=1000
+    )
     telling.due_fills(SimpleNamespace(entry_id=f"old-{n}", order_id=f"old-{n}", time_ns=999) for n in range(900))
     assert telling.is_done, "news has been told"
     woken = asyncio.Event()
@@ -117,3 +121,18 @@ async def test_what_is_only_read_again_keeps_no_news_waiting() -> None:
     assert {"new", "old-899"} <= set(asked[: AT_ONCE + 2])
     assert len(asked) == AT_ONCE + 2, "as many side by side of what is read again, and no more"
     telling.cancel()
+
+
+async def test_that_a_known_entry_has_filled_is_told_before_its_order_is_read(at: Pair) -> None:
+    """Its stop waits for nothing else; an execution of an exit says only with its order which exit that was."""
+    known = await at.place(limit("59000"))
+    at.quote("58990", "59000")
+    fills = await at.venue._context.client.fills(since_ns=0)
+    telling = Telling(at.venue._context)
+    told = telling.due_fills(fills)
+    assert [(fact.client_id, fact.units) for fact in told if isinstance(fact, EntryFilled)] == [(known.intent.client_id, known.order.units)]
+    assert not telling.is_done, "what else its order says is read all the same"
+    at.quote("57000", "57010")
+    fills = [one for one in await at.venue._context.client.fills(since_ns=0) if one.order_id != fills[0].order_id]
+    assert fills
+    assert telling.due_fills(fills) == []
