@@ -86,11 +86,12 @@ class Limits:
         else:
             state = self._state(order, broker, marks)
         if self.counts_days:
-            if state.exposure.awaits_quotes:
+            awaited = state.exposure.awaited
+            if awaited:
                 raise Unavailable(
-                    "a day's loss is limited, and what the account is worth is not known before the quotes of all it holds have come: try again",
+                    f"a day's loss is limited, and no quote of {', '.join(awaited)}, which the account holds, has come since the start: try again",
                     code="DAY_RESULT_UNKNOWN",
-                    details={"unknown": [state.instrument.venue]},
+                    details={"unknown": [state.instrument.venue], "awaited": list(awaited)},
                 )
             own = self._own_day(state.exposure.equity, now_ns)
             total = total_of(own, self._heard.values())
@@ -175,7 +176,7 @@ class Limits:
 
         One that holds what only quotes can value begins with the first look after they have come (``look``).
         """
-        if self._day is None and broker.is_reconciled and not broker.account(now_ns).awaits_quotes:
+        if self._day is None and broker.is_reconciled and not broker.account(now_ns).awaited:
             self.turn_day(db, broker, now_ns)
 
     def turn_day(self, db: ledger.Db, broker: Broker, now_ns: int) -> None:

@@ -96,7 +96,7 @@ class Upkeep:
         now_ns = self._steady.now_ns()
         self._desk.broker.mark(self._quotes.marks().values())
         account = self._desk.broker.account(now_ns)
-        if not account.awaits_quotes:  # a point without them would draw a loss that is none
+        if not account.awaited:  # a point without them would draw a loss that is none
             curve.add(txn, now_ns, account)
         self._desk.equity_is_due = False
 

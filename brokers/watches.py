@@ -80,7 +80,7 @@ class Watches:
         account = desk.broker.account(now_ns)
         return _Found(
             # What a venue has not confirmed since the start, or what is held and not valued yet, is no figure to end or begin a day with.
-            day=desk.broker.is_reconciled and not account.awaits_quotes and self._limits.look(account.equity, now_ns),
+            day=desk.broker.is_reconciled and not account.awaited and self._limits.look(account.equity, now_ns),
             protection=(desk.has_positions or bool(desk.unprotected)) and self._protection.look(),
             keep=boot_ns >= self._keep_ns and self._limits.must_keep_heard,
         )

@@ -23,7 +23,7 @@ class Account:
     brought; at OANDA the balance. ``reserved`` is kept back for resting orders and for buying back shorts. ``holdings`` is every currency held
     besides, those of open brackets included; ``holdings_value`` counts only those that no bracket will sell. ``financing`` is what a live venue has
     credited (below zero: charged) for positions held overnight, dividends included: part of the balance beside ``realized_pnl`` and ``fees``.
-    ``awaits_quotes`` while a quote that its equity rests on has not come since the start: what it would value is left out until then.
+    ``awaited`` are the instruments whose quotes its equity rests on and that have not come since the start: what they would value is left out.
     """
 
     venue: str
@@ -45,7 +45,7 @@ class Account:
     open_trades: int
     as_of_ns: int
     stale: bool
-    awaits_quotes: bool = False
+    awaited: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ class Exposure(NamedTuple):
     """What an account holds and has resting before the order at hand. Money in the account's currency, None where no quote converts.
 
     ``rate`` is what one unit of the instrument's quote currency is worth. Units are of the order's instrument, both sides added up.
-    ``awaits_quotes``: a quote that ``equity`` rests on has not come yet, and what it would value is left out.
+    ``awaited`` are the instruments whose quotes ``equity`` rests on and that have not come yet: what they would value is left out.
     """
 
     currency: str
@@ -32,7 +32,7 @@ class Exposure(NamedTuple):
     instrument_units: Decimal
     instrument_notional: Decimal | None
     total_notional: Decimal | None
-    awaits_quotes: bool = False
+    awaited: tuple[str, ...] = ()
 
 
 class RiskState(NamedTuple):

@@ -26,6 +26,7 @@ from trading.instruments import Instruments
 from trading.money import ZERO, book, nearest, plain
 from trading.order_state import Step, apply
 from trading.orders import CloseReason, OrderStatus
+from trading.risk import Exposure
 from trading.venue_refs import Doubt
 
 MODE = "live"
@@ -211,12 +212,21 @@ class LiveAccount:
         return replace(
             account,
             equity=equity,
+            awaited=account.awaited if funds.equity is None else (),
             margin_used=used,
             margin_available=plain(equity - used) if funds.margin_available is not None else account.margin_available,
             financing=self.financing,
             reserved=max(account.reserved, book(funds.reserved)),
             stale=account.stale or not self.is_open,
         )
+
+    def exposure(self, instrument: str) -> Exposure:
+        """What the limits look at, with the equity that ``view`` shows: else a day would be measured with the one and begun with the other."""
+        found, funds = views.exposure(self.state, instrument), self.funds
+        if funds is None or funds.equity is None:
+            return found
+        account = self.view(self.funds_ns)
+        return found._replace(equity=account.equity, awaited=account.awaited)
 
     # ── the record ──
 

@@ -179,7 +179,7 @@ class LiveBroker:
         return self._account.view(now_ns)
 
     def exposure(self, instrument: str) -> Exposure:
-        return views.exposure(self._account.state, instrument)
+        return self._account.exposure(instrument)
 
     def preview(self, order: BracketOrder) -> Preview:
         return views.preview(self._account.state, order)

@@ -85,7 +85,7 @@ def share_of(bracket: Bracket, instrument: Instrument) -> Share:
 class Valuation(msgspec.Struct, frozen=True, gc=False):
     """The account at the standing quotes. ``is_complete`` is False while a quote it needs is missing: what it would value is left out.
 
-    ``awaits_quotes``: one that is missing can come. It cannot for a coin that no instrument of ours converts, which is never counted.
+    ``awaited`` are the instruments whose missing quotes can come. None can for a coin that no instrument of ours converts, which is never counted.
     """
 
     open_pnl: Decimal
@@ -93,7 +93,7 @@ class Valuation(msgspec.Struct, frozen=True, gc=False):
     equity: Decimal
     margin_used: Decimal
     is_complete: bool
-    awaits_quotes: bool = False
+    awaited: tuple[str, ...] = ()
 
     @property
     def excess(self) -> Decimal:
@@ -173,12 +173,13 @@ class Books:
         held = [name for name, share in self.shares.items() if share.long_units or share.short_units]
         if not held and not self.own_holdings:
             return Valuation(open_pnl=ZERO, holdings_value=ZERO, equity=plain(self.balance), margin_used=ZERO, is_complete=True)
-        open_pnl, margin, is_complete, awaits_quotes = ZERO, ZERO, True, False
+        open_pnl, margin, is_complete = ZERO, ZERO, True
+        awaited: set[str] = set()
         for name in held:
             long_pnl, short_pnl, margin_used = self.marked(name)
             if long_pnl is None or short_pnl is None or margin_used is None:
                 is_complete = False
-                awaits_quotes = awaits_quotes or self._market.is_awaited(name, self.currency)
+                awaited |= self._market.awaited(name, self.currency)
             else:
                 open_pnl += long_pnl + short_pnl
                 margin += margin_used
@@ -187,7 +188,9 @@ class Books:
             rate = self._market.rate(currency, self.currency) if amount else ZERO
             if rate is None:
                 is_complete = False
-                awaits_quotes = awaits_quotes or self._market.route(currency, self.currency) is not None
+                route = self._market.route(currency, self.currency)
+                if route is not None:
+                    awaited.add(route[0])
             else:
                 holdings_value += book(amount * rate)
         return Valuation(
@@ -196,7 +199,7 @@ class Books:
             equity=plain(self.balance + open_pnl + holdings_value),
             margin_used=plain(margin),
             is_complete=is_complete,
-            awaits_quotes=awaits_quotes,
+            awaited=tuple(sorted(awaited)) if awaited else (),
         )
 
     def marked(self, name: str) -> tuple[Decimal, Decimal, Decimal] | tuple[None, None, None]:

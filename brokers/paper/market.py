@@ -129,10 +129,15 @@ class Market:
             return None
         return 1 / standing.quote.mid if route[1] else standing.quote.mid
 
-    def is_awaited(self, instrument: str, into: str) -> bool:
-        """Whether ``instrument`` will be worth something ``into`` a currency once its quotes have come: False where nothing ever converts."""
-        quoted_in = self._instruments[instrument].quote
-        return quoted_in == into or self.route(quoted_in, into) is not None
+    def awaited(self, instrument: str, into: str) -> set[str]:
+        """The instruments whose first quotes would say what ``instrument`` is worth ``into`` a currency; empty where nothing ever converts."""
+        names, quoted_in = [instrument], self._instruments[instrument].quote
+        if quoted_in != into:
+            route = self.route(quoted_in, into)
+            if route is None:
+                return set()
+            names.append(route[0])
+        return {name for name in names if name not in self._standing}
 
     def route(self, currency: str, into: str) -> tuple[str, bool] | None:
         """The instrument whose mid converts, and whether by its inverse."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from brokers.paper.books import Valuation
 from brokers.paper.market import Standing
 from brokers.paper.state import State
 from trading.accounts import Account, Position, Preview
@@ -46,7 +45,7 @@ def account(state: State, now_ns: int) -> Account:
         open_trades=sum(share.open_trades for share in books.shares.values()),
         as_of_ns=min((mark.quote.time_ns for mark in standing), default=now_ns),
         stale=not valuation.is_complete or len(standing) < len(marks) or not all(_is_current(state, mark) for mark in standing),
-        awaits_quotes=_awaits_quotes(state, valuation),
+        awaited=valuation.awaited,
     )
 
 
@@ -129,13 +128,7 @@ def exposure(state: State, name: str) -> Exposure:
         total_notional = None if total_notional is None or more is None else total_notional + more
     rate = state.market.rate(state.instruments[name].quote, books.currency)
     valuation = books.valuation()
-    awaits = _awaits_quotes(state, valuation)
-    return Exposure(books.currency, valuation.equity, rate, open_orders, books.units(name), instrument_notional, total_notional, awaits)
-
-
-def _awaits_quotes(state: State, valuation: Valuation) -> bool:
-    """Whether its worth cannot be told yet. A live account on margin is valued by its venue and waits for no quotes of ours."""
-    return valuation.awaits_quotes and not (state.mode == "live" and state.config.on_margin)
+    return Exposure(books.currency, valuation.equity, rate, open_orders, books.units(name), instrument_notional, total_notional, valuation.awaited)
 
 
 def _available(state: State) -> Decimal:

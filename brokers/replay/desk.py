@@ -64,7 +64,7 @@ class ReplayDesk:
 
     def exposure(self, instrument: str) -> Exposure:
         """What the limits look at. What the account holds besides is never quoted in a replay, so there is nothing to wait for."""
-        return self.engine.exposure(instrument)._replace(awaits_quotes=False)
+        return self.engine.exposure(instrument)._replace(awaited=())
 
     def take(self, planned: PlannedOrder, quote: Quote) -> None:
         """An order arrives right after ``quote`` and meets it.

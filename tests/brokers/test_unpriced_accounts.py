@@ -91,7 +91,7 @@ async def test_a_restart_before_the_first_quote_is_no_loss(arena: Arena) -> None
         await arena.looked()
         with pytest.raises(Unavailable) as unknown:
             await ask("order.place", ticket("a1", **ETHER))
-        assert (unknown.value.code, unknown.value.details) == ("DAY_RESULT_UNKNOWN", {"unknown": ["coinbase"]})
+        assert (unknown.value.code, unknown.value.details) == ("DAY_RESULT_UNKNOWN", {"unknown": ["coinbase"], "awaited": ["BTC-USD"]})
         await valued(arena, adapter, "41900")
         assert adapter.context.desk.limits.day_result is not None
         assert adapter.context.desk.limits.day_result.pnl == -100
