@@ -5,6 +5,7 @@ When the settings say ``flatten``, that this was begun is in the store with the 
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from brokers import ledger
@@ -22,6 +23,8 @@ LOOK_NS = NS_PER_S
 CLEARING_KEY = "clearing"
 # What other brokers said is written down at most so often; a restart within it asks them again within a second.
 KEEP_NS = 10 * NS_PER_S
+# The first quotes come within seconds of a start; who still misses some then should know that nobody judges the day.
+AWAITED_NS = 60 * NS_PER_S
 
 _STATE_OF = {"reduce": TradingState.REDUCING, "halt": TradingState.HALTED, "flatten": TradingState.HALTED}
 
@@ -48,6 +51,8 @@ class Watches:
         self._protection = ProtectionWatch(context.desk, self._limits.settings.protection_action)
         self._due_ns = 0
         self._keep_ns = 0
+        self._judged_ns = context.steady.boot_ns()
+        self._is_unjudged = False  # and it was said
 
     async def resume(self) -> None:
         """Take up a clearing that was begun before this start."""
@@ -78,12 +83,24 @@ class Watches:
         desk, now_ns = self._desk, self._context.steady.now_ns()
         desk.broker.mark(self._context.quotes.marks().values())
         account = desk.broker.account(now_ns)
+        self._tell_awaited(account.awaited, boot_ns)
         return _Found(
             # What a venue has not confirmed since the start, or what is held and not valued yet, is no figure to end or begin a day with.
             day=desk.broker.is_reconciled and not account.awaited and self._limits.look(account.equity, now_ns),
             protection=(desk.has_positions or bool(desk.unprotected)) and self._protection.look(),
             keep=boot_ns >= self._keep_ns and self._limits.must_keep_heard,
         )
+
+    def _tell_awaited(self, awaited: Sequence[str], boot_ns: int) -> None:
+        """Say once that a limit of the day cannot be held for want of quotes, and once that it can again."""
+        if not self._limits.counts_days or not awaited:
+            self._judged_ns = boot_ns
+            if self._is_unjudged:
+                self._is_unjudged = False
+                _log.info("the day's loss is judged again")
+        elif not self._is_unjudged and boot_ns - self._judged_ns >= AWAITED_NS:
+            self._is_unjudged = True
+            _log.error("the day's loss is not judged: these have no quotes", extra={"awaited": list(awaited)})
 
     def _end_day(self, txn: Txn, now_ns: int) -> bool:
         """Begin a new day where one is due, and end one whose loss has reached a limit; whether the desk is to be cleared."""

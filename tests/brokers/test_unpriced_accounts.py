@@ -1,5 +1,6 @@
 """What an account is worth is not known before the quotes of all it holds: no day begins or ends with less, and no point is drawn."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -98,6 +99,73 @@ async def test_a_restart_before_the_first_quote_is_no_loss(arena: Arena) -> None
         assert (await ask("trading_state.get"))["state"] == "ACTIVE"
         await ask("order.place", ticket("a1", **ETHER))
         assert "HALTED" not in {each.payload.get("new") for each in await events_of(arena.settings, "coinbase")}
+
+
+async def test_whatever_reduces_goes_through_while_the_day_is_not_known(arena: Arena) -> None:
+    """The bitcoin is never quoted again; what is held besides can be guarded, closed and stopped."""
+    async with arena.open() as (adapter, ask):
+        await valued(arena, adapter, "42000")
+        arena.quote("2000", "ETH-USD")
+        order_id = (await ask("order.place", ticket("a1", **{**ETHER, "units": 4})))["order_id"]
+        await event(arena.settings, "order_filled", "coinbase")
+    async with arena.open(daily_loss_max=300) as (adapter, ask):
+        arena.quote("2000", "ETH-USD")
+        await arena.looked()
+        with pytest.raises(Unavailable, match="no quote of BTC-USD"):
+            await ask("order.place", ticket("a2", **ETHER))
+        changed = await ask("order.modify", {"order_id": order_id, "stop_loss_price": 1500})
+        assert changed["order"]["stop_loss_price"] == 1500
+        await ask("position.close", {"instrument": "ETH-USD", "percent": 50})
+        assert [each["units"] for each in (await ask("position.list"))["positions"]] == [2]
+        arena.quote("1400", "ETH-USD")  # its stop
+        await until_flat(ask)
+        assert (await ask("trading_state.set", {"state": "HALTED", "reason": "enough", "cancel": True, "flatten": True}, ADMIN))["state"] == "HALTED"
+        assert (await ask("trading_state.set", {"state": "ACTIVE", "reason": "on"}, ADMIN))["state"] == "ACTIVE"
+
+
+async def test_a_day_that_turned_while_nobody_ran_begins_with_the_quotes_and_not_with_the_start(arena: Arena) -> None:
+    async with arena.open(daily_loss_max=300) as (adapter, _):
+        await valued(arena, adapter, "42000")
+    arena.clock.advance(26 * 3600)
+    async with arena.open(daily_loss_max=300) as (adapter, ask):
+        await arena.looked()
+        assert adapter.context.desk.limits.day_result is None
+        await valued(arena, adapter, "40000")
+        await arena.looked()  # the first look turned the day
+        assert adapter.context.desk.limits.day_result is not None
+        assert adapter.context.desk.limits.day_result.pnl == 0
+        assert (await ask("trading_state.get"))["state"] == "ACTIVE"
+
+
+async def test_an_account_whose_day_is_not_limited_waits_for_nothing(arena: Arena) -> None:
+    async with arena.open() as (_, ask):
+        arena.quote("2000", "ETH-USD")
+        await arena.looked()
+        assert (await ask("order.place", ticket("a1", **ETHER)))["status"]
+
+
+async def test_a_day_that_cannot_be_judged_for_a_minute_is_said_once(arena: Arena, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody brakes for it meanwhile; who runs the arena must know."""
+
+    def said() -> list[tuple[str, object]]:
+        return [(each.message, getattr(each, "awaited", None)) for each in caplog.records if "the day's loss" in each.message]
+
+    caplog.set_level("INFO", "brokers.watches")
+    async with arena.open(daily_loss_max=300) as (adapter, _):
+        await arena.looked()
+        assert said() == []
+        arena.clock.advance(61)
+        await arena.looked()
+        await arena.looked()
+        assert said() == [("the day's loss is not judged: these have no quotes", ["BTC-USD"])]
+        await valued(arena, adapter, "42000")
+        assert said()[1:] == [("the day's loss is judged again", None)]
+
+
+async def until_flat(ask: Caller) -> None:
+    async with asyncio.timeout(30):
+        while (await ask("position.list"))["positions"]:
+            await asyncio.sleep(0.005)
 
 
 async def test_the_equity_curve_has_no_point_without_the_coins(arena: Arena) -> None:
