@@ -8,27 +8,36 @@ from random import Random
 
 from brokers.live.venue import Venue, VenuePolicy
 from brokers.oanda.orders import TRADE_SUFFIX
-from brokers.oanda.venue import OandaVenue
+from brokers.oanda.venue import Limits, OandaVenue
 from tests.brokers.oanda.campaign_hand import OandaHand
-from tests.brokers.oanda.kit import adapter, quote
+from tests.brokers.oanda.kit import UNLIMITED, adapter, quote
 from tests.venues.campaign_hands import Hand
 from tests.venues.campaign_side import Side
 from tests.venues.common.faults import FaultScript
 from tests.venues.oanda.account import AccountConfig
+from tests.venues.oanda.venue import REQUESTS_PER_S
 from tests.venues.oanda.venue import OandaVenue as SimulatedVenue
 
+_OWN = Limits()
 _PIP = Decimal("0.0001")
 _MIDDLE = Decimal("1.10000")
 
 
 class OandaSide(Side):
-    """A hedging account in EUR_USD. ``policy`` shortens the adapter's times where a test has few seconds."""
+    """A hedging account in EUR_USD.
+
+    Args:
+        policy: shorter times of the adapter, where a test has few seconds.
+        limits: what the adapter allows itself; the venue refuses more than its own limit. None: both without one.
+    """
 
     source = "oanda"
 
-    def __init__(self, policy: VenuePolicy | None = None) -> None:
+    def __init__(self, policy: VenuePolicy | None = None, *, limits: Limits | None = _OWN) -> None:
         self._policy = policy
-        self._sim = SimulatedVenue(config=AccountConfig(hedging=True, pending_orders_max=100_000), heartbeat_s=1.0, requests_per_s=None)
+        self._limits = limits or UNLIMITED
+        config = AccountConfig(hedging=True, pending_orders_max=100_000)
+        self._sim = SimulatedVenue(config=config, heartbeat_s=1.0, requests_per_s=REQUESTS_PER_S if limits else None)
         self._mid = _MIDDLE
 
     @property
@@ -42,7 +51,7 @@ class OandaSide(Side):
             yield
 
     def adapter(self) -> Venue:
-        venue: OandaVenue = adapter(self._sim, clock=self.clock)
+        venue: OandaVenue = adapter(self._sim, clock=self.clock, limits=self._limits)
         if self._policy is not None:
             venue.policy = self._policy  # type: ignore[misc]  # a class's own, changed for this one
         return venue
