@@ -14,6 +14,7 @@ from brokers.base import Broker, Mark
 from trading import risk
 from trading.errors import Unavailable
 from trading.instruments import Instruments
+from trading.money import ZERO
 from trading.orders import BracketOrder
 from trading.pace import DayResult, RecentOrders, TradingDay, day_at, total_of
 from trading.risk import Exposure
@@ -154,6 +155,17 @@ class Limits:
         day = self._day_at(now_ns, equity)
         self.day_result = self._own_day(equity, now_ns)
         return day is not self._day or (not day.tripped and self.breach(equity, now_ns) is not None)
+
+    def look_unvalued(self, now_ns: int, *, is_flat: bool) -> bool:
+        """As ``look`` while what the account holds cannot be valued: nothing is due.
+
+        A day begins with what the account is worth, so one that has not begun has brought nothing, and others need not wait for it: an account whose
+        feed nobody runs would hold them up for ever. What a day has brought that has begun, or that began with a position, nobody knows.
+        """
+        today = self._day_at(now_ns, ZERO)
+        if is_flat and today is not self._day:
+            self.day_result = DayResult(day=today.day.toordinal(), pnl=ZERO, mode=self._mode)
+        return False
 
     def breach(self, equity: Decimal, now_ns: int) -> tuple[str, Decimal, Decimal] | None:
         """The first daily limit that is reached: its name, the loss, the limit."""

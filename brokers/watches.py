@@ -84,9 +84,15 @@ class Watches:
         desk.broker.mark(self._context.quotes.marks().values())
         account = desk.broker.account(now_ns)
         self._tell_awaited(account.awaited, boot_ns)
+        # What a venue has not confirmed since the start, or what is held and not valued yet, is no figure to end or begin a day with.
+        if not desk.broker.is_reconciled:
+            is_day_due = False
+        elif account.awaited:
+            is_day_due = self._limits.look_unvalued(now_ns, is_flat=not account.open_trades)
+        else:
+            is_day_due = self._limits.look(account.equity, now_ns)
         return _Found(
-            # What a venue has not confirmed since the start, or what is held and not valued yet, is no figure to end or begin a day with.
-            day=desk.broker.is_reconciled and not account.awaited and self._limits.look(account.equity, now_ns),
+            day=is_day_due,
             protection=(desk.has_positions or bool(desk.unprotected)) and self._protection.look(),
             keep=boot_ns >= self._keep_ns and self._limits.must_keep_heard,
         )

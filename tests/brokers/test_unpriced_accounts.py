@@ -74,7 +74,7 @@ async def test_the_first_day_begins_with_the_coins(arena: Arena) -> None:
     async with arena.open(daily_loss_max=300) as (adapter, ask):
         limits = adapter.context.desk.limits
         await arena.looked()
-        assert limits.day_result is None, "nothing is known of it yet"
+        assert limits.day_result is None or not limits.day_result.pnl, "it has not begun"
         await valued(arena, adapter, "42000")
         assert limits.day_result is not None
         assert limits.day_result.pnl == 0
@@ -129,12 +129,41 @@ async def test_a_day_that_turned_while_nobody_ran_begins_with_the_quotes_and_not
     arena.clock.advance(26 * 3600)
     async with arena.open(daily_loss_max=300) as (adapter, ask):
         await arena.looked()
-        assert adapter.context.desk.limits.day_result is None
+        assert adapter.context.desk.limits.day_result is not None
+        assert adapter.context.desk.limits.day_result.pnl == 0, "it has not begun"
         await valued(arena, adapter, "40000")
         await arena.looked()  # the first look turned the day
         assert adapter.context.desk.limits.day_result is not None
         assert adapter.context.desk.limits.day_result.pnl == 0
         assert (await ask("trading_state.get"))["state"] == "ACTIVE"
+
+
+async def test_an_account_that_is_never_quoted_holds_up_no_other_broker(arena: Arena) -> None:
+    """An arena with OANDA's prices alone: every order at OANDA waited for the day of Coinbase's paper account, which cannot trade."""
+    async with arena.open(daily_loss_total_max=300) as (adapter, ask):
+        await arena.looked()
+        result = adapter.context.desk.limits.day_result
+        assert result is not None, "a day that has not begun has brought nothing"
+        assert result.pnl == 0
+        with pytest.raises(Unavailable, match="no quote of BTC-USD"):
+            await ask("order.place", ticket("a1", **ETHER))
+        arena.clock.advance(26 * 3600)
+        await arena.looked()
+        await arena.looked()
+        assert adapter.context.desk.limits.day_result == replace(result, day=result.day + 1)
+
+
+async def test_a_day_that_has_begun_or_that_holds_a_position_is_unknown_without_quotes(arena: Arena) -> None:
+    async with arena.open(daily_loss_max=300) as (adapter, ask):
+        await valued(arena, adapter, "42000")
+        arena.quote("2000", "ETH-USD")
+        await ask("order.place", ticket("a1", **ETHER))
+        await event(arena.settings, "order_filled", "coinbase")
+    for hours in (0, 26):
+        arena.clock.advance(hours * 3600)
+        async with arena.open(daily_loss_max=300) as (adapter, _):
+            await arena.looked()
+            assert adapter.context.desk.limits.day_result is None
 
 
 async def test_an_account_whose_day_is_not_limited_waits_for_nothing(arena: Arena) -> None:
