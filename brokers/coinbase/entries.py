@@ -17,7 +17,6 @@ from brokers.coinbase.orders import ATTACHABLE, Create, differences, entry
 from brokers.coinbase.placing import Placing, no_way_back, nothing_sent
 from brokers.coinbase.products import refuse
 from brokers.coinbase.refusals import CANCEL_TOO_LATE
-from brokers.coinbase.refusals import family as refusal_family
 from brokers.coinbase.rest import WRITE_S_MAX
 from brokers.live.throttle import Priority
 from brokers.live.venue import Amendment, EntryAccepted, EntryEnded, Fact, Intent, NotSent, Remembered, Target, VenueMismatch, VenueRefused
@@ -76,13 +75,14 @@ class Entries:
         entry_order = found.entry
         if entry_order is None or entry_order.status.is_final:
             raise VenueRefused("NOTHING_TO_CANCEL", "the venue has nothing of this entry that could still trade")
-        for answer in await self._placing.ask_to_end([entry_order.order_id]):
-            if not answer.is_taken and answer.reason not in CANCEL_TOO_LATE:
-                # One that is over already is refused as well, also by the cancel that ended it when its answer was lost.
-                seen = await self._placing.seen(entry_order.order_id)
-                if not seen.status.is_final:
-                    raise VenueRefused(answer.reason or "CANCEL_REFUSED", "the venue would not take the cancel")
+        answers = await self._placing.ask_to_end([entry_order.order_id])
         with no_way_back():
+            for answer in answers:
+                if not answer.is_taken and answer.reason not in CANCEL_TOO_LATE:
+                    # One that is over already is refused as well, also by the cancel that ended it when its answer was lost.
+                    seen = await self._placing.seen(entry_order.order_id)
+                    if not seen.status.is_final:
+                        raise VenueRefused(answer.reason or "CANCEL_REFUSED", "the venue would not take the cancel")
             await self._placing.ended(entry_order)
             found = await self._placing.looked_again(target, [one.order_id for one in found.orders])
         return facts_of(found, target.refs)
@@ -102,8 +102,7 @@ class Entries:
         if not self._is_other(target, order, change):
             return facts_of(found, target.refs)
         expires_ns = change.expires_ns or target.expires_ns
-        with nothing_sent():
-            await self._object(self._create(order, target.client_id, expires_ns))
+        await self._placing.object_to(self._create(order, target.client_id, expires_ns))
         self._context.replace([old.order_id])
         try:
             await self._placing.ask_to_end([old.order_id])
@@ -134,12 +133,6 @@ class Entries:
             return [ended, *(fact for fact in facts_of(found, target.refs) if not isinstance(fact, EntryAccepted))]
         found = await self._placing.looked_again(target, [*(one.order_id for one in found.orders), placed.order_id])
         return facts_of(found, target.refs)
-
-    async def _object(self, create: Create) -> None:
-        """Ask before the old entry is taken off. Its funds are on hold, so a want of them says nothing here."""
-        objections = [one for one in await self._context.client.preview(create) if refusal_family(one) != "INSUFFICIENT_FUNDS"]
-        if objections:
-            raise VenueRefused(refusal_family(objections[0]), objections[0])
 
     def _is_other(self, target: Target, order: BracketOrder, change: Amendment) -> bool:
         """Whether the venue has to know: exits that are placed after the fill are not there yet."""

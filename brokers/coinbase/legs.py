@@ -146,12 +146,7 @@ class Legs:
         with nothing_sent():
             found = await self._context.looking.one(target)
         if held(found, target):
-            # Asked first, while the old exit still stands. The coins are on hold for it, so a want of funds says nothing here.
-            wanted = self._wanted_exit(target, held(found, target), stop, take_profit)
-            with nothing_sent():
-                objections = [one for one in await self._context.client.preview(wanted) if refusal_family(one) != "INSUFFICIENT_FUNDS"]
-            if objections:
-                raise VenueRefused(refusal_family(objections[0]), objections[0])
+            await self._placing.object_to(self._wanted_exit(target, held(found, target), stop, take_profit))  # while the old exit still stands
         found = await self._release(target, found)
         if not held(found, target):
             return facts_of(found, target.refs)
@@ -303,12 +298,13 @@ class Legs:
         """A sale is refused for want of coins where somebody has sold them by hand: that is no word about the stop, and comparing finds out.
 
         Raises:
-            InDoubt: the account has fewer coins than the bracket should have.
+            InDoubt: the account has fewer coins than the bracket should have, or that could not be found out.
         """
         if refusal.code != "INSUFFICIENT_FUNDS" or target.order.side is not Side.BUY:
             return
         base = self._context.products[target.order.instrument].base
-        coins = (await self._context.guard.holdings()).get(base)
+        with no_way_back():  # an exit may have been taken off before
+            coins = (await self._context.guard.holdings()).get(base)
         if coins is not None and coins.total < held(found, target):
             self._context.aside.append(Unplaced(client_id=target.client_id, text="coins of this bracket are not in the account any more"))
             raise InDoubt(f"the account has no {base} for it any more") from refusal

@@ -17,6 +17,7 @@ from brokers.coinbase.family import Family
 from brokers.coinbase.ids import Part, part_id
 from brokers.coinbase.looking import CLOCK_SLACK_NS
 from brokers.coinbase.orders import Create, differences
+from brokers.coinbase.refusals import family as refusal_family
 from brokers.coinbase.rest import Missing
 from brokers.live.throttle import Priority
 from brokers.live.venue import NotSent, Target, VenueMismatch, VenueRefused
@@ -32,6 +33,9 @@ CREATE_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)
 CREATE_S_MAX = (1.0, 1.5, 2.0, 2.0, 2.0)
 # The same for the reading between two steps.
 AGAIN_PAUSES_S = (0.1, 0.3, 0.6)
+# A change does not wait longer than this for what the venue would say to it: an order has a turn or none within four seconds, a preview that is asked
+# three times may wait for three of them, and the call, which is doubt when it runs out, has eight seconds in all.
+OBJECT_S_MAX = 3.0
 
 # A name that the venue answers with an older order that came to nothing is passed over, and the next one tried: after a restore the book may lag
 # behind.
@@ -103,6 +107,24 @@ class Placing:
                 self._context.looking.turned_up(client_id, placed.order_id)
                 raise InDoubt("an order that was in doubt has turned up")
         raise InDoubt("the venue knows all the names that were tried")
+
+    async def object_to(self, create: Create) -> None:
+        """Ask what the venue has against ``create``, before something is taken off to make room for it.
+
+        What is to be taken off holds its funds, so a want of them says nothing here.
+
+        Raises:
+            VenueRefused: it would not have it. NotSent: that could not be found out.
+        """
+        with nothing_sent():
+            try:
+                async with asyncio.timeout(OBJECT_S_MAX):
+                    objections = await self._client.preview(create)
+            except TimeoutError:
+                raise NotSent(message="the venue did not say in time whether it would take the change") from None
+        for objection in objections:
+            if (code := refusal_family(objection)) != "INSUFFICIENT_FUNDS":
+                raise VenueRefused(code, objection)
 
     async def _by_name(self, client_order_id: str, since_ns: int) -> Created | None:
         """The order that goes by this name, made a moment ago. Raises InDoubt, NotSent."""
