@@ -103,7 +103,9 @@ class Braking:
 
     async def _look_at(self, broker: str, beat: Mapping[str, object] | None, since_s: float) -> None:
         if beat is not None and since_s <= LOOK_S_MAX:
-            self._watch(broker, float(str(beat["age_s"])), since_s)
+            # One whose writer beats for a loop that the disk holds up (bus/heartbeat.py, StandIn) lives, and nobody in it watches anything.
+            is_held_up = beat.get("status") == "degraded" and beat.get("last_seq") is None
+            self._watch(broker, float(str(beat["age_s"])), since_s, is_held_up=is_held_up)
         wanted, connected = self.wanted(broker), self._dispatcher.is_connected(broker)
         came_back = connected and not self._was_connected.get(broker, False)
         self._was_connected[broker] = connected
@@ -117,14 +119,14 @@ class Braking:
             self._was_connected[broker] = False  # told again at the next look
             log.warning("a broker could not be told to brake", extra={"broker": broker, "reason": error.message})
 
-    def _watch(self, broker: str, age_s: float, since_s: float) -> None:
-        """Count how long the adapter has been silent while we were listening."""
-        self._silent_s[broker] = self._silent_s.get(broker, 0.0) + since_s if age_s > LOOK_S_MAX else 0.0
+    def _watch(self, broker: str, age_s: float, since_s: float, *, is_held_up: bool) -> None:
+        """Count how long the adapter has been silent, or held up, while we were listening."""
+        self._silent_s[broker] = self._silent_s.get(broker, 0.0) + since_s if is_held_up or age_s > LOOK_S_MAX else 0.0
         limit = self._limits.silence_s_max("live" if self._dispatcher.is_live(broker) else "paper")
         if limit is None or self._silent_s[broker] < limit:
             return
         if is_stricter("REDUCING", self.wanted(broker).state):
-            log.error("an adapter is silent: its broker is to reduce only", extra={"broker": broker, "silent_s": round(age_s, 1)})
+            log.error("an adapter is silent: its broker is to reduce only", extra={"broker": broker, "silent_s": round(self._silent_s[broker], 1)})
             reason = f"no heartbeat of {broker} for {limit} s"
             self.want((broker,), "REDUCING", reason, BY_WATCHDOG, only_stricter=True)
 

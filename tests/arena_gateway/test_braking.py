@@ -118,3 +118,22 @@ async def test_an_adapter_that_fell_silent_is_wanted_reducing_where_that_is_watc
         assert (states.of("oanda").state, states.of("coinbase").state) == (state, "ACTIVE")
         if state == "REDUCING":
             assert json.loads((tmp_path / "wanted.json").read_text())["oanda"]["set_by"] == "watchdog"
+
+
+@pytest.mark.parametrize(("last_seq", "state"), [(None, "REDUCING"), (7, "ACTIVE")])
+async def test_an_adapter_whose_writer_beats_for_its_loop_is_as_silent_as_one_that_does_not_beat(
+    tmp_path: Path, last_seq: int | None, state: str
+) -> None:
+    """Its disk hangs: nobody in it watches a stop or takes an order. One whose disk is full is degraded too, and its loop beats itself."""
+
+    class HeldUp:
+        def all(self) -> dict[str, dict[str, object]]:
+            return {"oanda": {"age_s": 0.3, "trading_state": "ACTIVE", "status": "degraded", "last_seq": last_seq}}
+
+    async with open_desk(tmp_path) as desk:
+        states = WantedStates(tmp_path / "wanted.json")
+        limits = RiskLimits.from_settings({"heartbeat_lost_s": 3, "heartbeat_watch": "always"})
+        braking = Braking(desk.gateway.dispatcher, states, HeldUp(), ManualClock(), limits)  # type: ignore[arg-type]
+        for _ in range(3):
+            await braking.look(1.4)
+        assert states.of("oanda").state == state
