@@ -1,8 +1,8 @@
 """A token bucket for a venue's request limit, in which cancels go first.
 
 Who waits is served by priority, then in the order of asking: what takes risk off and what that waits for, before what puts it on, all before looking.
-A request whose
-deadline passes while it waits is not sent (``NotSent``). The queue is bounded: beyond ``waiting_max`` the newest is refused at once.
+A request whose deadline passes while it waits is not sent (``NotSent``). The queue is bounded: who would wait behind ``waiting_max`` others is
+refused at once, and no number of new orders keeps a stop or a cancel from its turn.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Throttle:
         """
         self._count()
         if self._queue or self._tokens < 1:
-            if len(self._queue) >= self._waiting_max:
+            if len(self._queue) >= self._waiting_max and self._ahead_of(priority) >= self._waiting_max:
                 raise NotSent(message="too many requests wait for their turn at the venue")
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             heapq.heappush(self._queue, (priority, next(self._turns), turn))
@@ -72,6 +72,12 @@ class Throttle:
             self._tokens -= 1
         if deadline_boot_ns is not None and self._clock.boot_ns() >= deadline_boot_ns:
             raise NotSent("EXPIRED", "its deadline passed before it could be sent")
+
+    def _ahead_of(self, priority: Priority) -> int:
+        """How many would be served before one that asks now. Who has given up waits no longer."""
+        self._queue = [each for each in self._queue if not each[2].done()]
+        heapq.heapify(self._queue)
+        return sum(1 for each in self._queue if each[0] <= priority)
 
     def _patience_s(self, priority: Priority, deadline_boot_ns: int | None) -> float | None:
         """How long a request may wait for its turn; None for as long as it takes."""

@@ -53,15 +53,43 @@ def test_what_waited_past_its_deadline_is_not_sent() -> None:
     run_virtually(story)
 
 
-def test_too_many_that_wait_are_refused_at_once() -> None:
+@pytest.mark.parametrize("priority", [Priority.ORDER, Priority.READ])
+def test_who_would_wait_behind_too_many_is_refused_at_once(priority: Priority) -> None:
     async def story() -> None:
         throttle = Throttle(1, 1, VirtualClock(), waiting_max=2)
         await throttle.take(Priority.ORDER)
         waiting = [asyncio.create_task(throttle.take(Priority.ORDER)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(NotSent):
-            await throttle.take(Priority.CANCEL)
+            await throttle.take(priority)
         await asyncio.gather(*waiting)
+
+    run_virtually(story)
+
+
+@pytest.mark.parametrize("priority", [Priority.CANCEL, Priority.GUARD])
+def test_no_number_of_orders_keeps_a_stop_from_its_turn(priority: Priority) -> None:
+    async def story() -> None:
+        throttle, loop = Throttle(1, 1, VirtualClock(), waiting_max=2), asyncio.get_running_loop()
+        await throttle.take(Priority.ORDER)
+        begun_s = loop.time()
+        waiting = [asyncio.create_task(throttle.take(Priority.ORDER)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await throttle.take(priority)
+        assert round(loop.time() - begun_s, 2) == 1.0
+        await asyncio.gather(*waiting)
+
+    run_virtually(story)
+
+
+def test_who_has_given_up_counts_for_nobody_who_waits() -> None:
+    async def story() -> None:
+        throttle = Throttle(0.1, 1, VirtualClock(), waiting_max=2)
+        await throttle.take(Priority.ORDER)
+        for _ in range(5):
+            late = await asyncio.gather(*(throttle.take(Priority.ORDER) for _ in range(2)), return_exceptions=True)
+            assert all(each is None or "longer than 4 s" in str(each) for each in late), late
+        assert len(throttle._queue) <= 2
 
     run_virtually(story)
 
