@@ -11,7 +11,7 @@ from decimal import Decimal
 from brokers.coinbase.answers import VenueOrder, VenueStatus
 from brokers.coinbase.context import Ability, Context
 from brokers.coinbase.facts import facts_of, piece_facts
-from brokers.coinbase.family import Family, piece
+from brokers.coinbase.family import Family, piece, refreshed
 from brokers.coinbase.ids import Part
 from brokers.coinbase.orders import ATTACHABLE, Create, differences, entry
 from brokers.coinbase.placing import Placing, no_way_back, nothing_sent
@@ -57,7 +57,7 @@ class Entries:
         target = _target_of(intent, placed)
         try:
             async with asyncio.timeout(TRADED_S_MAX):
-                found = await self._context.looking.again(target, [placed.order_id])
+                found = await self._context.looking.again(target, [placed])
         except (InDoubt, NotSent, TimeoutError):
             # It stands, that much was read back; what it has traded the stream tells, once the venue's two accounts of it agree.
             told = piece_facts(piece(intent.client_id, placed, []), is_replaced=False)
@@ -83,8 +83,8 @@ class Entries:
                     seen = await self._placing.seen(entry_order.order_id)
                     if not seen.status.is_final:
                         raise VenueRefused(answer.reason or "CANCEL_REFUSED", "the venue would not take the cancel")
-            await self._placing.ended(entry_order)
-            found = await self._placing.looked_again(target, [one.order_id for one in found.orders])
+            over = await self._placing.ended(entry_order)
+            found = await self._placing.looked_again(target, refreshed(found, {over.order_id: over}).orders)
         return facts_of(found, target.refs)
 
     async def amend(self, target: Target, change: Amendment) -> list[Fact]:
@@ -107,8 +107,8 @@ class Entries:
         try:
             await self._placing.ask_to_end([old.order_id])
             with no_way_back():
-                await self._placing.ended(old)
-                found = await self._placing.looked_again(target, [one.order_id for one in found.orders])
+                over = await self._placing.ended(old)
+                found = await self._placing.looked_again(target, refreshed(found, {over.order_id: over}).orders)
         except BaseException:
             self._context.keep([old.order_id])
             raise
@@ -131,7 +131,7 @@ class Entries:
                 text=f"it was taken off for its change, and the venue would not have the new one: {refusal.code}",
             )
             return [ended, *(fact for fact in facts_of(found, target.refs) if not isinstance(fact, EntryAccepted))]
-        found = await self._placing.looked_again(target, [*(one.order_id for one in found.orders), placed.order_id])
+        found = await self._placing.looked_again(target, [*found.orders, placed])
         return facts_of(found, target.refs)
 
     def _is_other(self, target: Target, order: BracketOrder, change: Amendment) -> bool:

@@ -91,7 +91,7 @@ class Legs:
                 raise
             if placed.status is VenueStatus.OPEN and not placed.filled_size:
                 return facts_of_exit(target.client_id, placed)
-            return facts_of(await self._placing.looked_again(target, [placed.order_id]), target.refs)  # it has traded: the market was there already
+            return facts_of(await self._placing.looked_again(target, [placed]), target.refs)  # it has traded: the market was there already
 
     async def close(self, target: Target, units: Decimal) -> list[Fact]:
         """Close ``units`` at the market; exits are released first and stand again for what is left.
@@ -129,7 +129,7 @@ class Legs:
             except BaseException:
                 self._tell_bare(target)
                 raise
-            found = await self._placing.looked_again(target, [*_ids(found), closed.order_id])
+            found = await self._placing.looked_again(target, [*found.orders, closed])
             if not held(found, target):
                 return facts_of(found, target.refs)
             try:
@@ -185,7 +185,7 @@ class Legs:
             if not _waits_for_its_entry(found):
                 break
             await asyncio.sleep(pause_s)
-            found = await self._placing.looked_again(target, _ids(found))
+            found = await self._placing.looked_again(target, found.orders)
         return found
 
     async def _end_entry(self, target: Target, found: Family) -> Family:
@@ -195,8 +195,8 @@ class Legs:
         try:
             await self._placing.ask_to_end([entry.order_id])
             with no_way_back():
-                await self._placing.ended(entry)
-                return await self._placing.looked_again(target, _ids(found))
+                over = await self._placing.ended(entry)
+                return await self._placing.looked_again(target, refreshed(found, {over.order_id: over}).orders)
         except BaseException:
             self._context.keep([entry.order_id])
             raise
@@ -231,9 +231,10 @@ class Legs:
             await self._placing.ask_to_end(ids)
             with no_way_back():
                 ended = {one.order_id: await self._placing.ended(one) for one in working}
+                over = refreshed(found, ended)
                 if all(ended[one.order_id].filled_size == one.filled_size for one in working):
-                    return refreshed(found, ended)  # nothing traded meanwhile: there is nothing to read before the next step
-                return await self._placing.looked_again(target, _ids(found))
+                    return over  # nothing traded meanwhile: there is nothing to read before the next step
+                return await self._placing.looked_again(target, over.orders)
         except BaseException:
             self._context.keep(ids)  # their end, whenever it comes, is news after all
             self._tell_bare(target)
@@ -248,7 +249,7 @@ class Legs:
         try:
             with no_way_back():
                 placed = await self._exit_order(target, found, stop or target.stop_price, take_profit or target.order.take_profit_price)
-                found = await self._placing.looked_again(target, [*_ids(found), placed.order_id])
+                found = await self._placing.looked_again(target, [*found.orders, placed])
         except VenueRefused as refusal:
             self._tell_bare(target)
             await self._doubt_coins(refusal, found, target)
@@ -324,10 +325,6 @@ class Legs:
 def _unseen(target: Target) -> Family:
     """What the book says of a bracket whose orders need not be looked at."""
     return replace(sort_out(target.client_id, target.refs, []), bought=target.position_units)
-
-
-def _ids(found: Family) -> list[str]:
-    return [one.order_id for one in found.orders]
 
 
 def _waits_for_its_entry(found: Family) -> bool:

@@ -169,14 +169,15 @@ class Looking:
         """Whether every order that was ever made for ``target`` is in the book: nothing is in doubt."""
         return self._since_ns(target) is None
 
-    async def again(self, target: Target, order_ids: Iterable[str]) -> Family:
-        """The family of ``target`` as far as ``order_ids`` and the known ids go.
+    async def again(self, target: Target, seen: Sequence[VenueOrder]) -> Family:
+        """The family of ``target`` as far as ``seen`` and the known ids go, each no older than it was seen: a list may be behind.
 
         Raises:
             InDoubt, NotSent.
         """
         orders: dict[str, VenueOrder] = {}
-        gone = await self._add_known(self._guard, orders, [target], order_ids)
+        gone = await self._add_known(self._guard, orders, [target], [one.order_id for one in seen])
+        orders |= {one.order_id: one for one in seen if one.order_id in orders and _is_behind(orders[one.order_id], one)}
         families, unclear = await self._whole(self._guard, [target], orders)
         if gone:
             unclear[target.client_id] = "the venue no longer shows an order that it has shown before"
@@ -286,9 +287,15 @@ class Looking:
 
 async def _again(reading: Reading, order: VenueOrder) -> VenueOrder:
     try:
-        return await reading.order(order.order_id)
+        read = await reading.order(order.order_id)
     except Missing:
         return order  # it stays as it was seen, and does not agree
+    return order if _is_behind(read, order) else read
+
+
+def _is_behind(read: VenueOrder, seen: VenueOrder) -> bool:
+    """Whether what was read is older than what was seen: an order fills and ends, and never the other way."""
+    return read.filled_size < seen.filled_size or (seen.status.is_final and not read.status.is_final)
 
 
 def _only(look: Look, target: Target) -> Family:

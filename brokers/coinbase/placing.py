@@ -177,17 +177,18 @@ class Placing:
             raise trouble
         return seen
 
-    async def looked_again(self, target: Target, order_ids: Sequence[str]) -> Family:
-        """The family after something was done to it: asked for more often than a look, for there is no way back.
+    async def looked_again(self, target: Target, seen: Sequence[VenueOrder]) -> Family:
+        """The family after something was done to it, no older than its orders were ``seen``: asked for more often than a look, for there is no
+        way back.
 
         Raises:
             InDoubt, NotSent.
         """
         for pause_s in AGAIN_PAUSES_S:
             with contextlib.suppress(InDoubt, NotSent):  # the last try tells
-                return await self._context.looking.again(target, order_ids)
+                return await self._context.looking.again(target, seen)
             await asyncio.sleep(pause_s)
-        return await self._context.looking.again(target, order_ids)
+        return await self._context.looking.again(target, seen)
 
     async def ask_to_end(self, order_ids: Sequence[str]) -> list[Cancelled]:
         """Ask for the end of these; a cancel may be asked for twice.
