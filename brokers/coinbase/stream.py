@@ -187,7 +187,8 @@ class Stream:
             read_ns, pause_s = self._time.now_ns(), POLL_AGAIN_S
             with contextlib.suppress(InDoubt, NotSent):  # the next try is soon; what lacks all the while ends the stream
                 since_ns = max(floor_ns, min(telling.polled_ns, read_ns - POLL_BACK_NS))
-                line.facts += telling.due_fills(await self._context.guard.traded_since(since_ns))
+                fills = await self._context.guard.traded_since(since_ns)
+                line.facts += telling.due_fills(fills)  # no await on this line: it would add to the list of before it, which has been told since
                 telling.polled_ns, line.heard_ns, pause_s = read_ns, self._clock.boot_ns(), POLL_S
                 wake.set()
             with contextlib.suppress(TimeoutError):
