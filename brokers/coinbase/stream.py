@@ -169,8 +169,9 @@ class Stream:
     async def _standing(self, telling: Telling) -> list[Fact]:
         """What works now, asked for until it is answered: the connection stays up meanwhile."""
         while True:
+            began_ns = self._clock.boot_ns()
             with contextlib.suppress(InDoubt, NotSent):  # until the connection breaks, which ends this with it
-                return await telling.standing(await self._client.working())
+                return await telling.standing(await self._client.working(), began_ns)
             await asyncio.sleep(POLL_AGAIN_S)
 
     async def _hear(self, socket: WebSocket, numbers: Numbers, line: _Line, telling: Telling, wake: asyncio.Event) -> NoReturn:

@@ -94,15 +94,20 @@ class Telling:
                 self._is_due(trouble.order_id)
         return told
 
-    async def standing(self, orders: Sequence[VenueOrder]) -> list[Fact]:
-        """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now."""
+    async def standing(self, orders: Sequence[VenueOrder], began_ns: int) -> list[Fact]:
+        """What works now, for orders of which nothing has traded; the others are due, and so is one whose bracket cannot be found out now.
+
+        Args:
+            began_ns: when they were asked for (CLOCK_BOOTTIME): what was heard or done of one since then counts, and it is read by itself.
+        """
         told: list[Fact] = []
         for one in orders:
             if self._states.get(one.order_id) == (one.status, one.filled_size, one.is_triggered):
                 continue  # told by an earlier connection
             self._is_due(one.order_id)
             knows = not one.originating_order_id or self._context.names.name_of_entry(one.originating_order_id) is not None
-            if knows and not one.filled_size:
+            is_past = self._is_older(one) or self._context.kept_ns.get(one.order_id, 0) >= began_ns
+            if knows and not one.filled_size and not is_past:
                 told += self._facts(one, [], await self._whose(one))
                 self._is_told(one.order_id)
         return told

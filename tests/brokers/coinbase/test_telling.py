@@ -94,6 +94,25 @@ async def test_what_was_read_of_an_exit_before_taking_it_off_failed_is_not_told(
     assert [fact.units for fact in telling.told() if isinstance(fact, LegStands) and fact.leg is Leg.STOP_LOSS] == [known.position]
 
 
+@pytest.mark.parametrize("since", ["heard", "taken off"])
+async def test_what_stood_when_a_connection_began_is_not_told_of_an_exit_that_something_has_become_of_since(at: Pair, since: str) -> None:
+    """The list waited for its turn at the venue: an exit that may be off was believed to stand, and its end, heard meanwhile, was not read."""
+    known = await at.place(limit("61000"))
+    context = at.venue._context
+    assert known.stop is not None
+    exit_ref, telling, began_ns = known.stop.ref, Telling(context), context.clock.boot_ns()
+    working = [one for one in await context.client.working() if one.order_id == exit_ref]
+    assert len(working) == 1
+    if since == "heard":
+        telling.due_news([OrderNews(order_id=exit_ref, client_order_id="", status=VenueStatus.CANCELLED, filled_size=ZERO, is_triggered=False)])
+    else:
+        context.keep([exit_ref])
+    assert await telling.standing(working, began_ns) == []
+    assert not telling.is_done, "it is read by itself"
+    told = await Telling(context).standing(working, context.clock.boot_ns() + 1)
+    assert [fact for fact in told if isinstance(fact, LegStands)]
+
+
 async def test_what_is_only_read_again_keeps_no_news_waiting() -> None:
     """A restart or a break reads three minutes of executions again: nine hundred orders stood before those that had just filled."""
     asked: list[str] = []
