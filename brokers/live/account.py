@@ -14,7 +14,7 @@ from brokers.live.facts import Booked, BookingKind
 from brokers.live.legs import unsure
 from brokers.live.plan import Notes
 from brokers.live.venue import Capability, Exits, VenueAccount, VenueInfo
-from brokers.live.waiting import PERSISTENT
+from brokers.live.waiting import ONCE, PERSISTENT
 from brokers.paper import views
 from brokers.paper.config import PaperAccountConfig
 from brokers.paper.state import State
@@ -190,8 +190,9 @@ class LiveAccount:
         return self.book.put(replace(bracket, closing_units=bracket.closing_units + units, closing_reason=reason, updated_ns=now_ns))
 
     def want_cancel(self, bracket: Bracket, reason: str, now_ns: int) -> Bracket:
-        """Ask for the entry to be ended; the first reason given stays."""
-        if bracket.venue.cancel_reason:
+        """Ask for the entry to be ended. The first reason given stays, but for one that is given up when the venue would not: what must end then
+        goes on to be asked for."""
+        if bracket.venue.cancel_reason and (bracket.venue.cancel_reason not in ONCE or reason in ONCE):
             return bracket
         self.notes_of(bracket.n).answered()
         refs = replace(bracket.venue, cancel_reason=reason)

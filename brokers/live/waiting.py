@@ -16,7 +16,7 @@ from trading.venue_refs import Doubt
 # Closes that nobody waits for: they are tried until the position is gone.
 PERSISTENT = frozenset({CloseReason.KILL_SWITCH, CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT, CloseReason.MARGIN_CLOSEOUT})
 # Cancels that somebody asked for and waits for; the others are tried until the entry is gone.
-_ONCE = frozenset({str(CancelReason.USER)})
+ONCE = frozenset({str(CancelReason.USER)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Waiting:
 
     def give_up_cancel(self, bracket: Bracket, refusal: ArenaError, now_ns: int) -> None:
         """It was not cancelled: who waits is told, and unless it must end it rests as it did."""
-        if bracket.venue.cancel_reason in _ONCE and not bracket.is_final:
+        if bracket.venue.cancel_reason in ONCE and not bracket.is_final:
             bracket = replace(bracket, venue=replace(bracket.venue, cancel_reason=""))
             if bracket.status is OrderStatus.CANCEL_PENDING:
                 bracket = apply(bracket, Step.CANCEL_REFUSED, now_ns=now_ns)

@@ -220,3 +220,17 @@ async def test_a_store_that_is_read_anew_while_a_call_is_out_leaves_nothing_in_d
         desk.venue.release.set()
         await desk.becomes(OrderStatus.PENDING)
         assert not desk.told("order_unknown")
+
+
+@pytest.mark.parametrize("answer", [Script.NOT_SENT, Script.REFUSE])
+@virtually
+async def test_a_cancel_that_somebody_asked_for_before_does_not_make_the_kill_switch_forget_the_entry(answer: Script) -> None:
+    """The venue did not take the first: who had asked for it was told, and with it went what the kill switch had asked for meanwhile."""
+    desk = Desk()
+    async with desk.life():
+        order_id = await desk.resting()
+        desk.venue.next("cancel", answer)
+        for reason in ("user", "kill_switch"):
+            desk.ask(lambda broker, now_ns, reason=reason: broker.cancel(order_id, reason=reason, now_ns=now_ns))
+        await desk.becomes(OrderStatus.CANCELLED, order_id)
+        assert desk.bracket(order_id).cancel_reason == "kill_switch"
