@@ -178,15 +178,15 @@ class LiveAccount:
     def want_close(self, bracket: Bracket, units: Decimal, reason: CloseReason, cancel_reason: str, now_ns: int) -> Bracket:
         """Ask for ``units`` to be closed at the market, and for what is left of the entry to be cancelled.
 
-        What is on its way out already (0 ``units``) is asked for at once; what must go goes on to be closed for that reason.
+        What is on its way out already (0 ``units``) is asked for at once; what must go goes on to be closed for that reason, whoever asked first.
         """
         if bracket.remaining_units:
             bracket = self.want_cancel(bracket, cancel_reason, now_ns)
         self.notes_of(bracket.n).close_now()
-        if not units:
-            return bracket
         if bracket.closing_units and bracket.closing_reason in PERSISTENT:
             reason = bracket.closing_reason
+        if not units and (not bracket.closing_units or reason not in PERSISTENT):
+            return bracket
         return self.book.put(replace(bracket, closing_units=bracket.closing_units + units, closing_reason=reason, updated_ns=now_ns))
 
     def want_cancel(self, bracket: Bracket, reason: str, now_ns: int) -> Bracket:

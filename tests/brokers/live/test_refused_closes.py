@@ -110,3 +110,17 @@ async def test_a_close_that_waits_goes_at_once_when_its_stop_is_taken_off() -> N
         asked = _asked(desk)
         desk.exchange.remove_stop(desk.held(order_id).client_id)
         await desk.until(lambda: _asked(desk) > asked, seconds=0.5)
+
+
+@pytest.mark.parametrize("answer", [Script.NOT_SENT, Script.REFUSE])
+@virtually
+async def test_a_close_that_somebody_asked_for_before_does_not_make_the_kill_switch_forget_the_position(answer: Script) -> None:
+    """The venue did not take the first: who had asked for it was told, and with it went what the kill switch had asked for meanwhile."""
+    desk = Desk()
+    async with desk.life():
+        order_id = await desk.opened()
+        desk.venue.next("close", answer)
+        for reason in (CloseReason.MANUAL, CloseReason.KILL_SWITCH):
+            _close(desk, order_id, reason)
+        await desk.until(lambda: desk.bracket(order_id).status is OrderStatus.CLOSED)
+        assert desk.bracket(order_id).close_reason is CloseReason.KILL_SWITCH
