@@ -70,7 +70,10 @@ class Waiting:
 
     def give_up_cancel(self, bracket: Bracket, refusal: ArenaError, now_ns: int) -> None:
         """It was not cancelled: who waits is told, and unless it must end it rests as it did."""
-        if bracket.venue.cancel_reason in ONCE and not bracket.is_final:
+        if bracket.venue.cancel_reason in ONCE and not bracket.is_final and bracket.closed_units:
+            # The first exit ends the entry as well, and filled while somebody's cancel was out.
+            self._book.put(replace(bracket, venue=replace(bracket.venue, cancel_reason=str(CancelReason.OCO_SIBLING))))
+        elif bracket.venue.cancel_reason in ONCE and not bracket.is_final:
             bracket = replace(bracket, venue=replace(bracket.venue, cancel_reason=""))
             if bracket.status is OrderStatus.CANCEL_PENDING:
                 bracket = apply(bracket, Step.CANCEL_REFUSED, now_ns=now_ns)

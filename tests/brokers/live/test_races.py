@@ -1,10 +1,12 @@
 """What comes too early, too late, twice, or while something else is on its way; in virtual time, over the exchange in memory."""
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 
+from brokers.live.venue import Fact, NotSent, Target
 from tests.brokers.live.scripted_venue import Script
 from tests.brokers.live.stories import Desk, order, virtually
 from trading.errors import OrderDenied, StateConflict
@@ -234,3 +236,25 @@ async def test_a_cancel_that_somebody_asked_for_before_does_not_make_the_kill_sw
             desk.ask(lambda broker, now_ns, reason=reason: broker.cancel(order_id, reason=reason, now_ns=now_ns))
         await desk.becomes(OrderStatus.CANCELLED, order_id)
         assert desk.bracket(order_id).cancel_reason == "kill_switch"
+
+
+@virtually
+async def test_a_cancel_that_is_given_up_leaves_no_entry_working_whose_exit_has_filled_meanwhile() -> None:
+    """The first exit ends the entry too; it was being ended already, by somebody whose cancel did not get through."""
+    desk = Desk()
+    async with desk.life():
+        order_id = await desk.resting()
+        desk.exchange.fill(desk.held(order_id).client_id, Decimal(40))
+        await desk.until(lambda: desk.bracket(order_id).position_units == 40)
+        real = desk.venue.cancel
+
+        async def overtaken(target: Target) -> Sequence[Fact]:
+            desk.venue.cancel = real  # type: ignore[method-assign]  # the next one gets through
+            desk.exchange.hit(desk.held(order_id).client_id, Leg.STOP_LOSS)
+            await desk.until(lambda: not desk.bracket(order_id).position_units)
+            raise NotSent
+
+        desk.venue.cancel = overtaken  # type: ignore[method-assign]  # slower than the venue's news
+        desk.ask(lambda broker, now_ns: broker.cancel(order_id, reason="user", now_ns=now_ns))
+        await desk.becomes(OrderStatus.CLOSED, order_id)
+        assert not desk.exchange.only.remaining
