@@ -259,12 +259,12 @@ class Changer:
         return [body for body in bodies if body]
 
     async def _step(self, has_changed: bool, step: Coroutine[None, None, Sequence[Fact]]) -> Sequence[Fact]:
-        """One of several requests; its refusal is a doubt about the whole once another has changed something."""
+        """One of several requests; that it was refused or not sent is a doubt about the whole once another has changed something."""
         try:
             return await step
-        except VenueRefused as refusal:
+        except (VenueRefused, NotSent) as error:
             if has_changed:
-                raise Unclear(f"a part was done before the venue refused the rest: {refusal.code}") from refusal
+                raise Unclear(f"a part was done before the rest was refused or could not be sent: {error.code}") from error
             raise
 
     async def _told(self, answer: Json) -> list[Fact]:
@@ -272,7 +272,10 @@ class Changer:
         found = [value for key, value in answer.items() if key.endswith("Transaction") and isinstance(value, dict)]
         facts: list[Fact] = []
         for transaction in sorted(found, key=lambda each: wire.counter(each, "id")):
-            facts += await self._log.tell(transaction)
+            try:
+                facts += await self._log.tell(transaction)
+            except (NotSent, VenueRefused) as error:  # it is done, whatever becomes of a question about it
+                raise Unclear(f"the venue has done it, and what it names could not be asked for: {error.code}") from error
         return facts
 
     def _decimals_of(self, instrument: str) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from typing import NoReturn
 
 import pytest
 
@@ -313,3 +314,43 @@ async def test_an_account_larger_than_other_answers_is_still_read_whole(at: Pair
     monkeypatch.setattr("runtime.outbound.ANSWER_BYTES_MAX", 2000)
     snapshot = await at.venue.snapshot([])
     assert len(snapshot.strangers) == 5
+
+
+# ── what was done, and could not be asked about ──
+
+
+@pytest.mark.parametrize("trouble", [NotSent(message="no connection"), VenueRefused("401", "the token is not taken")], ids=["not sent", "refused"])
+@pytest.mark.parametrize("what", ["create", "close"])
+async def test_what_the_venue_has_answered_is_no_request_that_was_never_sent(
+    at: Pair, what: str, trouble: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer names a trade that has to be asked for, and that question does not leave, or is refused: the order is there all the same."""
+    known = await at.place(bracket())
+    sent = at.known(at.intent(bracket()))
+
+    async def troubled(_transaction: object) -> NoReturn:
+        raise trouble
+
+    monkeypatch.setattr(at.venue._log, "tell", troubled)
+    with pytest.raises(Exception) as raised:
+        await (at.venue.create(sent.intent) if what == "create" else at.venue.close(known.target(), Decimal(1000)))
+    assert not isinstance(raised.value, NO), raised.value
+
+
+async def test_a_close_of_which_a_part_was_sent_is_no_close_of_which_nothing_was(at: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is told that nothing was sent asks for the whole of it again."""
+    first, second = await at.place(bracket()), await at.place(bracket())
+    refs = first.refs.with_trade(second.refs.trade_refs[0])
+    real, done = at.venue._changer._close, list[str]()
+
+    async def once(spec: str, units: Decimal | None) -> object:
+        if done:
+            raise NotSent(message="no connection")
+        done.append(spec)
+        return await real(spec, units)
+
+    monkeypatch.setattr(at.venue._changer, "_close", once)
+    with pytest.raises(Exception) as raised:
+        await at.venue.close(first.target(refs=refs, position_units=Decimal(2000), remaining_units=Decimal(0)), Decimal(2000))
+    assert done
+    assert not isinstance(raised.value, NO), raised.value
