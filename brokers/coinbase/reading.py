@@ -148,26 +148,32 @@ class Reading:
             except (Missing, NotSent, InDoubt) as trouble:
                 return {only: trouble}
 
-        async def some(chunk: Sequence[str]) -> Mapping[str, VenueOrder | _Trouble]:
-            try:
-                return {one.order_id: one for one in await self._client.orders(order_ids=chunk)}
-            except (NotSent, InDoubt) as trouble:
-                return dict.fromkeys(chunk, trouble)
+        async def listed(some: Sequence[str]) -> Mapping[str, VenueOrder]:
+            return {one.order_id: one for one in await self._client.orders(order_ids=some)}
 
-        return {order_id: found for part in await asyncio.gather(*map(some, _chunks(order_ids))) for order_id, found in part.items()}
+        return await _in_parts(order_ids, listed)
 
     async def _read_fills(self, order_ids: _Ids) -> Mapping[str, Sequence[VenueFill] | _Trouble]:
-        async def some(chunk: Sequence[str]) -> Mapping[str, Sequence[VenueFill] | _Trouble]:
-            by_order: dict[str, list[VenueFill]] = {order_id: [] for order_id in chunk}
-            try:
-                for one in await self._client.fills(order_ids=chunk):
-                    if one.order_id in by_order:
-                        by_order[one.order_id].append(one)
-            except (NotSent, InDoubt) as trouble:
-                return dict.fromkeys(chunk, trouble)
+        async def listed(some: Sequence[str]) -> Mapping[str, Sequence[VenueFill]]:
+            by_order: dict[str, list[VenueFill]] = {order_id: [] for order_id in some}
+            for one in await self._client.fills(order_ids=some):
+                if one.order_id in by_order:
+                    by_order[one.order_id].append(one)
             return by_order
 
-        return {order_id: found for part in await asyncio.gather(*map(some, _chunks(order_ids))) for order_id, found in part.items()}
+        return await _in_parts(order_ids, listed)
+
+
+async def _in_parts(order_ids: _Ids, read: Callable[[Sequence[str]], Awaitable[Mapping[str, ValueT]]]) -> Mapping[str, ValueT | InDoubt | NotSent]:
+    """What ``read`` makes of them, as many at a time as one request may name; what befalls a request befalls those whom it named."""
+
+    async def part(some: Sequence[str]) -> Mapping[str, ValueT | InDoubt | NotSent]:
+        try:
+            return {**await read(some)}
+        except (NotSent, InDoubt) as trouble:
+            return dict.fromkeys(some, trouble)
+
+    return {order_id: found for each in await asyncio.gather(*map(part, _chunks(order_ids))) for order_id, found in each.items()}
 
 
 def _earlier(a_ns: int, b_ns: int) -> int:
